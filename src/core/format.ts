@@ -1,0 +1,36 @@
+import type { ChangeBatch } from "./change-batch.ts";
+import type { DecodeNotices, TableRouter } from "./table-binding.ts";
+
+/**
+ * Messages of one split as slices of one buffer; offsets index `bytes`. A key or value that is null has start -1.
+ * Headers are rarely needed: `headers(i)` decodes them on demand.
+ */
+export interface MessageSlab {
+  /** The topic. */
+  readonly stream: string;
+  readonly split: string;
+  readonly count: number;
+  readonly bytes: Uint8Array;
+  readonly keyStarts: Int32Array;
+  readonly keyEnds: Int32Array;
+  readonly valueStarts: Int32Array;
+  readonly valueEnds: Int32Array;
+  /** Offset of each message; its resume point is the offset + 1. */
+  readonly offsets: BigInt64Array;
+  /** Milliseconds since 1970 UTC. */
+  readonly timestampsMs: Float64Array;
+  headers(message: number): readonly (readonly [string, Uint8Array | null])[];
+}
+
+/** Decodes messages into change batches. Keeps state between calls (learned schemas), so one decoder serves one job. */
+export interface Decoder {
+  /**
+   * Decodes the whole slab: batches in message order per table; a change of the columns' set or types starts another batch.
+   * @throws FrazilError kind `data` naming stream, split, offset, column, what was expected and what was found.
+   */
+  decode(slab: MessageSlab): ChangeBatch[];
+}
+
+export interface Format {
+  createDecoder(router: TableRouter, notices: DecodeNotices): Decoder;
+}

@@ -1,0 +1,41 @@
+import type { ColumnBatch } from "../arrow/column.ts";
+import type { OutputStream } from "../io/file-io.ts";
+import type { DataFile } from "../manifest/data-file.ts";
+import type { Schema } from "../schema/types.ts";
+
+/**
+ * Encodes batches into one Parquet data file, row group by row group, with Iceberg's field ids and column metrics.
+ * The seam behind which the encoder can be replaced: columns in Arrow layout go in, bytes go to the stream.
+ */
+export interface DataFileWriter {
+  /** Appends rows. Columns stand in the order of the schema's fields and have their types. */
+  write(batch: ColumnBatch): Promise<void>;
+  /** Bytes written to the stream so far plus an estimate of what is buffered. */
+  readonly estimatedBytes: number;
+  readonly recordCount: number;
+  /** Writes the footer and closes the stream. */
+  finish(): Promise<EncodedFile>;
+  /** Drops the file. */
+  abort(): Promise<void>;
+}
+
+export interface DataFileWriterOptions {
+  readonly schema: Schema;
+  readonly output: OutputStream;
+  /** A row group ends when its estimated uncompressed size reaches this (default 32 MiB). */
+  readonly rowGroupSizeBytes?: number;
+}
+
+/** What a manifest entry says of the encoded file. */
+export type EncodedFile = Pick<
+  DataFile,
+  | "recordCount"
+  | "fileSizeBytes"
+  | "columnSizes"
+  | "valueCounts"
+  | "nullValueCounts"
+  | "nanValueCounts"
+  | "lowerBounds"
+  | "upperBounds"
+  | "splitOffsets"
+>;
