@@ -1,0 +1,40 @@
+import { fileURLToPath } from "node:url";
+import { defineConfig } from "vitest/config";
+import { CountsReporter } from "./counts-reporter.ts";
+
+/** Projects without servers: they share the machine's cores and run first. */
+const quick = ["unit", "golden", "conformance", "model"] as const;
+
+export default defineConfig({
+  root: fileURLToPath(new URL("..", import.meta.url)),
+  test: {
+    reporters: ["default", new CountsReporter()],
+    // Child processes, not threads: the servers of test/services are bound to the life of the process that
+    // starts them, and a thread's end would not end them.
+    pool: "forks",
+    projects: [
+      ...quick.map((name) => ({
+        extends: true as const,
+        test: {
+          name,
+          include: [`test/${name}/**/*.test.ts`],
+          testTimeout: 30_000,
+          hookTimeout: 30_000,
+          sequence: { groupOrder: 0 },
+        },
+      })),
+      {
+        extends: true,
+        test: {
+          name: "it",
+          include: ["test/it/**/*.test.ts"],
+          // One file at a time: two brokers and two stores on a small machine only slow one another down.
+          fileParallelism: false,
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
+          sequence: { groupOrder: 1 },
+        },
+      },
+    ],
+  },
+});
