@@ -1,0 +1,188 @@
+import { createHash } from "node:crypto";
+import { crc32, deflateRawSync, inflateRawSync, zstdDecompressSync } from "node:zlib";
+import { snappyUncompress } from "hyparquet";
+import { FrazilError } from "../errors.ts";
+import { AvroCursor, type AvroValue, compileDecoder } from "./decoder.ts";
+import { AvroSink, compileEncoder } from "./encoder.ts";
+import { type AvroSchemaJson, type AvroType, parseAvroSchema } from "./schema.ts";
+
+/** Avro object container files (Avro 1.12 specification, "Object Container Files"). */
+export interface AvroFile {
+  readonly schema: AvroType;
+  /** Header entries other than `avro.schema` and `avro.codec`, as text. */
+  readonly metadata: ReadonlyMap<string, string>;
+  /** Every datum, in order. */
+  readonly rows: readonly AvroValue[];
+}
+
+/** Codecs that are written. */
+export type AvroCodec = "null" | "deflate";
+
+/** A block ends at this many uncompressed bytes: readers hold one block at a time. */
+const BLOCK_BYTES = 64 * 1024;
+/** The most one block may grow when decompressed: far above any writer's block, below what would endanger the process. */
+const MAX_BLOCK_BYTES = 256 * 1024 * 1024;
+const MAGIC = [0x4f, 0x62, 0x6a, 0x01];
+const SYNC_BYTES = 16;
+
+/**
+ * Encodes rows as a container file. The sync marker is a digest of the content, so that equal input gives equal bytes.
+ * @param metadata extra header entries
+ */
+export function encodeAvroFile(
+  schemaJson: AvroSchemaJson,
+  metadata: ReadonlyMap<string, string>,
+  rows: Iterable<AvroValue>,
+  codec: AvroCodec = "deflate",
+): Uint8Array {
+  const schemaText = JSON.stringify(schemaJson);
+  const encode = compileEncoder(parseAvroSchema(schemaText));
+  const blocks: { rows: number; bytes: Uint8Array }[] = [];
+  const digest = createHash("sha256").update(schemaText);
+  const block = new AvroSink(BLOCK_BYTES + 4096);
+  let rowsInBlock = 0;
+  const flush = () => {
+    if (rowsInBlock === 0) return;
+    const bytes = codec === "deflate" ? deflateRawSync(block.bytes()) : block.bytes().slice();
+    digest.update(bytes);
+    blocks.push({ rows: rowsInBlock, bytes });
+    block.clear();
+    rowsInBlock = 0;
+  };
+  for (const row of rows) {
+    encode(block, row);
+    rowsInBlock += 1;
+    if (block.length >= BLOCK_BYTES) flush();
+  }
+  flush();
+
+  const file = new AvroSink(1024 + blocks.reduce((sum, each) => sum + each.bytes.length + 32, 0));
+  file.raw(Uint8Array.from(MAGIC));
+  const header = new Map([["avro.schema", schemaText], ["avro.codec", codec], ...metadata]);
+  file.int(header.size);
+  for (const [key, value] of header) {
+    digest.update(`\n${key}=${value}`);
+    file.string(key);
+    file.string(value);
+  }
+  file.byte(0);
+  const sync = digest.digest().subarray(0, SYNC_BYTES);
+  file.raw(sync);
+  for (const each of blocks) {
+    file.int(each.rows);
+    file.sized(each.bytes);
+    file.raw(sync);
+  }
+  return file.bytes();
+}
+
+/**
+ * Decodes a whole container file; codecs null, deflate, zstandard and snappy.
+ * @param location names the file in errors
+ * @throws FrazilError kind `corrupt` when it breaks the format, `unsupported` for another codec.
+ */
+export function decodeAvroFile(bytes: Uint8Array, location: string): AvroFile {
+  try {
+    return decode(bytes, location);
+  } catch (error) {
+    if (error instanceof FrazilError && error.kind === "corrupt") {
+      throw new FrazilError(error.kind, error.code, `${location}: ${error.message}`, { cause: error });
+    }
+    throw error;
+  }
+}
+
+function decode(bytes: Uint8Array, location: string): AvroFile {
+  const cursor = new AvroCursor(bytes);
+  const magic = bytes.length < MAGIC.length ? null : cursor.take(MAGIC.length);
+  if (magic === null || !MAGIC.every((byte, i) => magic[i] === byte)) {
+    throw new FrazilError("corrupt", "AVRO_MAGIC", "expected an Avro container file, found other bytes");
+  }
+  const header = readHeader(cursor);
+  const sync = cursor.take(SYNC_BYTES);
+  const schema = parseAvroSchema(header.get("avro.schema") ?? "");
+  const inflate = inflater(header.get("avro.codec") ?? "null", location);
+  const read = compileDecoder(schema);
+  const rows: AvroValue[] = [];
+  while (!cursor.atEnd) {
+    const count = cursor.long();
+    const block = new AvroCursor(inflate(cursor.sized()));
+    if (count < 0n || count > BigInt(block.bytes.length)) {
+      throw new FrazilError("corrupt", "AVRO_BLOCK", `expected as many rows as fit a block, found ${count}`);
+    }
+    if (!Buffer.from(cursor.take(SYNC_BYTES)).equals(sync)) {
+      throw new FrazilError("corrupt", "AVRO_SYNC", "expected the sync marker after a block, found other bytes");
+    }
+    for (let i = 0n; i < count; i++) rows.push(read(block));
+    if (!block.atEnd) {
+      throw new FrazilError("corrupt", "AVRO_BLOCK", `expected a block of ${count} rows, found bytes after them`);
+    }
+  }
+  header.delete("avro.schema");
+  header.delete("avro.codec");
+  return { schema, metadata: header, rows };
+}
+
+function readHeader(cursor: AvroCursor): Map<string, string> {
+  const header = new Map<string, string>();
+  for (;;) {
+    let count = cursor.long();
+    if (count === 0n) return header;
+    if (count < 0n) {
+      count = -count;
+      cursor.long();
+    }
+    for (let i = 0n; i < count; i++) {
+      const key = Buffer.from(cursor.sized()).toString("utf8");
+      header.set(key, Buffer.from(cursor.sized()).toString("utf8"));
+    }
+  }
+}
+
+function inflater(codec: string, location: string): (block: Uint8Array) => Uint8Array {
+  const options = { maxOutputLength: MAX_BLOCK_BYTES };
+  switch (codec) {
+    case "null":
+      return (block) => block;
+    case "deflate":
+      return (block) => decompressed(() => inflateRawSync(block, options));
+    case "zstandard":
+      return (block) => decompressed(() => zstdDecompressSync(block, options));
+    case "snappy":
+      return (block) => decompressed(() => inflateSnappy(block));
+    default:
+      throw new FrazilError(
+        "unsupported",
+        "AVRO_CODEC",
+        `${location}: expected codec null, deflate, zstandard or snappy, found ${codec}`,
+      );
+  }
+}
+
+/** A raw snappy block, preceded by its size as a varint and followed by the CRC-32 (big endian) of the plain bytes. */
+function inflateSnappy(block: Uint8Array): Uint8Array {
+  const compressed = block.subarray(0, -4);
+  let size = 0;
+  for (let i = 0, scale = 1; i < 5; i++, scale *= 128) {
+    const part = compressed[i] ?? 0;
+    size += (part & 0x7f) * scale;
+    if (part < 0x80) break;
+  }
+  if (size > MAX_BLOCK_BYTES) throw new RangeError(`a block of ${size} bytes`);
+  const plain = new Uint8Array(size);
+  snappyUncompress(compressed, plain);
+  if (crc32(plain) !== new DataView(block.buffer, block.byteOffset).getUint32(compressed.length)) {
+    throw new RangeError("a wrong checksum");
+  }
+  return plain;
+}
+
+function decompressed(run: () => Uint8Array): Uint8Array {
+  try {
+    return run();
+  } catch (cause) {
+    throw new FrazilError("corrupt", "AVRO_BLOCK", "expected a block of the header's codec, found other bytes", {
+      cause,
+    });
+  }
+}
