@@ -1,0 +1,109 @@
+import { type FileEntry, type FileIO, FrazilError, type OutputStream } from "../../table-format/index.ts";
+import { contentTag } from "./content-tag.ts";
+
+/** A store in memory with the semantics of an object store, for tests and simulations. Bytes are copied on the way in and out. */
+export function createMemoryStorage(): FileIO {
+  return new MemoryStorage();
+}
+
+interface StoredObject {
+  readonly bytes: Uint8Array;
+  readonly etag: string;
+}
+
+class MemoryStorage implements FileIO {
+  private readonly objects = new Map<string, StoredObject>();
+
+  async read(location: string): Promise<Uint8Array> {
+    return this.existing(location).bytes.slice();
+  }
+
+  async readRange(location: string, offset: number, length: number): Promise<Uint8Array> {
+    const { bytes } = this.existing(location);
+    if (offset + length > bytes.length) {
+      throw new FrazilError(
+        "corrupt",
+        "OBJECT_TOO_SHORT",
+        `${location}: expected ${length} bytes at ${offset}, found an object of ${bytes.length} bytes`,
+      );
+    }
+    return bytes.slice(offset, offset + length);
+  }
+
+  async stat(location: string): Promise<{ sizeBytes: number; etag: string } | null> {
+    const object = this.objects.get(location);
+    return object === undefined ? null : { sizeBytes: object.bytes.length, etag: object.etag };
+  }
+
+  async readTagged(location: string): Promise<{ bytes: Uint8Array; etag: string } | null> {
+    const object = this.objects.get(location);
+    return object === undefined ? null : { bytes: object.bytes.slice(), etag: object.etag };
+  }
+
+  async write(location: string, bytes: Uint8Array): Promise<void> {
+    this.put(location, bytes.slice());
+  }
+
+  async openWrite(location: string): Promise<OutputStream> {
+    const chunks: Uint8Array[] = [];
+    let sizeBytes = 0;
+    let open = true;
+    return {
+      write: async (chunk) => {
+        if (!open) throw new FrazilError("internal", "STREAM_ENDED", `${location}: write after close or abort`);
+        chunks.push(chunk.slice());
+        sizeBytes += chunk.length;
+      },
+      close: async () => {
+        if (!open) throw new FrazilError("internal", "STREAM_ENDED", `${location}: close after close or abort`);
+        open = false;
+        this.put(location, Buffer.concat(chunks, sizeBytes));
+        return { sizeBytes };
+      },
+      abort: async () => {
+        open = false;
+        chunks.length = 0;
+      },
+    };
+  }
+
+  async create(
+    location: string,
+    bytes: Uint8Array,
+  ): Promise<{ outcome: "created"; etag: string } | { outcome: "exists" }> {
+    if (this.objects.has(location)) return { outcome: "exists" };
+    return { outcome: "created", etag: this.put(location, bytes.slice()) };
+  }
+
+  async replace(
+    location: string,
+    bytes: Uint8Array,
+    etag: string,
+  ): Promise<{ outcome: "replaced"; etag: string } | { outcome: "conflict" }> {
+    if (this.objects.get(location)?.etag !== etag) return { outcome: "conflict" };
+    return { outcome: "replaced", etag: this.put(location, bytes.slice()) };
+  }
+
+  async *list(prefix: string): AsyncIterable<FileEntry> {
+    const start = `${prefix}/`;
+    for (const [location, { bytes }] of [...this.objects]) {
+      if (location.startsWith(start)) yield { location, sizeBytes: bytes.length };
+    }
+  }
+
+  async delete(location: string): Promise<void> {
+    this.objects.delete(location);
+  }
+
+  private existing(location: string): StoredObject {
+    const object = this.objects.get(location);
+    if (object === undefined) throw new FrazilError("not-found", "OBJECT_NOT_FOUND", `${location} does not exist`);
+    return object;
+  }
+
+  private put(location: string, bytes: Uint8Array): string {
+    const etag = contentTag(bytes);
+    this.objects.set(location, { bytes, etag });
+    return etag;
+  }
+}
