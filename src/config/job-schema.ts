@@ -1,0 +1,214 @@
+import { z } from "zod";
+import type { PrimitiveType } from "../../table-format/index.ts";
+import { checkTables, isPartitionExpression, isTableName } from "./job-rules.ts";
+import { duration, flag, primitiveType, size, text, whole } from "./scalars.ts";
+
+/** What `source:` of a job becomes: each source type's own settings, told apart by `type`. */
+export interface SourceSettings {
+  readonly type: string;
+}
+
+/** A job as the engine takes it: defaults filled in, durations in milliseconds, sizes in bytes. */
+export interface Job<S extends SourceSettings = SourceSettings> {
+  /** The pipeline's identity: `[a-z0-9-]{1,40}`. */
+  readonly name: string;
+  readonly source: S;
+  readonly warehouse: WarehouseSettings;
+  readonly tables: readonly TableRoute[];
+  readonly checkpoint: CheckpointSettings;
+  /** The byte budget of the process. */
+  readonly memoryBytes: number;
+}
+
+export interface WarehouseSettings {
+  /** A folder (absolute, or relative to the working directory), `file://…` or `s3://bucket/prefix`; without a trailing slash. */
+  readonly location: string;
+  readonly catalog: CatalogSettings;
+  readonly s3: S3AccessSettings;
+}
+
+export type CatalogSettings =
+  /** `path` null: `<location>/catalog.sqlite`. `name` is the `catalog_name` of the rows. */
+  | { readonly type: "sqlite"; readonly name: string; readonly path: string | null }
+  | { readonly type: "object-store"; readonly name: string };
+
+/** Absent where the job says nothing: then the SDK's own chain and AWS_* decide, and `pathStyle` is true where `endpoint` is set. */
+export interface S3AccessSettings {
+  readonly endpoint?: string | undefined;
+  readonly region?: string | undefined;
+  readonly pathStyle?: boolean | undefined;
+  readonly accessKeyId?: string | undefined;
+  readonly secretAccessKey?: string | undefined;
+  readonly sessionToken?: string | undefined;
+}
+
+/** One entry of `tables:`; the first whose `from` matches wins. */
+export interface TableRoute {
+  /** A topic or a table id; `*` and `?` are globs. */
+  readonly from: string;
+  /** `namespace.table`, with `${table}`, `${schema}`, `${db}`, `${topic}` still in it. */
+  readonly to: string;
+  readonly mode: "upsert" | "append";
+  /** Null: what the message names. */
+  readonly key: readonly string[] | null;
+  readonly columns: ReadonlyMap<string, PrimitiveType>;
+  /** `day(created_at)`, `bucket(16, id)`, `truncate(4, name)`, `region`. */
+  readonly partitionBy: readonly string[];
+  readonly formatVersion: 3;
+  readonly schemaChanges: "evolve" | "refuse";
+}
+
+export interface CheckpointSettings {
+  readonly intervalMs: number;
+  readonly maxRows: number;
+  readonly maxSizeBytes: number;
+  /** At most this often the position is committed without rows. */
+  readonly idleCommitMs: number;
+}
+
+const s3 = z
+  .strictObject({
+    endpoint: z.url({ protocol: /^https?$/, error: "must be an http:// or https:// address" }).optional(),
+    region: text().optional(),
+    path_style: flag().optional(),
+    access_key_id: text().optional(),
+    secret_access_key: text().optional(),
+    session_token: text().optional(),
+  })
+  .superRefine((value, context) => {
+    if ((value.access_key_id === undefined) !== (value.secret_access_key === undefined)) {
+      const missing = value.access_key_id === undefined ? "access_key_id" : "secret_access_key";
+      context.addIssue({
+        code: "custom",
+        path: [missing],
+        message: "is required beside the other half of the credentials",
+      });
+    }
+  })
+  .transform((value): S3AccessSettings => ({
+    endpoint: value.endpoint,
+    region: value.region,
+    pathStyle: value.path_style,
+    accessKeyId: value.access_key_id,
+    secretAccessKey: value.secret_access_key,
+    sessionToken: value.session_token,
+  }));
+
+const catalog = z.discriminatedUnion("type", [
+  z
+    .strictObject({ type: z.literal("sqlite"), name: text().default("frazil"), path: text().optional() })
+    .transform((value): CatalogSettings => ({ type: value.type, name: value.name, path: value.path ?? null })),
+  z.strictObject({ type: z.literal("object-store"), name: text().default("frazil") }),
+]);
+
+/** The `warehouse:` block. Also what `--warehouse` means: this block with a location alone. */
+export const warehouseSchema = z
+  .strictObject({
+    location: z
+      .string()
+      .min(1)
+      .refine((value) => !/^[A-Za-z][A-Za-z0-9+.-]*:\/\//.test(value) || /^(s3:\/\/[^/]+|file:\/\/\/)/.test(value), {
+        error: "must be a folder or s3://bucket/prefix",
+      }),
+    catalog: catalog.optional(),
+    s3: s3.optional(),
+  })
+  .superRefine((value, context) => {
+    const remote = value.location.startsWith("s3://");
+    if (!remote && value.s3 !== undefined) {
+      context.addIssue({ code: "custom", path: ["s3"], message: "belongs to a location that starts with s3://" });
+    }
+    if (remote && value.catalog?.type === "sqlite" && value.catalog.path === null) {
+      const message = "is required for an s3:// location: the file that holds the sqlite catalog";
+      context.addIssue({ code: "custom", path: ["catalog", "path"], message });
+    }
+  })
+  .transform((value): WarehouseSettings => {
+    const remote = value.location.startsWith("s3://");
+    return {
+      location: value.location.length > 1 ? value.location.replace(/\/+$/, "") : value.location,
+      catalog:
+        value.catalog ??
+        (remote ? { type: "object-store", name: "frazil" } : { type: "sqlite", name: "frazil", path: null }),
+      s3: value.s3 ?? {},
+    };
+  });
+
+const route = z
+  .strictObject({
+    from: text(),
+    to: z.string().refine(isTableName, {
+      error: "must be namespace.table: letters, digits, _ and -, ${table}, ${schema}, ${db} and ${topic}",
+    }),
+    mode: z.enum(["upsert", "append"]),
+    key: z.array(text()).min(1).optional(),
+    columns: z.record(z.string(), primitiveType()).default({}),
+    partition_by: z
+      .array(
+        z.string().refine(isPartitionExpression, {
+          error: "must be a column, year(c), month(c), day(c), hour(c), bucket(n, c) or truncate(n, c)",
+        }),
+      )
+      .default([]),
+    format_version: z.literal(3).default(3),
+    schema_changes: z.enum(["evolve", "refuse"]).default("evolve"),
+  })
+  .superRefine((value, context) => {
+    if (value.mode === "append" && value.key !== undefined) {
+      context.addIssue({
+        code: "custom",
+        path: ["key"],
+        message: "belongs to mode upsert: rows of an append table have no key",
+      });
+    }
+    if (new Set(value.key).size !== (value.key ?? []).length) {
+      context.addIssue({ code: "custom", path: ["key"], message: "names a column twice" });
+    }
+  })
+  .transform((value): TableRoute => ({
+    from: value.from,
+    to: value.to,
+    mode: value.mode,
+    key: value.key ?? null,
+    columns: new Map(Object.entries(value.columns)),
+    partitionBy: value.partition_by,
+    formatVersion: value.format_version,
+    schemaChanges: value.schema_changes,
+  }));
+
+const checkpoint = z
+  .strictObject({
+    interval: duration().default(10_000),
+    max_rows: whole(1).default(500_000),
+    max_size: size(2 ** 16).default(256 * 2 ** 20),
+    idle_commit: duration().default(300_000),
+  })
+  .transform((value): CheckpointSettings => ({
+    intervalMs: value.interval,
+    maxRows: value.max_rows,
+    maxSizeBytes: value.max_size,
+    idleCommitMs: value.idle_commit,
+  }));
+
+/** The settings of one source type: a strict object with a literal `type`, or its transformation. */
+export type SourceSchema = z.ZodType<SourceSettings>;
+
+/** The job over some source types. */
+export type JobOver<S extends SourceSchema> = Job<z.output<S>>;
+
+/** The schema of a job file over the given source types. */
+export function jobSchema<S extends SourceSchema>(sources: readonly S[]): z.ZodType<JobOver<S>> {
+  // The compiler cannot see that each of the schemas has a literal `type`; zod checks it when the union is built.
+  const options = sources as unknown as Parameters<typeof z.discriminatedUnion>[1];
+  const source = z.discriminatedUnion("type", options) as unknown as z.ZodType<z.output<S>>;
+  return z
+    .strictObject({
+      name: z.string().regex(/^[a-z0-9-]{1,40}$/, "must be 1 to 40 of a-z, 0-9 and -"),
+      source,
+      warehouse: warehouseSchema,
+      tables: z.array(route).min(1).superRefine(checkTables),
+      checkpoint: checkpoint.prefault({}),
+      memory: size(64 * 2 ** 20).default(512 * 2 ** 20),
+    })
+    .transform(({ memory, ...job }) => ({ ...job, memoryBytes: memory })) as unknown as z.ZodType<JobOver<S>>;
+}

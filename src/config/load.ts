@@ -1,0 +1,65 @@
+import { FrazilError } from "../core/errors.ts";
+import { type Environment, interpolate } from "./interpolate.ts";
+import { type JobOver, type SourceSchema, type WarehouseSettings, jobSchema, warehouseSchema } from "./job-schema.ts";
+import { check, pathText, type Problem } from "./problems.ts";
+import { readYaml } from "./yaml-text.ts";
+
+/**
+ * Reads a job file.
+ *
+ * @param text The file's content: YAML 1.2.
+ * @param path Its name, for messages.
+ * @param env Environment variables for `${VAR}`.
+ * @param sources The settings of each source type there is.
+ * @throws FrazilError kind `config`, code `JOB_INVALID`: every problem on a line of its own, as `path:line:col  error  place: what`.
+ */
+export function loadJob<S extends SourceSchema>(
+  text: string,
+  path: string,
+  env: Environment,
+  sources: readonly S[],
+): JobOver<S> {
+  const yaml = readYaml(text, (scalar, problem) => interpolate(scalar, env, problem));
+  const problems = [...yaml.problems];
+  // A scalar whose variable is missing has no sensible value: checking it would only report it twice.
+  if (problems.length === 0) {
+    const checked = check(jobSchema(sources), yaml.value);
+    if ("value" in checked) return checked.value;
+    problems.push(...checked.problems.map((problem) => ({ ...yaml.positionOf(problem), message: lineText(problem) })));
+  }
+  problems.sort((a, b) => a.line - b.line || a.column - b.column);
+  const lines = problems.map(({ line, column, message }) => `${path}:${line}:${column}  error  ${message}`);
+  throw invalid(path, lines);
+}
+
+/**
+ * Checks a job given as an object of the job file's shape (`defineJob`); nothing is interpolated.
+ *
+ * @throws FrazilError kind `config`, code `JOB_INVALID`.
+ */
+export function parseJob<S extends SourceSchema>(input: unknown, sources: readonly S[]): JobOver<S> {
+  const checked = check(jobSchema(sources), input);
+  if ("value" in checked) return checked.value;
+  throw invalid("the job", checked.problems.map(lineText));
+}
+
+/**
+ * What a job file whose `warehouse:` has this location alone would mean.
+ *
+ * @throws FrazilError kind `config`, code `WAREHOUSE_INVALID`.
+ */
+export function warehouseAt(location: string): WarehouseSettings {
+  const checked = check(warehouseSchema, { location });
+  if ("value" in checked) return checked.value;
+  const message = `warehouse "${location}": ${checked.problems.map((problem) => problem.message).join("; ")}`;
+  throw new FrazilError("config", "WAREHOUSE_INVALID", message);
+}
+
+function lineText(problem: Problem): string {
+  return problem.path.length === 0 ? problem.message : `${pathText(problem.path)}: ${problem.message}`;
+}
+
+function invalid(subject: string, lines: readonly string[]): FrazilError {
+  const count = lines.length === 1 ? "1 error" : `${lines.length} errors`;
+  return new FrazilError("config", "JOB_INVALID", [`${subject} has ${count}`, ...lines].join("\n"));
+}

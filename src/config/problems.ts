@@ -1,0 +1,111 @@
+import { z } from "zod";
+import { foundText } from "./scalars.ts";
+import { nearest } from "./suggest.ts";
+
+/** One thing that is wrong with a job, at a place in it. */
+export interface Problem {
+  /** Keys and list indexes from the top. */
+  readonly path: readonly (string | number)[];
+  /** Whether the place is the key itself (an unknown one) or its value. */
+  readonly at: "key" | "value";
+  readonly message: string;
+}
+
+/** Checks `input` against a schema: the value, or every problem in the order found. */
+export function check<T>(schema: z.ZodType<T>, input: unknown): { value: T } | { problems: Problem[] } {
+  const validKeys = new Map<string, readonly string[]>();
+  const result = schema.safeParse(input, {
+    reportInput: true,
+    error: (issue) => {
+      if (issue.code === "unrecognized_keys") validKeys.set(pathText(issue.path ?? []), shapeKeys(issue.inst));
+      return undefined;
+    },
+  });
+  if (result.success) return { value: result.data };
+  const problems: Problem[] = [];
+  for (const issue of result.error.issues) {
+    const path = issue.path.map((part) => (typeof part === "number" ? part : String(part)));
+    if (issue.code === "unrecognized_keys") {
+      const valid = validKeys.get(pathText(issue.path)) ?? [];
+      for (const key of issue.keys) problems.push({ path: [...path, key], at: "key", message: unknownKey(key, valid) });
+    } else {
+      problems.push({ path, at: "value", message: messageOf(issue) });
+    }
+  }
+  return { problems: problems.filter((problem) => !isExplained(problem, problems)) };
+}
+
+/** `source.brokers`, `tables[0].to`. */
+export function pathText(path: readonly PropertyKey[]): string {
+  let text = "";
+  for (const part of path) {
+    text += typeof part === "number" ? `[${part}]` : `${text === "" ? "" : "."}${String(part)}`;
+  }
+  return text;
+}
+
+/** The keys of a strict object. zod hands the schema that raised an issue to the error function only. */
+function shapeKeys(schema: unknown): readonly string[] {
+  return schema instanceof z.ZodObject ? Object.keys(schema.shape) : [];
+}
+
+function unknownKey(key: string, valid: readonly string[]): string {
+  const near = nearest(key, valid);
+  if (near !== null) return `unknown key, did you mean "${near}"?`;
+  return valid.length > 0 ? `unknown key; the keys here are ${valid.join(", ")}` : "unknown key";
+}
+
+/** A missing key says nothing new when a mistyped form of it is reported beside it. */
+function isExplained(problem: Problem, all: readonly Problem[]): boolean {
+  const name = problem.path.at(-1);
+  if (problem.message !== "is required" || typeof name !== "string") return false;
+  const parent = pathText(problem.path.slice(0, -1));
+  return all.some(
+    (other) =>
+      other.at === "key" &&
+      other.message === unknownKey(String(other.path.at(-1)), [name]) &&
+      pathText(other.path.slice(0, -1)) === parent,
+  );
+}
+
+const EXPECTED: Readonly<Record<string, string>> = {
+  string: "a text",
+  array: "a list",
+  object: "a map of keys",
+  record: "a map of keys",
+  boolean: "true or false",
+  number: "a number",
+};
+
+function messageOf(issue: z.core.$ZodIssue): string {
+  const input = issue.input;
+  switch (issue.code) {
+    case "invalid_type": {
+      if (input === undefined) return "is required";
+      const quote = issue.expected === "string" && (typeof input === "number" || typeof input === "boolean");
+      const expected = EXPECTED[issue.expected] ?? issue.expected;
+      return `must be ${expected}, found ${foundText(input)}${quote ? "; put it in quotes" : ""}`;
+    }
+    case "invalid_value":
+      return input === undefined ? "is required" : oneOf(input, issue.values.map(String));
+    case "invalid_union": {
+      const options = "options" in issue && issue.options ? issue.options.map(String) : [];
+      const value = issue.discriminator && isRecord(input) ? input[issue.discriminator] : input;
+      return value === undefined ? `is required: one of ${options.join(", ")}` : oneOf(value, options);
+    }
+    case "too_small":
+      return Number(issue.minimum) === 1 ? "must not be empty" : `must have at least ${issue.minimum}`;
+    default:
+      return issue.message;
+  }
+}
+
+function oneOf(input: unknown, valid: readonly string[]): string {
+  const near = typeof input === "string" ? nearest(input, valid) : null;
+  const list = valid.length === 1 ? valid[0] : `one of ${valid.join(", ")}`;
+  return `must be ${list}, found ${foundText(input)}${near === null ? "" : `; did you mean "${near}"?`}`;
+}
+
+function isRecord(input: unknown): input is Record<string, unknown> {
+  return typeof input === "object" && input !== null && !Array.isArray(input);
+}
