@@ -1,0 +1,79 @@
+/** Every bound of the engine in one place, each with its reason. */
+
+/**
+ * Attempts of one S3 request that may be repeated (reads, unconditional writes): with the pauses below about three seconds, long
+ * enough for a dropped connection or a throttled prefix. A store that stays away is the pipeline's matter, which says so and waits.
+ */
+export const S3_ATTEMPTS = 6;
+
+/** The pause before the second attempt; it doubles from attempt to attempt. Half of each pause is random, so that writers spread. */
+export const S3_FIRST_PAUSE_MS = 100;
+
+/** The longest pause between two attempts. */
+export const S3_LONGEST_PAUSE_MS = 4_000;
+
+/** Time to a connection. A store on the same continent answers in milliseconds. */
+export const S3_CONNECT_TIMEOUT_MS = 5_000;
+
+/** Time from a request's first byte to its answer's head: 16 MiB at 300 KB/s. */
+export const S3_REQUEST_TIMEOUT_MS = 60_000;
+
+/** Silence on the connection while an answer's body is read. */
+export const S3_IDLE_TIMEOUT_MS = 30_000;
+
+/** Size of a part of a multipart upload. S3 asks for at least 5 MiB; with at most 10,000 parts an object reaches 78 GiB. */
+export const S3_PART_BYTES = 8 * 1024 * 1024;
+
+/** Parts on their way per upload. With the part being filled this is what an open upload holds in memory: 24 MiB. */
+export const S3_PARTS_IN_FLIGHT = 2;
+
+/** S3's own bound. */
+export const S3_MAX_PARTS = 10_000;
+
+/** The largest object sent in one request; beyond it a lost connection would cost too much again. */
+export const S3_SINGLE_PUT_BYTES = 16 * 1024 * 1024;
+
+/** Time to a connection to a broker. A broker on the same continent answers in milliseconds; a lost packet is sent again twice. */
+export const KAFKA_CONNECT_TIMEOUT_MS = 10_000;
+
+/** Time from a request to its answer, the wait of a fetch not counted. Java's client waits as long. */
+export const KAFKA_REQUEST_TIMEOUT_MS = 30_000;
+
+/** The pause before the second attempt at a broker; it doubles from attempt to attempt. A leader election takes about as long. */
+export const KAFKA_FIRST_PAUSE_MS = 250;
+
+/** The longest pause between two attempts: what an outage costs at most beyond its own length, and the space of its log lines. */
+export const KAFKA_LONGEST_PAUSE_MS = 10_000;
+
+/** How long brokers may stay away when a job starts: long enough for a stack that starts all at once, short enough for a typo. */
+export const KAFKA_START_LIMIT_MS = 60_000;
+
+/** How long topic partitions may stay unreadable in a running job before it ends with exit 69: a rolling upgrade of a cluster. */
+export const KAFKA_OUTAGE_LIMIT_MS = 600_000;
+
+/** How often the topics are looked up for new ones and new partitions, which are to be found within a minute. */
+export const KAFKA_METADATA_MS = 30_000;
+
+/** How long a topic may be unknown to the cluster before it counts as deleted: brokers that just started know it late. */
+export const KAFKA_TOPIC_GONE_MS = 60_000;
+
+/** How long a broker holds back the answer to a fetch that finds nothing. */
+export const KAFKA_FETCH_WAIT_MS = 500;
+
+/** Bytes of one answer, split among the brokers. Two of them are held at a time: the one being decoded and the one ahead. */
+export const KAFKA_FETCH_BYTES = 16 * 1024 * 1024;
+
+/** Bytes of one topic partition in an answer. Small enough that several take part; one larger batch comes whole all the same. */
+export const KAFKA_PARTITION_FETCH_BYTES = 4 * 1024 * 1024;
+
+/** Decompressed size of one record batch. Producers fill batches of 16 KiB to a few MiB; more than this is an attack or a mistake. */
+export const KAFKA_MAX_BATCH_BYTES = 128 * 1024 * 1024;
+
+/** Decompressed bytes handed to the decoder at a time, and so between two pulls; one larger batch comes whole. */
+export const KAFKA_SLAB_BYTES = 8 * 1024 * 1024;
+
+/** An idle source says so this often, so that the pipeline can close a checkpoint. */
+export const KAFKA_IDLE_MS = 1_000;
+
+/** How long a committed checkpoint waits for the group's offsets, which only lag tools read. */
+export const KAFKA_ACKNOWLEDGE_MS = 5_000;
