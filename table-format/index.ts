@@ -28,6 +28,7 @@ export {
 export type * from "./metadata/table-metadata.ts";
 export type * from "./metadata/updates.ts";
 export type * from "./parquet/data-file-writer.ts";
+export { openDataFileWriter } from "./parquet/hyparquet-encoder.ts";
 export { partitionPath, valueText } from "./partition/path.ts";
 export { type BoundField, bindSpec, parsePartitionBy, UNPARTITIONED } from "./partition/spec.ts";
 export { applyTransform, parseTransform, type Transform, transformResultType } from "./partition/transform.ts";

@@ -1,0 +1,14 @@
+import type { Column } from "../arrow/column.ts";
+
+/** Rows `start` to `end` of a column. A column chunk is made of several. */
+export interface ColumnRange {
+  readonly column: Column;
+  readonly start: number;
+  readonly end: number;
+}
+
+export function rowsOf(ranges: readonly ColumnRange[]): number {
+  let rows = 0;
+  for (const { start, end } of ranges) rows += end - start;
+  return rows;
+}
