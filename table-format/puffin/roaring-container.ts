@@ -1,0 +1,187 @@
+import { FrazilError } from "../errors.ts";
+
+/**
+ * A set of 16-bit values: sorted values while sparse, one bit a value once dense. The run form of the portable format exists
+ * only in files. Typed arrays are copied to and from files as they are, which supposes a little-endian machine, as Node's are.
+ */
+export type Container =
+  | { kind: "array"; values: Uint16Array; size: number }
+  | { kind: "bitmap"; words: Uint32Array; size: number };
+
+/** Above this many values an array takes more room than a bitmap (RoaringFormatSpec: also decides the form in files). */
+export const MAX_ARRAY_SIZE = 4096;
+export const BITMAP_BYTES = 8192;
+const BITMAP_WORDS = BITMAP_BYTES / 4;
+
+export function emptyContainer(): Container {
+  return { kind: "array", values: new Uint16Array(4), size: 0 };
+}
+
+/** Adds a value in place. */
+export function addTo(container: Container, value: number): void {
+  if (container.kind === "array") {
+    const { size } = container;
+    // Positions mostly come in ascending order.
+    const at = size === 0 || (container.values[size - 1] as number) < value ? size : lowerBound(container, value);
+    if (at < size && container.values[at] === value) return;
+    if (size < MAX_ARRAY_SIZE) {
+      insertAt(container, at, value);
+      return;
+    }
+    becomeBitmap(container);
+  }
+  const words = (container as Container & { kind: "bitmap" }).words;
+  const word = words[value >>> 5] as number;
+  const bit = 1 << (value & 31);
+  if ((word & bit) !== 0) return;
+  words[value >>> 5] = word | bit;
+  container.size += 1;
+}
+
+function insertAt(container: Container & { kind: "array" }, at: number, value: number): void {
+  const { size } = container;
+  if (size === container.values.length) {
+    const grown = new Uint16Array(Math.min(MAX_ARRAY_SIZE, size * 2));
+    grown.set(container.values);
+    container.values = grown;
+  }
+  container.values.copyWithin(at + 1, at, size);
+  container.values[at] = value;
+  container.size = size + 1;
+}
+
+/** Changes the object's form in place, so that whoever holds it sees it. */
+function becomeBitmap(container: Container): void {
+  const words = toWords(container);
+  Object.assign(container, { kind: "bitmap", words });
+  delete (container as { values?: Uint16Array }).values;
+}
+
+export function hasIn(container: Container, value: number): boolean {
+  if (container.kind === "bitmap") return ((container.words[value >>> 5] as number) & (1 << (value & 31))) !== 0;
+  const at = lowerBound(container, value);
+  return at < container.size && container.values[at] === value;
+}
+
+/** How many values lie below `value`. */
+export function countBelow(container: Container, value: number): number {
+  if (container.kind === "array") return lowerBound(container, value);
+  let count = 0;
+  const last = value >>> 5;
+  for (let i = 0; i < last; i++) count += popCount(container.words[i] as number);
+  return count + popCount((container.words[last] as number) & ((1 << (value & 31)) - 1));
+}
+
+export function copyOf(container: Container): Container {
+  return container.kind === "array"
+    ? { kind: "array", values: container.values.slice(0, Math.max(container.size, 4)), size: container.size }
+    : { kind: "bitmap", words: container.words.slice(), size: container.size };
+}
+
+/** Values of either. */
+export function unionOf(a: Container, b: Container): Container {
+  const words = toWords(a);
+  const other = b.kind === "bitmap" ? b.words : toWords(b);
+  for (let i = 0; i < BITMAP_WORDS; i++) words[i] = (words[i] as number) | (other[i] as number);
+  return fromWords(words);
+}
+
+/** Values of `a` that are not in `b`. */
+export function differenceOf(a: Container, b: Container): Container {
+  const words = toWords(a);
+  const other = b.kind === "bitmap" ? b.words : toWords(b);
+  for (let i = 0; i < BITMAP_WORDS; i++) words[i] = (words[i] as number) & ~(other[i] as number);
+  return fromWords(words);
+}
+
+/** Calls `visit` with every value, ascending. */
+export function eachValue(container: Container, visit: (value: number) => void): void {
+  if (container.kind === "array") {
+    for (let i = 0; i < container.size; i++) visit(container.values[i] as number);
+    return;
+  }
+  for (let i = 0; i < BITMAP_WORDS; i++) {
+    let word = container.words[i] as number;
+    while (word !== 0) {
+      visit(i * 32 + 31 - Math.clz32(word & -word));
+      word &= word - 1;
+    }
+  }
+}
+
+/** A container of the form that its size asks for. Takes the words over. */
+export function fromWords(words: Uint32Array): Container {
+  let size = 0;
+  for (const word of words) size += popCount(word);
+  const bitmap: Container = { kind: "bitmap", words, size };
+  if (size > MAX_ARRAY_SIZE) return bitmap;
+  const values = new Uint16Array(Math.max(size, 4));
+  let at = 0;
+  eachValue(bitmap, (value) => {
+    values[at++] = value;
+  });
+  return { kind: "array", values, size };
+}
+
+/** A container of ascending values, which is taken over. */
+export function fromSorted(values: Uint16Array): Container {
+  return { kind: "array", values, size: values.length };
+}
+
+/** Consecutive values as `[first, count - 1]` pairs, as the run form stores them. */
+export function runsOf(container: Container): number[] {
+  const runs: number[] = [];
+  let next = -1;
+  eachValue(container, (value) => {
+    if (value === next) (runs[runs.length - 1] as number)++;
+    else runs.push(value, 0);
+    next = value + 1;
+  });
+  return runs;
+}
+
+/** @throws FrazilError kind `corrupt` for runs that overlap or leave the range. */
+export function fromRuns(runs: Uint16Array): Container {
+  const words = new Uint32Array(BITMAP_WORDS);
+  let next = 0;
+  for (let i = 0; i < runs.length; i += 2) {
+    const first = runs[i] as number;
+    const last = first + (runs[i + 1] as number);
+    if (first < next || last > 0xffff) {
+      throw new FrazilError("corrupt", "ROARING", `expected ascending runs of 16-bit values, found ${first}..${last}`);
+    }
+    for (let value = first; value <= last; value++) {
+      words[value >>> 5] = (words[value >>> 5] as number) | (1 << (value & 31));
+    }
+    next = last + 1;
+  }
+  return fromWords(words);
+}
+
+function toWords(container: Container): Uint32Array {
+  if (container.kind === "bitmap") return container.words.slice();
+  const words = new Uint32Array(BITMAP_WORDS);
+  for (let i = 0; i < container.size; i++) {
+    const value = container.values[i] as number;
+    words[value >>> 5] = (words[value >>> 5] as number) | (1 << (value & 31));
+  }
+  return words;
+}
+
+/** Index of the first value that is not below `value`. */
+function lowerBound(container: Container & { kind: "array" }, value: number): number {
+  let low = 0;
+  let high = container.size;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((container.values[middle] as number) < value) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+function popCount(word: number): number {
+  let count = word - ((word >>> 1) & 0x55555555);
+  count = (count & 0x33333333) + ((count >>> 2) & 0x33333333);
+  return (((count + (count >>> 4)) & 0x0f0f0f0f) * 0x01010101) >>> 24;
+}
