@@ -12,6 +12,9 @@ export * from "./errors.ts";
 export type * from "./io/file-io.ts";
 export { jsonText, parseJson } from "./json/exact-json.ts";
 export type * from "./manifest/data-file.ts";
+export { applyUpdates, checkRequirements, requirementText } from "./metadata/apply.ts";
+export { schemaIdFor } from "./metadata/apply-layout.ts";
+export { parseTableMetadata, tableMetadataBytes } from "./metadata/metadata-json.ts";
 export {
   ancestors,
   currentSchema,
@@ -29,13 +32,15 @@ export type * from "./metadata/table-metadata.ts";
 export type * from "./metadata/updates.ts";
 export type * from "./parquet/data-file-writer.ts";
 export { openDataFileWriter } from "./parquet/hyparquet-encoder.ts";
+export type { DataFileRef } from "./parquet/footer.ts";
+export { readDataFile, readDataFileRows } from "./parquet/reader.ts";
 export { partitionPath, valueText } from "./partition/path.ts";
 export { type BoundField, bindSpec, parsePartitionBy, UNPARTITIONED } from "./partition/spec.ts";
 export { applyTransform, parseTransform, type Transform, transformResultType } from "./partition/transform.ts";
 export { partitionTuple, tupleKey, type TupleReader, tupleReader } from "./partition/tuple.ts";
-// `widenColumn` is the one for columns of values.
-export { addColumns, canWiden, widenColumn as widenSchemaColumn } from "./schema/evolve.ts";
+export { addColumns, canWiden, widenField } from "./schema/evolve.ts";
 export { fieldById, fieldByName, highestFieldId, type NewField, newSchema } from "./schema/schema.ts";
+export { parseSchema, schemaJson, schemaJsonText } from "./schema/schema-json.ts";
 export { isPrimitive, parsePrimitiveType, parseType, typeJson, typesEqual, typeText } from "./schema/type-json.ts";
 export type * from "./schema/types.ts";
 export { compareValues, decodeValue, encodeValue, valueAt } from "./values/single-value.ts";

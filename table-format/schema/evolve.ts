@@ -26,7 +26,7 @@ export function addColumns(
  * The schema with one top-level column widened; field ids stay.
  * @throws FrazilError kind `data` when the column is missing or the change would lose values.
  */
-export function widenColumn(schema: Schema, name: string, to: PrimitiveType, formatVersion: number): Schema {
+export function widenField(schema: Schema, name: string, to: PrimitiveType, formatVersion: number): Schema {
   const field = fieldByName(schema, name);
   if (field === null)
     throw new FrazilError("data", "UNKNOWN_COLUMN", `column ${JSON.stringify(name)} is not in the schema`);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { parseJson, jsonText } from "../../../../table-format/json/exact-json.ts";
-import { addColumns, canWiden, widenColumn } from "../../../../table-format/schema/evolve.ts";
+import { addColumns, canWiden, widenField } from "../../../../table-format/schema/evolve.ts";
 import { fieldById, fieldByName, highestFieldId, newSchema } from "../../../../table-format/schema/schema.ts";
 import {
   parsePrimitiveType,
@@ -115,11 +115,11 @@ describe("schemas", () => {
 
   test("widening keeps ids and refuses what loses values", () => {
     const ints = newSchema([{ name: "n", type: { kind: "int" }, required: false }], []);
-    expect(widenColumn(ints, "n", { kind: "long" }, 2).fields).toEqual([
+    expect(widenField(ints, "n", { kind: "long" }, 2).fields).toEqual([
       { id: 1, name: "n", required: false, type: { kind: "long" } },
     ]);
-    expect(() => widenColumn(ints, "n", { kind: "string" }, 3)).toThrow(/int to string is not a widening/);
-    expect(() => widenColumn(ints, "m", { kind: "long" }, 3)).toThrow(/"m" is not in the schema/);
+    expect(() => widenField(ints, "n", { kind: "string" }, 3)).toThrow(/int to string is not a widening/);
+    expect(() => widenField(ints, "m", { kind: "long" }, 3)).toThrow(/"m" is not in the schema/);
   });
 
   test("the spec's promotions, and no others", () => {

@@ -1,0 +1,205 @@
+import { gunzipSync } from "node:zlib";
+import { FrazilError } from "../errors.ts";
+import { jsonText, parseJson } from "../json/exact-json.ts";
+import { JsonFields } from "../json/fields.ts";
+import { parseSchema, schemaJson } from "../schema/schema-json.ts";
+import { FIRST_PARTITION_ID } from "../partition/spec.ts";
+import { parseRef, parseSnapshot, refJson, snapshotJson } from "./snapshot-json.ts";
+import { parseSortOrder, parseSpec, parseSpecFields, sortOrderJson, specJson } from "./spec-json.ts";
+import type { JsonValue, PartitionSpec, SnapshotRef, SortOrder, TableMetadata } from "./table-metadata.ts";
+import { checkMetadata } from "./validate.ts";
+
+export { schemaJsonText } from "../schema/schema-json.ts";
+export { partitionFieldsJsonText } from "./spec-json.ts";
+
+/** Guards against a gzip bomb; the largest tables known have metadata files of some hundred MB. */
+const MAX_METADATA_BYTES = 1 << 30;
+/** The newest version that this library reads and writes. */
+const MAX_FORMAT_VERSION = 3;
+
+const KNOWN_FIELDS: ReadonlySet<string> = new Set([
+  "format-version",
+  "table-uuid",
+  "location",
+  "last-sequence-number",
+  "last-updated-ms",
+  "last-column-id",
+  "schema",
+  "current-schema-id",
+  "schemas",
+  "partition-spec",
+  "default-spec-id",
+  "partition-specs",
+  "last-partition-id",
+  "default-sort-order-id",
+  "sort-orders",
+  "properties",
+  "current-snapshot-id",
+  "next-row-id",
+  "refs",
+  "snapshots",
+  "snapshot-log",
+  "metadata-log",
+]);
+
+/**
+ * Reads a table metadata file (spec, "Table Metadata Fields"), versions 1 to 3. Whether it is compressed is decided by its name
+ * (`.gz.metadata.json`, `.metadata.json.gz`), as all readers do.
+ * @throws FrazilError `unsupported` for later versions and encrypted tables, `corrupt` for what Java would refuse to load.
+ */
+export function parseTableMetadata(bytes: Uint8Array, location: string): TableMetadata {
+  try {
+    const metadata = fromJson(new JsonFields(parseJson(textOf(bytes, location)), ""));
+    checkMetadata(metadata, location);
+    return metadata;
+  } catch (error) {
+    if (!(error instanceof FrazilError) || error.message.startsWith(location)) throw error;
+    throw new FrazilError(error.kind, error.code, `${location}: ${error.message}`, { hint: error.hint, cause: error });
+  }
+}
+
+function textOf(bytes: Uint8Array, location: string): string {
+  try {
+    const plain = /\.gz(\.metadata\.json)?$/.test(location)
+      ? gunzipSync(bytes, { maxOutputLength: MAX_METADATA_BYTES })
+      : bytes;
+    return new TextDecoder("utf-8", { fatal: true }).decode(plain);
+  } catch (cause) {
+    const message = `${location}: expected a metadata file in UTF-8, compressed exactly if its name says gz`;
+    throw new FrazilError("corrupt", "UNREADABLE_METADATA", message, { cause });
+  }
+}
+
+function fromJson(json: JsonFields): TableMetadata {
+  const formatVersion = json.int("format-version");
+  if (formatVersion < 1 || formatVersion > MAX_FORMAT_VERSION) {
+    const message = `format version ${formatVersion}: this version of frazil reads 1 to ${MAX_FORMAT_VERSION}`;
+    throw new FrazilError("unsupported", "FORMAT_VERSION", message);
+  }
+  if (json.has("encryption-keys") && json.array("encryption-keys").length > 0) {
+    throw new FrazilError("unsupported", "ENCRYPTED_TABLE", "encrypted tables are not supported");
+  }
+  const v1 = formatVersion === 1;
+  const schemas = json.has("schemas") || !v1 ? json.objects("schemas").length : 0;
+  const partitionSpecs = specsOf(json, v1);
+  const currentSnapshotId = currentSnapshotOf(json);
+  return {
+    formatVersion: formatVersion as 1 | 2 | 3,
+    tableUuid: v1 && !json.has("table-uuid") ? "" : json.string("table-uuid"),
+    location: json.string("location"),
+    lastSequenceNumber: v1 ? 0n : json.long("last-sequence-number"),
+    lastUpdatedMs: json.long("last-updated-ms"),
+    lastColumnId: json.int("last-column-id"),
+    currentSchemaId: schemas === 0 ? 0 : json.int("current-schema-id"),
+    schemas:
+      schemas === 0
+        ? [parseSchema(json.get("schema"))]
+        : json.array("schemas").map((schema, i) => parseSchema(schema, `schemas[${i}]`)),
+    defaultSpecId: v1 && !json.has("default-spec-id") ? 0 : json.int("default-spec-id"),
+    partitionSpecs,
+    lastPartitionId:
+      v1 && !json.has("last-partition-id") ? highestPartitionId(partitionSpecs) : json.int("last-partition-id"),
+    defaultSortOrderId: v1 && !json.has("default-sort-order-id") ? 0 : json.int("default-sort-order-id"),
+    sortOrders: sortOrdersOf(json, v1),
+    properties: json.has("properties") ? json.strings("properties") : new Map(),
+    currentSnapshotId,
+    nextRowId: formatVersion >= 3 ? json.long("next-row-id") : 0n,
+    refs: refsOf(json, currentSnapshotId),
+    snapshots: json.has("snapshots") ? json.objects("snapshots").map(parseSnapshot) : [],
+    snapshotLog: logOf(json, "snapshot-log", (entry) => ({
+      timestampMs: entry.long("timestamp-ms"),
+      snapshotId: entry.long("snapshot-id"),
+    })),
+    metadataLog: logOf(json, "metadata-log", (entry) => ({
+      timestampMs: entry.long("timestamp-ms"),
+      metadataFile: entry.string("metadata-file"),
+    })),
+    unknownFields: new Map(
+      json
+        .keys()
+        .filter((key) => !KNOWN_FIELDS.has(key))
+        .map((key) => [key, json.get(key) as JsonValue]),
+    ),
+  };
+}
+
+/** Java writes -1 (v1, v2) or null (v3) for a table without snapshots; others leave it out. */
+function currentSnapshotOf(json: JsonFields): bigint | null {
+  if (!json.has("current-snapshot-id")) return null;
+  const id = json.long("current-snapshot-id");
+  return id === -1n ? null : id;
+}
+
+function refsOf(json: JsonFields, currentSnapshotId: bigint | null): ReadonlyMap<string, SnapshotRef> {
+  if (json.has("refs")) {
+    const refs = json.object("refs");
+    return new Map(refs.keys().map((name) => [name, parseRef(refs.object(name))]));
+  }
+  if (currentSnapshotId === null) return new Map();
+  return new Map([["main", { snapshotId: currentSnapshotId, type: "branch" }]]);
+}
+
+function specsOf(json: JsonFields, v1: boolean): PartitionSpec[] {
+  if (!v1 || json.has("partition-specs")) return json.objects("partition-specs").map(parseSpec);
+  return [{ specId: 0, fields: json.has("partition-spec") ? parseSpecFields(json.objects("partition-spec")) : [] }];
+}
+
+function highestPartitionId(specs: readonly PartitionSpec[]): number {
+  const ids = specs.flatMap((spec) => spec.fields.map((field) => field.fieldId));
+  return Math.max(FIRST_PARTITION_ID - 1, ...ids);
+}
+
+function sortOrdersOf(json: JsonFields, v1: boolean): SortOrder[] {
+  if (v1 && !json.has("sort-orders")) return [{ orderId: 0, fields: [] }];
+  return json.objects("sort-orders").map(parseSortOrder);
+}
+
+function logOf<T>(json: JsonFields, key: string, entry: (fields: JsonFields) => T): T[] {
+  return json.has(key) ? json.objects(key).map(entry) : [];
+}
+
+/**
+ * The bytes of a metadata file, not compressed, fields in Java's order.
+ * @throws FrazilError kind `unsupported` for version 1, which has to be upgraded before it is written.
+ */
+export function tableMetadataBytes(m: TableMetadata): Uint8Array {
+  if (m.formatVersion === 1) {
+    throw new FrazilError("unsupported", "FORMAT_VERSION", `${m.location}: tables of format version 1 are read only`, {
+      hint: "upgrade the table to version 2 or 3",
+    });
+  }
+  return new TextEncoder().encode(jsonText(toJson(m)));
+}
+
+function toJson(m: TableMetadata): JsonValue {
+  const none = m.formatVersion === 2 ? -1n : null;
+  return {
+    "format-version": BigInt(m.formatVersion),
+    "table-uuid": m.tableUuid,
+    location: m.location,
+    "last-sequence-number": m.lastSequenceNumber,
+    "last-updated-ms": m.lastUpdatedMs,
+    "last-column-id": BigInt(m.lastColumnId),
+    "current-schema-id": BigInt(m.currentSchemaId),
+    schemas: m.schemas.map(schemaJson),
+    "default-spec-id": BigInt(m.defaultSpecId),
+    "partition-specs": m.partitionSpecs.map(specJson),
+    "last-partition-id": BigInt(m.lastPartitionId),
+    "default-sort-order-id": BigInt(m.defaultSortOrderId),
+    "sort-orders": m.sortOrders.map(sortOrderJson),
+    properties: Object.fromEntries(m.properties),
+    "current-snapshot-id": m.currentSnapshotId ?? none,
+    ...(m.formatVersion >= 3 && { "next-row-id": m.nextRowId }),
+    refs: Object.fromEntries([...m.refs].map(([name, ref]) => [name, refJson(ref)])),
+    snapshots: m.snapshots.map(snapshotJson),
+    ...Object.fromEntries(m.unknownFields),
+    "snapshot-log": m.snapshotLog.map((entry) => ({
+      "timestamp-ms": entry.timestampMs,
+      "snapshot-id": entry.snapshotId,
+    })),
+    "metadata-log": m.metadataLog.map((entry) => ({
+      "timestamp-ms": entry.timestampMs,
+      "metadata-file": entry.metadataFile,
+    })),
+  };
+}
