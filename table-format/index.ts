@@ -31,8 +31,8 @@ export {
 export type * from "./metadata/table-metadata.ts";
 export type * from "./metadata/updates.ts";
 export type * from "./parquet/data-file-writer.ts";
-export { openDataFileWriter } from "./parquet/hyparquet-encoder.ts";
 export type { DataFileRef } from "./parquet/footer.ts";
+export { openDataFileWriter } from "./parquet/hyparquet-encoder.ts";
 export { readDataFile, readDataFileRows } from "./parquet/reader.ts";
 export { partitionPath, valueText } from "./partition/path.ts";
 export { type BoundField, bindSpec, parsePartitionBy, UNPARTITIONED } from "./partition/spec.ts";
