@@ -122,7 +122,9 @@ function refusalOf({ status, code }: S3Failure): Refusal | null {
     case 307:
       return { kind: "config", code: "S3_WRONG_REGION", hint: "set warehouse.s3.region to the bucket's region" };
     case 404:
-      return MISSING.has(code) ? { kind: "not-found", code: "OBJECT_NOT_FOUND" } : { kind: "config", code: "S3_REFUSED" };
+      return MISSING.has(code)
+        ? { kind: "not-found", code: "OBJECT_NOT_FOUND" }
+        : { kind: "config", code: "S3_REFUSED" };
     case 408:
     case 429:
       return null;
