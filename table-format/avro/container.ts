@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { crc32, deflateRawSync, inflateRawSync, zstdDecompressSync } from "node:zlib";
 import { snappyUncompress } from "hyparquet";
 import { FrazilError } from "../errors.ts";
+import { MAX_AVRO_BLOCK_BYTES } from "../limits.ts";
 import { AvroCursor, type AvroValue, compileDecoder } from "./decoder.ts";
 import { AvroSink, compileEncoder } from "./encoder.ts";
 import { type AvroSchemaJson, type AvroType, parseAvroSchema } from "./schema.ts";
@@ -20,8 +21,6 @@ export type AvroCodec = "null" | "deflate";
 
 /** A block ends at this many uncompressed bytes: readers hold one block at a time. */
 const BLOCK_BYTES = 64 * 1024;
-/** The most one block may grow when decompressed: far above any writer's block, below what would endanger the process. */
-const MAX_BLOCK_BYTES = 256 * 1024 * 1024;
 const MAGIC = [0x4f, 0x62, 0x6a, 0x01];
 const SYNC_BYTES = 16;
 
@@ -140,7 +139,7 @@ function readHeader(cursor: AvroCursor): Map<string, string> {
 }
 
 function inflater(codec: string, location: string): (block: Uint8Array) => Uint8Array {
-  const options = { maxOutputLength: MAX_BLOCK_BYTES };
+  const options = { maxOutputLength: MAX_AVRO_BLOCK_BYTES };
   switch (codec) {
     case "null":
       return (block) => block;
@@ -168,7 +167,7 @@ function inflateSnappy(block: Uint8Array): Uint8Array {
     size += (part & 0x7f) * scale;
     if (part < 0x80) break;
   }
-  if (size > MAX_BLOCK_BYTES) throw new RangeError(`a block of ${size} bytes`);
+  if (size > MAX_AVRO_BLOCK_BYTES) throw new RangeError(`a block of ${size} bytes`);
   const plain = new Uint8Array(size);
   snappyUncompress(compressed, plain);
   if (crc32(plain) !== new DataView(block.buffer, block.byteOffset).getUint32(compressed.length)) {

@@ -162,8 +162,8 @@ function build(type: AvroType, known: Map<AvroType, { decoder: AvroDecoder | nul
     case "record": {
       const fields = type.fields.map((field) => compile(field.type, known));
       return (cursor) => {
-        const values = new Array<AvroValue>(fields.length);
-        for (let i = 0; i < fields.length; i++) values[i] = (fields[i] as AvroDecoder)(cursor);
+        const values: AvroValue[] = [];
+        for (const field of fields) values.push(field(cursor));
         return values;
       };
     }

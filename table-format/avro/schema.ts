@@ -1,4 +1,5 @@
 import { FrazilError } from "../errors.ts";
+import { MAX_AVRO_SCHEMA_DEPTH } from "../limits.ts";
 
 /**
  * Avro schemas as Iceberg uses them (Avro 1.12 specification; Iceberg spec, Appendix A). Names of records are kept, names
@@ -33,9 +34,6 @@ export type AvroSchemaJson =
   | readonly AvroSchemaJson[]
   | { readonly [attribute: string]: AvroSchemaJson | number | boolean | null };
 
-/** Records refer to each other by name and may contain themselves; manifests are five levels deep. */
-const MAX_SCHEMA_DEPTH = 64;
-
 /**
  * Parses an Avro schema.
  * @throws FrazilError kind `corrupt` when it is not one.
@@ -53,7 +51,8 @@ export function parseAvroSchema(text: string): AvroType {
 const PLAIN = new Set(["null", "boolean", "int", "long", "float", "double", "bytes", "string"]);
 
 function parseNode(json: unknown, named: Map<string, AvroType>, namespace: string, depth: number): AvroType {
-  if (depth > MAX_SCHEMA_DEPTH) throw invalid(`a schema of at most ${MAX_SCHEMA_DEPTH} levels`, "a deeper one");
+  if (depth > MAX_AVRO_SCHEMA_DEPTH)
+    throw invalid(`a schema of at most ${MAX_AVRO_SCHEMA_DEPTH} levels`, "a deeper one");
   if (typeof json === "string") {
     if (PLAIN.has(json)) return { kind: json } as AvroType;
     const found = named.get(fullName(json, namespace)) ?? named.get(json);

@@ -1,0 +1,10 @@
+/** Every limit of the table format, with its reason. */
+
+/** Avro schemas refer to types by name and may nest; a manifest's is five levels deep. Stops the parser's recursion on hostile files. */
+export const MAX_AVRO_SCHEMA_DEPTH = 64;
+
+/** The most one Avro block may grow when decompressed: far above any writer's block, below what would endanger the process. */
+export const MAX_AVRO_BLOCK_BYTES = 256 * 1024 * 1024;
+
+/** Manifests read or written at once: hides a store's latency; more would only hold more of them in memory. */
+export const MANIFESTS_AT_ONCE = 16;
