@@ -15,7 +15,7 @@ class MemoryStorage implements FileIO {
   private readonly objects = new Map<string, StoredObject>();
 
   async read(location: string): Promise<Uint8Array> {
-    return this.existing(location).bytes.slice();
+    return copyOf(this.existing(location).bytes);
   }
 
   async readRange(location: string, offset: number, length: number): Promise<Uint8Array> {
@@ -37,11 +37,11 @@ class MemoryStorage implements FileIO {
 
   async readTagged(location: string): Promise<{ bytes: Uint8Array; etag: string } | null> {
     const object = this.objects.get(location);
-    return object === undefined ? null : { bytes: object.bytes.slice(), etag: object.etag };
+    return object === undefined ? null : { bytes: copyOf(object.bytes), etag: object.etag };
   }
 
   async write(location: string, bytes: Uint8Array): Promise<void> {
-    this.put(location, bytes.slice());
+    this.put(location, copyOf(bytes));
   }
 
   async openWrite(location: string): Promise<OutputStream> {
@@ -51,13 +51,13 @@ class MemoryStorage implements FileIO {
     return {
       write: async (chunk) => {
         if (!open) throw new FrazilError("internal", "STREAM_ENDED", `${location}: write after close or abort`);
-        chunks.push(chunk.slice());
+        chunks.push(copyOf(chunk));
         sizeBytes += chunk.length;
       },
       close: async () => {
         if (!open) throw new FrazilError("internal", "STREAM_ENDED", `${location}: close after close or abort`);
         open = false;
-        this.put(location, Buffer.concat(chunks, sizeBytes));
+        this.put(location, copyOf(Buffer.concat(chunks, sizeBytes)));
         return { sizeBytes };
       },
       abort: async () => {
@@ -72,7 +72,7 @@ class MemoryStorage implements FileIO {
     bytes: Uint8Array,
   ): Promise<{ outcome: "created"; etag: string } | { outcome: "exists" }> {
     if (this.objects.has(location)) return { outcome: "exists" };
-    return { outcome: "created", etag: this.put(location, bytes.slice()) };
+    return { outcome: "created", etag: this.put(location, copyOf(bytes)) };
   }
 
   async replace(
@@ -81,7 +81,7 @@ class MemoryStorage implements FileIO {
     etag: string,
   ): Promise<{ outcome: "replaced"; etag: string } | { outcome: "conflict" }> {
     if (this.objects.get(location)?.etag !== etag) return { outcome: "conflict" };
-    return { outcome: "replaced", etag: this.put(location, bytes.slice()) };
+    return { outcome: "replaced", etag: this.put(location, copyOf(bytes)) };
   }
 
   async *list(prefix: string): AsyncIterable<FileEntry> {
@@ -106,4 +106,9 @@ class MemoryStorage implements FileIO {
     this.objects.set(location, { bytes, etag });
     return etag;
   }
+}
+
+/** Not `slice`: a Buffer's is a view. */
+function copyOf(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(bytes);
 }
