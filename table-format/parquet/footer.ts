@@ -34,8 +34,8 @@ export async function readFooter(io: FileIO, { filePath, fileSizeBytes }: DataFi
     byteLength,
     slice: async (start: number, end = byteLength) => {
       const bytes = await io.readRange(filePath, start, end - start);
-      const isWhole = bytes.byteOffset === 0 && bytes.byteLength === bytes.buffer.byteLength;
-      return (isWhole ? bytes.buffer : bytes.slice().buffer) as ArrayBuffer;
+      // A copy, also of a Buffer, whose own slice would be a view into memory shared with others.
+      return new Uint8Array(bytes).buffer;
     },
   };
   const metadata = await parsed(filePath, () =>

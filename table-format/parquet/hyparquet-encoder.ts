@@ -144,7 +144,9 @@ class HyparquetEncoder implements DataFileWriter {
         return { column: batch.columns[index] as Column, start, end };
       });
       groupStatistics.push(measure(column));
-      return { name, data: plainValues(type, column) };
+      // The library's dictionary takes 0.0 and −0.0 for one value.
+      const isFloat = type.kind === "float" || type.kind === "double";
+      return { name, data: plainValues(type, column), ...(isFloat && { encoding: "PLAIN" as const }) };
     });
     await this.parquet.write({
       columnData,
