@@ -27,6 +27,20 @@ const keyColumns: Record<string, readonly string[]> = {
   "shop.orders": ["id"],
 };
 
+/**
+ * The whole changelog event by event, all splits in the order of their sequence numbers: for producers that send it elsewhere. A change of
+ * key is two changes, and deletes name the key columns only.
+ */
+export function* shopChangelog(
+  settings: Pick<GeneratorSettings, "seed" | "events" | "splits">,
+): Generator<PlainChange[]> {
+  const { seed, events, splits } = settings;
+  const walks = Array.from({ length: splits }, (_, split) => new ShopWalk(seed, split, splits));
+  for (let sequence = 0; sequence < events; sequence++) {
+    yield nextPlainChanges(seed, walks[sequence % splits] as ShopWalk);
+  }
+}
+
 /** The event that brings a split from point `walk.point` one further, as plain changes. */
 export function nextPlainChanges(seed: number, walk: ShopWalk): PlainChange[] {
   const sequence = walk.sequence;

@@ -1,10 +1,16 @@
+import { createHash } from "node:crypto";
 import { expect, test } from "vitest";
 import type { Clock } from "../../../../src/core/runtime.ts";
 import { advance, type Position } from "../../../../src/core/position.ts";
 import type { Source, SourceBatch } from "../../../../src/core/source.ts";
 import type { TableBinding, TableRouter } from "../../../../src/core/table-binding.ts";
 import { type GeneratorSettings, generatorSchema } from "../../../../src/sources/generator/config.ts";
-import { expectedTables, nextPlainChanges, type PlainRow } from "../../../../src/sources/generator/expected.ts";
+import {
+  expectedTables,
+  nextPlainChanges,
+  type PlainRow,
+  shopChangelog,
+} from "../../../../src/sources/generator/expected.ts";
 import { createGeneratorSource } from "../../../../src/sources/generator/source.ts";
 import { ShopWalk } from "../../../../src/sources/generator/shop-walk.ts";
 import { parsePrimitiveType } from "../../../../table-format/index.ts";
@@ -154,6 +160,22 @@ test("equal seeds tell equal stories, other seeds others", async () => {
   const first = bySplit(await readAll(await opened({ events: 500 }), new Map()));
   expect(bySplit(await readAll(await opened({ events: 500 }), new Map()))).toEqual(first);
   expect(bySplit(await readAll(await opened({ events: 500, seed: 8 }), new Map()))).not.toEqual(first);
+});
+
+test("the changelog of all splits is theirs, event by event in turn", () => {
+  const walks = [0, 1, 2].map((split) => new ShopWalk(settings.seed, split, 3));
+  let sequence = 0;
+  for (const event of shopChangelog({ ...settings, events: 2000 })) {
+    expect(textOf(event)).toBe(textOf(nextPlainChanges(settings.seed, walks[sequence % 3] as ShopWalk)));
+    sequence++;
+  }
+  expect(sequence).toBe(2000);
+});
+
+test("the story never changes: a job must find the same one after an upgrade", () => {
+  const hash = createHash("sha256");
+  for (const event of shopChangelog({ seed: 1, events: 5000, splits: 2 })) hash.update(textOf(event));
+  expect(hash.digest("hex")).toBe("c905ceb76978f3c4f1a0a8d66d5fc9fafb0892a1797e7b3604ae2095d2d8791c");
 });
 
 test("the story has what it must have", async () => {
