@@ -24,7 +24,9 @@ export function loadJob<S extends SourceSchema>(
   // A scalar whose variable is missing has no sensible value: checking it would only report it twice.
   if (problems.length === 0) {
     const checked = check(jobSchema(sources), yaml.value);
-    if ("value" in checked) return checked.value;
+    if ("value" in checked) {
+      return { ...checked.value, warehouse: withEnvironment(checked.value.warehouse, env) };
+    }
     problems.push(...checked.problems.map((problem) => ({ ...yaml.positionOf(problem), message: lineText(problem) })));
   }
   problems.sort((a, b) => a.line - b.line || a.column - b.column);
@@ -48,11 +50,22 @@ export function parseJob<S extends SourceSchema>(input: unknown, sources: readon
  *
  * @throws FrazilError kind `config`, code `WAREHOUSE_INVALID`.
  */
-export function warehouseAt(location: string): WarehouseSettings {
+export function warehouseAt(location: string, env: Environment): WarehouseSettings {
   const checked = check(warehouseSchema, { location });
-  if ("value" in checked) return checked.value;
+  if ("value" in checked) return withEnvironment(checked.value, env);
   const message = `warehouse "${location}": ${checked.problems.map((problem) => problem.message).join("; ")}`;
   throw new FrazilError("config", "WAREHOUSE_INVALID", message);
+}
+
+/**
+ * An endpoint that only the environment names (`AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL`) counts as one that the job names, with
+ * what follows from it: stores other than AWS want the bucket in the path.
+ */
+function withEnvironment(settings: WarehouseSettings, env: Environment): WarehouseSettings {
+  const endpoint = env["AWS_ENDPOINT_URL_S3"] || env["AWS_ENDPOINT_URL"];
+  if (!settings.location.startsWith("s3://") || settings.s3.endpoint !== undefined || !endpoint) return settings;
+  const region = settings.s3.region ?? (env["AWS_REGION"] || env["AWS_DEFAULT_REGION"] || undefined);
+  return { ...settings, s3: { ...settings.s3, endpoint, region } };
 }
 
 function lineText(problem: Problem): string {

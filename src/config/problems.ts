@@ -23,7 +23,7 @@ export function check<T>(schema: z.ZodType<T>, input: unknown): { value: T } | {
   });
   if (result.success) return { value: result.data };
   const problems: Problem[] = [];
-  for (const issue of result.error.issues) {
+  for (const issue of result.error.issues.flatMap(flatIssues)) {
     const path = issue.path.map((part) => (typeof part === "number" ? part : String(part)));
     if (issue.code === "unrecognized_keys") {
       const valid = validKeys.get(pathText(issue.path)) ?? [];
@@ -66,6 +66,15 @@ function isExplained(problem: Problem, all: readonly Problem[]): boolean {
       other.message === unknownKey(String(other.path.at(-1)), [name]) &&
       pathText(other.path.slice(0, -1)) === parent,
   );
+}
+
+/** Of a choice between forms that no word tells apart, the problems of the form that was meant: the one that fails furthest inside. */
+function flatIssues(issue: z.core.$ZodIssue): z.core.$ZodIssue[] {
+  if (issue.code !== "invalid_union" || issue.errors.length === 0) return [issue];
+  const depth = (issues: readonly z.core.$ZodIssue[]): number =>
+    Math.min(...issues.map((inner) => inner.path.length + (inner.code === "unrecognized_keys" ? 1 : 0)));
+  const meant = issue.errors.reduce((best, issues) => (depth(issues) > depth(best) ? issues : best));
+  return meant.flatMap((inner) => flatIssues({ ...inner, path: [...issue.path, ...inner.path] }));
 }
 
 const EXPECTED: Readonly<Record<string, string>> = {

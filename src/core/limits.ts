@@ -77,3 +77,9 @@ export const KAFKA_IDLE_MS = 1_000;
 
 /** How long a committed checkpoint waits for the group's offsets, which only lag tools read. */
 export const KAFKA_ACKNOWLEDGE_MS = 5_000;
+
+/** Files fetched at once for a query over a remote warehouse: enough to hide the round trips. */
+export const QUERY_FETCHES_IN_FLIGHT = 8;
+
+/** Bytes of one range request of such a fetch: with the line above, at most 64 MiB in memory. */
+export const QUERY_FETCH_BYTES = 8 * 1024 * 1024;

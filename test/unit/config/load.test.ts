@@ -278,7 +278,15 @@ describe("environment variables", () => {
 
 describe("--warehouse", () => {
   it("means what a job with that location alone would mean", () => {
-    expect(warehouseAt("s3://lake/w")).toEqual(load(GOOD.replace("./warehouse", "s3://lake/w")).warehouse);
-    expect(() => warehouseAt("gs://x")).toThrow('warehouse "gs://x": must be a folder or s3://bucket/prefix');
+    expect(warehouseAt("s3://lake/w", {})).toEqual(load(GOOD.replace("./warehouse", "s3://lake/w")).warehouse);
+    expect(() => warehouseAt("gs://x", {})).toThrow('warehouse "gs://x": must be a folder or s3://bucket/prefix');
+  });
+
+  it("takes the endpoint from the environment like a job file", () => {
+    const env = { AWS_ENDPOINT_URL: "http://localhost:9000", AWS_REGION: "eu-west-1" };
+    const settings = warehouseAt("s3://lake/w", env);
+    expect(settings.s3).toEqual({ endpoint: "http://localhost:9000", region: "eu-west-1" });
+    expect(load(GOOD.replace("./warehouse", "s3://lake/w"), env).warehouse).toEqual(settings);
+    expect(warehouseAt("./w", env).s3).toEqual({});
   });
 });

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { durationMs, rfc3339Ms, sizeBytes } from "../../../src/config/scalars.ts";
+import { durationMs, rfc3339Ms, sizeBytes } from "../../../src/config/units.ts";
 
 it.each([
   ["10s", 10_000],
