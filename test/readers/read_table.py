@@ -1,0 +1,171 @@
+"""Reads Iceberg tables with PyIceberg and with DuckDB's `iceberg` extension, and answers in one canonical form.
+
+A server: one JSON object a line on stdin is a request, one a line on stdout its answer, in the order asked, until stdin
+closes. `reader.ts` beside this file is its client and holds the shapes of both.
+
+request: {id, reader: "pyiceberg" | "duckdb", table, snapshotId?, s3?, columns?, rows: bool} or
+         {id, reader: "describe", table, s3?} for what PyIceberg says of the table's metadata
+table:   {location: folder or metadata file, local or s3://} or {uri, catalog, table, warehouse?} for an SQLite catalog
+answer:  {id, ...} or {id, error}
+"""
+
+import hashlib
+import importlib.util
+import json
+import os
+import sys
+import traceback
+
+from canonical import canonical_lines, type_name
+
+
+def load_pyiceberg(request):
+    """The PyIceberg table of a request."""
+    table, properties = request["table"], {}
+    if s3 := request.get("s3"):
+        properties = {
+            "s3.endpoint": s3["endpoint"],
+            "s3.region": s3["region"],
+            "s3.access-key-id": s3["accessKeyId"],
+            "s3.secret-access-key": s3["secretAccessKey"],
+        }
+    if "location" in table:
+        from pyiceberg.table import StaticTable
+
+        return StaticTable.from_metadata(table["location"], properties)
+    from pyiceberg.catalog.sql import SqlCatalog
+
+    # A reader must not add tables to the catalog's file: what is there is what the writer made.
+    properties |= {"uri": table["uri"], "init_catalog_tables": "false"}
+    if warehouse := table.get("warehouse"):
+        properties["warehouse"] = warehouse
+    catalog = SqlCatalog(table["catalog"], **properties)
+    try:
+        return catalog.load_table(table["table"])
+    finally:
+        catalog.engine.dispose()
+
+
+def read_pyiceberg(request):
+    """The rows as an Arrow table, and the columns' types in Iceberg's words."""
+    table = load_pyiceberg(request)
+    columns = request.get("columns")
+    scan = table.scan(
+        selected_fields=tuple(columns) if columns else ("*",),
+        snapshot_id=int(request["snapshotId"]) if "snapshotId" in request else None,
+    )
+    schema = scan.projection()
+    return scan.to_arrow(), [str(field.field_type) for field in schema.fields]
+
+
+class Duck:
+    """One DuckDB for all requests. Its extensions come from wheels, so nothing is downloaded when it starts."""
+
+    def __init__(self):
+        import duckdb
+
+        self.connection = duckdb.connect()
+        for setting in (
+            "autoinstall_known_extensions=false",
+            "autoload_known_extensions=false",
+            # A hint file that was just replaced must be read, not remembered.
+            "enable_external_file_cache=false",
+            "enable_progress_bar=false",
+        ):
+            self.connection.execute(f"SET {setting}")
+        version = self.connection.execute("SELECT version()").fetchone()[0]
+        # `iceberg` needs `avro` to be there first.
+        for extension in ("avro", "httpfs", "iceberg"):
+            package = importlib.util.find_spec(f"duckdb_extension_{extension}").submodule_search_locations[0]
+            file = os.path.join(package, "extensions", version, f"{extension}.duckdb_extension")
+            self.connection.execute(f"LOAD {quoted(file)}")
+        self.connection.execute("SET TimeZone='UTC'")
+
+    def read(self, request):
+        """The rows as an Arrow table, and the columns' types in Iceberg's words."""
+        if s3 := request.get("s3"):
+            scheme, endpoint = s3["endpoint"].split("://")
+            self.connection.execute(
+                f"CREATE OR REPLACE SECRET store (TYPE s3, KEY_ID {quoted(s3['accessKeyId'])}, "
+                f"SECRET {quoted(s3['secretAccessKey'])}, ENDPOINT {quoted(endpoint)}, REGION {quoted(s3['region'])}, "
+                f"USE_SSL {scheme == 'https'}, URL_STYLE 'path')"
+            )
+        snapshot = f", snapshot_from_id={int(request['snapshotId'])}" if "snapshotId" in request else ""
+        columns = ", ".join(f'"{name}"' for name in request.get("columns") or []) or "*"
+        location = request["table"]["location"]
+        result = self.connection.execute(f"SELECT {columns} FROM iceberg_scan({quoted(location)}{snapshot})")
+        types = [type_name(str(column[1])) for column in result.description]
+        return result.to_arrow_table(), types
+
+
+def quoted(text):
+    """A SQL string literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def describe(request):
+    """The metadata as PyIceberg understands it; ids as text, since JavaScript's numbers cannot hold them."""
+    metadata = load_pyiceberg(request).metadata
+    text = lambda id: None if id is None else str(id)
+    return {
+        "formatVersion": metadata.format_version,
+        "location": metadata.location,
+        "currentSnapshotId": text(metadata.current_snapshot_id),
+        "properties": metadata.properties,
+        "identifierFieldIds": list(metadata.schema().identifier_field_ids),
+        "columns": [
+            {"id": f.field_id, "name": f.name, "type": str(f.field_type), "required": f.required}
+            for f in metadata.schema().fields
+        ],
+        "refs": {name: text(ref.snapshot_id) for name, ref in metadata.refs.items()},
+        "snapshots": [
+            {
+                "snapshotId": text(s.snapshot_id),
+                "parentSnapshotId": text(s.parent_snapshot_id),
+                "sequenceNumber": text(s.sequence_number),
+                "operation": s.summary.operation.value if s.summary else None,
+                "summary": dict(s.summary.additional_properties) if s.summary else {},
+            }
+            for s in metadata.snapshots
+        ],
+    }
+
+
+duck = None
+
+
+def answer(request):
+    """The answer to one request, without its id."""
+    global duck
+    if request["reader"] == "describe":
+        return describe(request)
+    if request["reader"] == "pyiceberg":
+        table, types = read_pyiceberg(request)
+    else:
+        duck = duck or Duck()
+        table, types = duck.read(request)
+    lines = canonical_lines(table)
+    digest = hashlib.sha256()
+    for line in lines:
+        digest.update(line.encode())
+        digest.update(b"\n")
+    columns = [{"name": name, "type": type} for name, type in zip(table.column_names, types)]
+    result = {"columns": columns, "count": len(lines), "digest": digest.hexdigest()}
+    return result | {"lines": lines} if request["rows"] else result
+
+
+def main():
+    # Whatever the libraries print must not end up among the answers.
+    answers, sys.stdout = sys.stdout, sys.stderr
+    for line in sys.stdin:
+        request = json.loads(line)
+        try:
+            result = answer(request)
+        except Exception as error:
+            traceback.print_exc()
+            result = {"error": f"{type(error).__name__}: {error}"}
+        answers.write(json.dumps({"id": request["id"]} | result, ensure_ascii=False) + "\n")
+        answers.flush()
+
+
+main()

@@ -1,0 +1,41 @@
+import { installReaders } from "./readers/install.ts";
+import { progressOnStderr } from "./services/progress.ts";
+import { type ServerName, servers } from "./services/registry.ts";
+
+/** What a test of real servers may need: a server of `services/`, or the Python readers of `readers/`. */
+export type Requirement = ServerName | "readers";
+
+/**
+ * Makes ready what a test file needs, building or downloading it on first use (MinIO takes minutes then). Returns null
+ * when all is there, else the reason why it cannot be had on this machine, for `describe.skipIf`:
+ *
+ *     const missing = await requireServers("kafka", "minio");
+ *     describe.skipIf(missing !== null)(withReason("a job on Kafka and MinIO", missing), () => { … });
+ *
+ * Where FRAZIL_REQUIRE is `all`, or names it in a comma-separated list, the reason is thrown instead: the file then fails.
+ */
+export async function requireServers(...names: readonly Requirement[]): Promise<string | null> {
+  const reasons: string[] = [];
+  for (const name of names) {
+    try {
+      await (name === "readers" ? installReaders(progressOnStderr) : servers[name].install(progressOnStderr));
+    } catch (error) {
+      if (isRequired(name)) throw error;
+      reasons.push(`${name}: ${(error as Error).message}`);
+    }
+  }
+  if (reasons.length === 0) return null;
+  const reason = reasons.join("; ");
+  progressOnStderr(`skipped: ${reason}`);
+  return reason;
+}
+
+/** A test title that carries the reason for which it is skipped. */
+export function withReason(title: string, missing: string | null): string {
+  return missing === null ? title : `${title} (skipped: ${missing})`;
+}
+
+function isRequired(name: Requirement): boolean {
+  const required = (process.env["FRAZIL_REQUIRE"] ?? "").split(",").map((word) => word.trim());
+  return required.includes("all") || required.includes(name);
+}

@@ -1,0 +1,23 @@
+import { startKafka } from "./kafka.ts";
+import { installKafka } from "./kafka-install.ts";
+import { installMinio, startMinio } from "./minio.ts";
+import type { Progress } from "./progress.ts";
+import type { RunningServer, StartOptions } from "./server.ts";
+import { installVersitygw, startVersitygw } from "./versitygw.ts";
+
+export const serverNames = ["kafka", "minio", "versitygw"] as const;
+
+export type ServerName = (typeof serverNames)[number];
+
+type ServerKind = {
+  /** Makes the server's programs ready on this machine; throws Unavailable when that cannot be done here. */
+  install(progress: Progress): Promise<unknown>;
+  start(options: StartOptions): Promise<RunningServer>;
+};
+
+/** Every server that `npm run services` and the tests can start. */
+export const servers: Readonly<Record<ServerName, ServerKind>> = {
+  kafka: { install: installKafka, start: startKafka },
+  minio: { install: installMinio, start: startMinio },
+  versitygw: { install: installVersitygw, start: startVersitygw },
+};
