@@ -8,6 +8,21 @@ export { BitsBuilder, F32Builder, F64Builder, I128Builder, I32Builder, I64Builde
 export { widenColumn } from "./arrow/widen.ts";
 export type * from "./catalog/catalog.ts";
 export { identText } from "./catalog/catalog.ts";
+export {
+  attemptCommit,
+  type CatalogContext,
+  checkChanges,
+  type Conflict,
+  conflictOutcome,
+  deleteForgotten,
+  lostRace,
+  type PreparedChange,
+  prepareChange,
+} from "./catalog/commit-file.ts";
+export { checkIdent, checkNames, tableLocation } from "./catalog/ident.ts";
+export { MemoryCatalog } from "./catalog/memory.ts";
+export { MetadataFiles } from "./catalog/metadata-files.ts";
+export { ObjectStoreCatalog } from "./catalog/object-store.ts";
 export * from "./errors.ts";
 export type * from "./io/file-io.ts";
 export { jsonText, parseJson } from "./json/exact-json.ts";

@@ -1,0 +1,63 @@
+import { FrazilError } from "../errors.ts";
+import type { FileIO } from "../io/file-io.ts";
+import { parseTableMetadata } from "../metadata/metadata-json.ts";
+import type { TableMetadata } from "../metadata/table-metadata.ts";
+import type { LoadedTable, TableIdent } from "./catalog.ts";
+
+/** Parsed metadata kept per catalog: a few versions of each table of a job. */
+const MAX_CACHED_FILES = 64;
+/** How often a reader starts over when the file it was told of has been cleaned up meanwhile. */
+const MAX_RELOADS = 5;
+/** A name with a UUID is given once, so what it names never changes. `vN.metadata.json` may come again. */
+const UNIQUE_NAME = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/i;
+
+/** Reads metadata files and remembers them by location, so that polling a table that does not move costs one small read. */
+export class MetadataFiles {
+  readonly #io: FileIO;
+  readonly #cached = new Map<string, TableMetadata>();
+
+  constructor(io: FileIO) {
+    this.#io = io;
+  }
+
+  async load(location: string): Promise<TableMetadata> {
+    const known = this.#cached.get(location);
+    if (known !== undefined) {
+      this.remember(location, known);
+      return known;
+    }
+    const metadata = parseTableMetadata(await this.#io.read(location), location);
+    this.remember(location, metadata);
+    return metadata;
+  }
+
+  /** Keeps what a file is known to hold; the least recently used one goes. */
+  remember(location: string, metadata: TableMetadata): void {
+    if (!UNIQUE_NAME.test(location)) return;
+    this.#cached.delete(location);
+    this.#cached.set(location, metadata);
+    if (this.#cached.size > MAX_CACHED_FILES) this.#cached.delete(this.#cached.keys().next().value as string);
+  }
+
+  /**
+   * Follows a pointer to a metadata file, anew if the file is gone because the table has moved on by many commits meanwhile.
+   * @param pointer the location of the current file, or null when there is no such table.
+   */
+  async follow(ident: TableIdent, pointer: () => Promise<string | null>): Promise<LoadedTable | null> {
+    let missing: string | null = null;
+    for (let attempt = 0; ; attempt++) {
+      const metadataLocation = await pointer();
+      if (metadataLocation === null) return null;
+      if (metadataLocation === missing || attempt > MAX_RELOADS) {
+        const message = `the catalog names ${metadataLocation}, which does not exist`;
+        throw new FrazilError("corrupt", "METADATA_MISSING", message);
+      }
+      try {
+        return { ident, metadata: await this.load(metadataLocation), metadataLocation };
+      } catch (error) {
+        if (!(error instanceof FrazilError) || error.kind !== "not-found") throw error;
+        missing = metadataLocation;
+      }
+    }
+  }
+}
