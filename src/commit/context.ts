@@ -1,0 +1,13 @@
+import type { Catalog, FileIO } from "../../table-format/index.ts";
+import type { Runtime } from "../core/runtime.ts";
+import type { Source } from "../core/source.ts";
+
+/** What every part of the commit protocol needs. */
+export interface CommitContext {
+  readonly pipeline: string;
+  readonly catalog: Catalog;
+  readonly io: FileIO;
+  readonly warehouseLocation: string;
+  readonly runtime: Runtime;
+  readonly comparePoints: Source["comparePoints"];
+}

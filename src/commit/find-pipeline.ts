@@ -1,0 +1,149 @@
+import { type Claim, type LoadedTable, type TableIdent, identText } from "../../table-format/index.ts";
+import { FrazilError } from "../core/errors.ts";
+import type { CommitContext } from "./context.ts";
+import { exactEpoch, fenceTables, nextEpoch } from "./fence.ts";
+import { LedgerStore, type TaggedLedger } from "./ledger.ts";
+import { laterOf } from "./merge-position.ts";
+import { fencedError, readPipelineTag, type TrackedTable } from "./tracked-table.ts";
+
+export interface FoundPipeline {
+  readonly anchor: string | null;
+  readonly tables: readonly TrackedTable[];
+  readonly epoch: bigint;
+  /** The highest checkpoint number in use. */
+  readonly checkpoint: bigint;
+  readonly ledger: TaggedLedger | null;
+}
+
+/** Finds what the pipeline has left in the warehouse and puts it under a new epoch: anchor first, then the other tables, then the ledger. */
+export async function findPipeline(
+  context: CommitContext,
+  mayWrite: (table: TableIdent) => boolean,
+): Promise<FoundPipeline> {
+  return context.catalog.atomicAcrossTables ? findAtomic(context, mayWrite) : findOneByOne(context, mayWrite);
+}
+
+async function findAtomic(context: CommitContext, mayWrite: (table: TableIdent) => boolean): Promise<FoundPipeline> {
+  const anchor = await context.catalog.readClaim(anchorKey(context.pipeline));
+  if (anchor === null) return { anchor, tables: [], epoch: 1n, checkpoint: 0n, ledger: null };
+  const owned = await ownedTables(context, mayWrite);
+  const anchorIdent = await requireAnchor(context, anchor);
+  const others = owned.filter((table) => identText(table.ident) !== anchor).map((table) => table.ident);
+  const { tables, epoch, checkpoint } = await fenceTables(context, [anchorIdent, ...others], nextEpoch);
+  return { anchor, tables, epoch, checkpoint, ledger: null };
+}
+
+async function findOneByOne(context: CommitContext, mayWrite: (table: TableIdent) => boolean): Promise<FoundPipeline> {
+  const store = new LedgerStore(context.io, context.warehouseLocation, context.pipeline);
+  const ledger = await store.read();
+  if (ledger === null) return { anchor: null, tables: [], epoch: 1n, checkpoint: 0n, ledger };
+  const { anchor } = ledger.ledger;
+  const anchorIdent = parseIdent(anchor);
+  if (ledger.ledger.tables.size === 0 && (await context.catalog.loadTable(anchorIdent)) === null) {
+    // The anchor was named but a crash came before its creation: nothing has been committed yet.
+    return { anchor: null, tables: [], epoch: ledger.ledger.epoch + 1n, checkpoint: 0n, ledger };
+  }
+  await requireAnchor(context, anchor);
+  const first = await fenceTables(context, [anchorIdent], (highest) =>
+    nextEpoch(highest > ledger.ledger.epoch ? highest : ledger.ledger.epoch),
+  );
+  const { epoch } = first;
+  const tables = [...first.tables];
+  let checkpoint = first.checkpoint > ledger.ledger.checkpoint ? first.checkpoint : ledger.ledger.checkpoint;
+  // Listed after the anchor is fenced: an older process can open no table from here on that it did not open before.
+  for (const other of await ownedTables(context, mayWrite)) {
+    if (identText(other.ident) === anchor) continue;
+    const fenced = await fenceTables(
+      context,
+      [other.ident],
+      exactEpoch(context, epoch, `table ${identText(other.ident)}`),
+    );
+    tables.push(...fenced.tables);
+    if (fenced.checkpoint > checkpoint) checkpoint = fenced.checkpoint;
+  }
+  const taken = await takeLedger(context, store, epoch);
+  for (const table of tables) {
+    if (!taken.ledger.tables.has(table.name)) continue;
+    table.position = laterOf(table.position, taken.ledger.position, context.comparePoints);
+  }
+  return { anchor, tables, epoch, checkpoint, ledger: taken };
+}
+
+/** Puts the ledger under this epoch, so that an older process's next write of it fails. */
+async function takeLedger(context: CommitContext, store: LedgerStore, epoch: bigint): Promise<TaggedLedger> {
+  for (;;) {
+    const current = await store.read();
+    if (current === null) {
+      throw new FrazilError("data", "LEDGER_LOST", `the ledger of the job ${context.pipeline} is gone`, {
+        hint: "restore it, or start the job under another name to load everything anew",
+      });
+    }
+    if (current.ledger.epoch >= epoch) {
+      throw fencedError(context.pipeline, epoch, "the ledger", current.ledger.epoch);
+    }
+    const taken = await store.swap({ ...current.ledger, epoch }, current.etag);
+    if (taken !== null) return taken;
+  }
+}
+
+/** The pipeline's tables that the job may write to. */
+async function ownedTables(
+  context: CommitContext,
+  mayWrite: (table: TableIdent) => boolean,
+): Promise<readonly LoadedTable[]> {
+  const { catalog, pipeline } = context;
+  const owned: LoadedTable[] = [];
+  for (const namespace of await catalog.listNamespaces()) {
+    for (const ident of await catalog.listTables(namespace)) {
+      if (!mayWrite(ident)) continue;
+      const loaded = await catalog.loadTable(ident);
+      if (loaded !== null && readPipelineTag(loaded, pipeline) !== null) owned.push(loaded);
+    }
+  }
+  return owned;
+}
+
+async function requireAnchor(context: CommitContext, anchor: string): Promise<TableIdent> {
+  const ident = parseIdent(anchor);
+  if ((await context.catalog.loadTable(ident)) !== null) return ident;
+  throw new FrazilError(
+    "data",
+    "ANCHOR_DROPPED",
+    `table ${anchor}, which holds the position of the job ${context.pipeline}, no longer exists`,
+    { hint: "restore the table, or start the job under another name to load everything anew" },
+  );
+}
+
+/**
+ * Records the pipeline's first table as its anchor, once and for all: in the creating transaction where the catalog records claims,
+ * else in the ledger. A name that an earlier start recorded without getting to create the table is replaced under a higher epoch.
+ */
+export async function claimAnchor(
+  context: CommitContext,
+  store: LedgerStore,
+  ledger: TaggedLedger | null,
+  name: string,
+): Promise<{ ledger: TaggedLedger | null; epoch: bigint; claim: Claim | null }> {
+  if (context.catalog.claims) {
+    return { ledger: null, epoch: 1n, claim: { key: anchorKey(context.pipeline), value: name } };
+  }
+  const epoch = ledger === null ? 0n : ledger.ledger.anchor === name ? ledger.ledger.epoch : ledger.ledger.epoch + 1n;
+  const named = await store.swap(
+    { anchor: name, epoch, checkpoint: 0n, position: new Map(), tables: new Map() },
+    ledger?.etag ?? null,
+  );
+  if (named === null) {
+    const current = await store.read();
+    throw fencedError(context.pipeline, epoch + 1n, "the ledger", current?.ledger.epoch ?? 0n);
+  }
+  return { ledger: named, epoch: epoch + 1n, claim: null };
+}
+
+function anchorKey(pipeline: string): string {
+  return `ingest.${pipeline}.anchor`;
+}
+
+function parseIdent(name: string): TableIdent {
+  const parts = name.split(".");
+  return { namespace: parts.slice(0, -1), name: parts[parts.length - 1] as string };
+}

@@ -1,0 +1,102 @@
+import type { FileIO } from "../../table-format/index.ts";
+import { FrazilError } from "../core/errors.ts";
+import { parsePosition, type Position, positionText } from "../core/position.ts";
+import { ledgerLocation } from "./names.ts";
+
+/**
+ * One object per pipeline for catalogs that commit one table at a time (`<warehouse>/_ingest/<pipeline>/ledger.json`). It records the
+ * anchor table's name once, gives tables without changes their position, and names a consistent cut over all tables for readers.
+ * It is replaced only with If-Match, so a writer of an older epoch cannot write it once a newer one has taken it over.
+ */
+export interface Ledger {
+  readonly anchor: string;
+  readonly epoch: bigint;
+  readonly checkpoint: bigint;
+  /** All tables in `tables` hold every change at or below it; empty until the first consistent cut. */
+  readonly position: Position;
+  /** The snapshot of each table (`namespace.table`) at that cut. */
+  readonly tables: ReadonlyMap<string, bigint>;
+}
+
+export interface TaggedLedger {
+  readonly ledger: Ledger;
+  readonly etag: string;
+}
+
+/** Reads and swaps a pipeline's ledger. */
+export class LedgerStore {
+  readonly #io: FileIO;
+  readonly #location: string;
+
+  constructor(io: FileIO, warehouseLocation: string, pipeline: string) {
+    this.#io = io;
+    this.#location = ledgerLocation(warehouseLocation, pipeline);
+  }
+
+  async read(): Promise<TaggedLedger | null> {
+    const found = await this.#io.readTagged(this.#location);
+    return found === null ? null : { ledger: parseLedger(found.bytes, this.#location), etag: found.etag };
+  }
+
+  /**
+   * Puts the ledger if it is absent (`etag` null) or still the one read under `etag`. Null when another write came first.
+   * An ambiguous answer is resolved by reading back: only this process writes its epoch's bytes.
+   */
+  async swap(ledger: Ledger, etag: string | null): Promise<TaggedLedger | null> {
+    const bytes = ledgerBytes(ledger);
+    try {
+      const result =
+        etag === null
+          ? await this.#io.create(this.#location, bytes)
+          : await this.#io.replace(this.#location, bytes, etag);
+      if (result.outcome === "created" || result.outcome === "replaced") return { ledger, etag: result.etag };
+    } catch (error) {
+      if (!(error instanceof FrazilError && error.kind === "unavailable")) throw error;
+    }
+    const found = await this.#io.readTagged(this.#location);
+    if (found !== null && Buffer.compare(found.bytes, bytes) === 0) return { ledger, etag: found.etag };
+    if (found !== null && found.etag === etag) {
+      throw new FrazilError("unavailable", "LEDGER_WRITE", `the ledger ${this.#location} could not be replaced`);
+    }
+    return null;
+  }
+}
+
+function ledgerBytes(ledger: Ledger): Uint8Array {
+  const tables = Object.fromEntries([...ledger.tables].map(([name, id]) => [name, String(id)]));
+  return Buffer.from(
+    JSON.stringify({
+      version: 1,
+      anchor: ledger.anchor,
+      epoch: String(ledger.epoch),
+      checkpoint: String(ledger.checkpoint),
+      position: positionText(ledger.position),
+      tables,
+    }),
+  );
+}
+
+function parseLedger(bytes: Uint8Array, location: string): Ledger {
+  try {
+    const json = JSON.parse(Buffer.from(bytes).toString("utf8")) as {
+      version: number;
+      anchor: string;
+      epoch: string;
+      checkpoint: string;
+      position: string;
+      tables: Record<string, string>;
+    };
+    if (json.version !== 1) throw new Error(`version 1 expected, ${json.version} found`);
+    return {
+      anchor: json.anchor,
+      epoch: BigInt(json.epoch),
+      checkpoint: BigInt(json.checkpoint),
+      position: parsePosition(json.position),
+      tables: new Map(Object.entries(json.tables).map(([name, id]) => [name, BigInt(id)])),
+    };
+  } catch (cause) {
+    throw new FrazilError("corrupt", "LEDGER_CORRUPT", `the ledger ${location} cannot be read: ${String(cause)}`, {
+      cause,
+    });
+  }
+}

@@ -1,0 +1,57 @@
+import { randomHex8, type Random } from "../core/runtime.ts";
+
+/**
+ * Names of the files that a pipeline writes. Each carries the epoch and the checkpoint it was written for, so that garbage is decided by
+ * name: an unreferenced file is garbage once the table's tag has a higher epoch, or the same epoch and at least that checkpoint.
+ * The random part keeps two processes that believe in the same epoch from overwriting each other's files.
+ */
+export interface FileNames {
+  /** `partition` is the Hive-style path of the partition, empty for unpartitioned tables. */
+  dataFile(partition: string): string;
+  deletionVectors(): string;
+  manifest(attempt: number, index: number): string;
+  manifestList(snapshotId: bigint, attempt: number): string;
+}
+
+export interface FileNameScope {
+  readonly tableLocation: string;
+  readonly pipeline: string;
+  readonly epoch: bigint;
+  readonly checkpoint: bigint;
+}
+
+export function fileNames(scope: FileNameScope, random: Random): FileNames {
+  const stem = `${scope.pipeline}-${fileScope(scope.epoch, scope.checkpoint)}`;
+  let dataFiles = 0;
+  return {
+    dataFile(partition) {
+      const folder = partition === "" ? "data" : `data/${partition}`;
+      const index = String(dataFiles++).padStart(4, "0");
+      return `${scope.tableLocation}/${folder}/${stem}-w00-${index}-${randomHex8(random)}.parquet`;
+    },
+    deletionVectors: () => `${scope.tableLocation}/data/${stem}-dv-${randomHex8(random)}.puffin`,
+    manifest: (attempt, index) =>
+      `${scope.tableLocation}/metadata/${stem}-a${attempt}-m${index}-${randomHex8(random)}.avro`,
+    manifestList: (snapshotId, attempt) =>
+      `${scope.tableLocation}/metadata/snap-${snapshotId}-a${attempt}-${randomHex8(random)}.avro`,
+  };
+}
+
+function fileScope(epoch: bigint, checkpoint: bigint): string {
+  return `e${String(epoch).padStart(10, "0")}-c${String(checkpoint).padStart(12, "0")}`;
+}
+
+/** The tag that holds the pipeline's position and fence in each of its tables. */
+export function tagName(pipeline: string): string {
+  return `ingest.${pipeline}`;
+}
+
+/** The table property that is set together with the first tag: a table that has it and lacks the tag has lost its position. */
+export function markerProperty(pipeline: string): string {
+  return `ingest.${pipeline}`;
+}
+
+/** Where a pipeline's ledger lies. */
+export function ledgerLocation(warehouseLocation: string, pipeline: string): string {
+  return `${warehouseLocation}/_ingest/${pipeline}/ledger.json`;
+}

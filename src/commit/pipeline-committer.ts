@@ -1,0 +1,224 @@
+import { identText, type TableIdent } from "../../table-format/index.ts";
+import { assert, FrazilError, must } from "../core/errors.ts";
+import type { Position } from "../core/position.ts";
+import { randomSnapshotId } from "../core/runtime.ts";
+import { commitGroup, type TableCommit } from "./commit-group.ts";
+import type { CommitContext } from "./context.ts";
+import { type NewTable, openTable } from "./create-table.ts";
+import { claimAnchor, findPipeline } from "./find-pipeline.ts";
+import { laterOf, reachedByAll, samePosition, withinCut } from "./merge-position.ts";
+import { fileNames, type FileNames } from "./names.ts";
+import { type Ledger, LedgerStore, type TaggedLedger } from "./ledger.ts";
+import { type FileChanges, NO_FILES } from "./snapshot-change.ts";
+import type { Stamp } from "./stamp.ts";
+import { checkStillOurs, fencedError, type TrackedTable } from "./tracked-table.ts";
+
+/** A table's part of a checkpoint: how to get its files on a given base. */
+export interface CheckpointPart {
+  readonly table: TrackedTable;
+  readonly filesFor: TableCommit["filesFor"];
+}
+
+export interface CommittedTable {
+  readonly table: TrackedTable;
+  readonly snapshotId: bigint;
+}
+
+/**
+ * One process's hold on a pipeline: its epoch, its tables, and the only way to commit a checkpoint.
+ *
+ * Where the catalog commits several tables atomically, a checkpoint is one commit that always includes the anchor table, whose stamp is the
+ * pipeline's position. Elsewhere tables go one by one, the anchor first, each at its own position, and the ledger follows when all agree.
+ */
+export class PipelineCommitter {
+  readonly #context: CommitContext;
+  readonly #ledgerStore: LedgerStore;
+  readonly #tables = new Map<string, TrackedTable>();
+  #ledger: TaggedLedger | null;
+  #anchor: string | null;
+  #epoch: bigint;
+  #checkpoint: bigint;
+  #acknowledged: Position;
+
+  private constructor(context: CommitContext, found: Awaited<ReturnType<typeof findPipeline>>) {
+    this.#context = context;
+    this.#ledgerStore = new LedgerStore(context.io, context.warehouseLocation, context.pipeline);
+    this.#ledger = found.ledger;
+    this.#anchor = found.anchor;
+    this.#epoch = found.epoch;
+    this.#checkpoint = found.checkpoint;
+    for (const table of found.tables) this.#tables.set(table.name, table);
+    this.#acknowledged = this.resumePosition() ?? new Map();
+  }
+
+  /**
+   * Takes the pipeline over: finds its tables, raises the epoch on them, so that an older process can commit no more, and takes the ledger.
+   * @param mayWrite whether the job can write to a table, by name; a table that the job no longer writes to keeps its old position.
+   * @throws FrazilError `fenced`, `data` (rolled back, dropped, tag lost), `unavailable`.
+   */
+  static async start(context: CommitContext, mayWrite: (table: TableIdent) => boolean): Promise<PipelineCommitter> {
+    return new PipelineCommitter(context, await findPipeline(context, mayWrite));
+  }
+
+  get epoch(): bigint {
+    return this.#epoch;
+  }
+
+  /** Number of the last checkpoint; the next one is one higher. */
+  get checkpoint(): bigint {
+    return this.#checkpoint;
+  }
+
+  get tables(): ReadonlyMap<string, TrackedTable> {
+    return this.#tables;
+  }
+
+  /** What every table has reached; null for a pipeline that has no table yet. */
+  resumePosition(): Position | null {
+    if (this.#tables.size === 0) return null;
+    if (this.#context.catalog.atomicAcrossTables) return this.#anchorTable().position;
+    return reachedByAll(
+      [...this.#tables.values()].map((table) => table.position),
+      this.#context.comparePoints,
+    );
+  }
+
+  /** The position that the source may forget: on it or before it every table is complete. */
+  get acknowledged(): Position {
+    return this.#acknowledged;
+  }
+
+  /** Names for the files of the checkpoint in preparation. */
+  namesFor(table: TrackedTable): FileNames {
+    return fileNames(
+      {
+        tableLocation: table.loaded.metadata.location,
+        pipeline: this.#context.pipeline,
+        epoch: this.#epoch,
+        checkpoint: this.#checkpoint + 1n,
+      },
+      this.#context.runtime.random,
+    );
+  }
+
+  /**
+   * Opens a table that a checkpoint needs and the pipeline does not hold yet: creates, takes over or adopts it, empty of this checkpoint.
+   * @param reached the pipeline's position before the checkpoint.
+   */
+  async open(wanted: NewTable, reached: Position): Promise<TrackedTable> {
+    const name = identText(wanted.ident);
+    assert(!this.#tables.has(name), `table ${name} is not open yet`);
+    const first = this.#anchor === null || this.#tables.size === 0;
+    let claim: { key: string; value: string } | null = null;
+    if (first) {
+      const claimed = await claimAnchor(this.#context, this.#ledgerStore, this.#ledger, name);
+      this.#anchor = name;
+      this.#ledger = claimed.ledger;
+      this.#epoch = claimed.epoch;
+      claim = claimed.claim;
+    }
+    const stamp: Stamp = {
+      pipeline: this.#context.pipeline,
+      epoch: this.#epoch,
+      checkpoint: this.#checkpoint,
+      position: reached,
+      validThroughMs: null,
+    };
+    const table = await openTable(this.#context, wanted, stamp, claim);
+    this.#tables.set(name, table);
+    if (first && this.#ledger !== null) await this.#writeLedger({ ...this.#ledger.ledger, epoch: this.#epoch });
+    return table;
+  }
+
+  /**
+   * Commits a checkpoint: afterwards everything up to `cut` is in the tables, exactly once.
+   * @throws FrazilError `fenced`, `conflict`, `unavailable`, `data`: the process must stop; what is committed stays, nothing is deleted.
+   */
+  async commit(
+    parts: readonly CheckpointPart[],
+    cut: Position,
+    validThroughMs: number | null,
+  ): Promise<readonly CommittedTable[]> {
+    const checkpoint = this.#checkpoint + 1n;
+    const anchor = this.#anchorTable();
+    const withAnchor = parts.some((part) => part.table === anchor)
+      ? parts
+      : [{ table: anchor, filesFor: async (): Promise<FileChanges> => NO_FILES }, ...parts];
+    // The anchor first: a process that has lost it must not reach the other tables.
+    const ordered = withAnchor.toSorted((a, b) => Number(b.table === anchor) - Number(a.table === anchor));
+    const commits = ordered.map((part): TableCommit => ({
+      ...part,
+      snapshotId: randomSnapshotId(this.#context.runtime.random),
+      names: this.namesFor(part.table),
+      stamp: {
+        pipeline: this.#context.pipeline,
+        epoch: this.#epoch,
+        checkpoint,
+        position: laterOf(part.table.position, cut, this.#context.comparePoints),
+        validThroughMs,
+      },
+    }));
+    if (this.#context.catalog.atomicAcrossTables) await commitGroup(this.#context, commits);
+    else for (const commit of commits) await commitGroup(this.#context, [commit]);
+    this.#checkpoint = checkpoint;
+    if (this.#context.catalog.atomicAcrossTables) this.#acknowledged = anchor.position;
+    else await this.#advanceLedger(cut);
+    return commits.map(({ table, snapshotId }) => ({ table, snapshotId }));
+  }
+
+  /** Reads every table's refs, so that an idle process notices that it was fenced or a table rolled back. @throws FrazilError as `commit`. */
+  async checkStillOwner(): Promise<void> {
+    for (const table of this.#tables.values()) {
+      const loaded = await this.#context.catalog.loadTable(table.loaded.ident);
+      if (loaded === null) {
+        throw new FrazilError("data", "TABLE_DROPPED", `table ${table.name} no longer exists`, {
+          hint: "restore the table, or start the job under another name to load everything anew",
+        });
+      }
+      checkStillOurs(loaded, table, this.#context.pipeline, this.#epoch);
+    }
+  }
+
+  #anchorTable(): TrackedTable {
+    const name = must(this.#anchor, "a pipeline with tables has an anchor");
+    return must(this.#tables.get(name), "the anchor is among the pipeline's tables");
+  }
+
+  /**
+   * Writes the ledger once all tables have the cut. A table beyond it (after a crash between two tables) means that the cut is no
+   * consistent state, whatever the checkpoint numbers say. Tables without changes in the checkpoint are complete up to the cut.
+   */
+  async #advanceLedger(cut: Position): Promise<void> {
+    const { comparePoints } = this.#context;
+    for (const table of this.#tables.values()) {
+      if (!withinCut(table.position, cut, comparePoints)) return;
+    }
+    const tables = new Map([...this.#tables.values()].map((table) => [table.name, table.tagSnapshotId]));
+    await this.#writeLedger({
+      anchor: must(this.#anchor, "a pipeline with tables has an anchor"),
+      epoch: this.#epoch,
+      checkpoint: this.#checkpoint,
+      position: cut,
+      tables,
+    });
+    for (const table of this.#tables.values()) table.position = laterOf(table.position, cut, comparePoints);
+    if (!samePosition(this.#acknowledged, cut)) this.#acknowledged = cut;
+  }
+
+  async #writeLedger(ledger: Ledger): Promise<void> {
+    const store = this.#ledgerStore;
+    this.#context.runtime.step("ledger.sent");
+    let swapped = await store.swap(ledger, this.#ledger?.etag ?? null);
+    if (swapped === null) {
+      // A request of ours whose answer was lost may have landed late: then the ledger still carries our epoch.
+      const current = await store.read();
+      if (current === null || current.ledger.epoch > this.#epoch) {
+        throw fencedError(this.#context.pipeline, this.#epoch, "the ledger", current?.ledger.epoch ?? 0n);
+      }
+      swapped = await store.swap(ledger, current.etag);
+      if (swapped === null) throw fencedError(this.#context.pipeline, this.#epoch, "the ledger", this.#epoch + 1n);
+    }
+    this.#ledger = swapped;
+    this.#context.runtime.step("ledger.answered");
+  }
+}

@@ -1,0 +1,108 @@
+import {
+  currentSchema,
+  type DataFile,
+  type FileIO,
+  type LiveFile,
+  type LoadedTable,
+  produceSnapshot,
+  type Schema,
+  type Snapshot,
+  type TableChange,
+  type TableRequirement,
+  type TableUpdate,
+} from "../../table-format/index.ts";
+import type { FileNames } from "./names.ts";
+import { tagName } from "./names.ts";
+import { type Stamp, stampSummary } from "./stamp.ts";
+
+/** The files that a checkpoint adds to and takes from one table. */
+export interface FileChanges {
+  readonly addedDataFiles: readonly DataFile[];
+  readonly removedDataFiles: readonly LiveFile[];
+  readonly addedDeleteFiles: readonly DataFile[];
+  readonly removedDeleteFiles: readonly LiveFile[];
+}
+
+/** A snapshot without files: fences, and positions of idle tables. */
+export const NO_FILES: FileChanges = {
+  addedDataFiles: [],
+  removedDataFiles: [],
+  addedDeleteFiles: [],
+  removedDeleteFiles: [],
+};
+
+/** Keeps a tag for ever: without it the table's `history.expire.max-ref-age-ms` could let it expire, and the fence with it. */
+const MAX_REF_AGE_MS = 9223372036854775807n;
+
+export interface SnapshotPlan {
+  readonly base: LoadedTable;
+  /** Generated before the first attempt and kept over all of them: the answer to a lost response. */
+  readonly snapshotId: bigint;
+  readonly stamp: Stamp;
+  /** What the tag must name now; null when the table has none of this pipeline yet. */
+  readonly tagSnapshotId: bigint | null;
+  readonly files: FileChanges;
+  readonly names: FileNames;
+  readonly attempt: number;
+  readonly nowMs: number;
+}
+
+/** Writes the manifests of a snapshot and describes the swap that moves `main` and the pipeline's tag to it, asserting both. */
+export async function snapshotChange(io: FileIO, plan: SnapshotPlan): Promise<TableChange> {
+  const { base, stamp } = plan;
+  const { metadata } = base;
+  const snapshot = await stampedSnapshot(io, plan, currentSchema(base.metadata));
+  const tag = tagName(stamp.pipeline);
+  const requirements: TableRequirement[] = [
+    { type: "assert-table-uuid", uuid: metadata.tableUuid },
+    { type: "assert-ref-snapshot-id", ref: "main", snapshotId: metadata.currentSnapshotId },
+    { type: "assert-ref-snapshot-id", ref: tag, snapshotId: plan.tagSnapshotId },
+    { type: "assert-current-schema-id", currentSchemaId: metadata.currentSchemaId },
+    { type: "assert-default-spec-id", defaultSpecId: metadata.defaultSpecId },
+  ];
+  return { ident: base.ident, requirements, updates: refUpdates(snapshot, tag, base) };
+}
+
+/** Manifests, manifest list and the snapshot object that carries the stamp. */
+export async function stampedSnapshot(io: FileIO, plan: SnapshotPlan, schema: Schema): Promise<Snapshot> {
+  const { metadata } = plan.base;
+  const timestampMs = BigInt(plan.nowMs) > metadata.lastUpdatedMs ? BigInt(plan.nowMs) : metadata.lastUpdatedMs + 1n;
+  const { snapshot } = await produceSnapshot(
+    io,
+    metadata,
+    {
+      snapshotId: plan.snapshotId,
+      timestampMs,
+      addedDataFiles: [...plan.files.addedDataFiles],
+      removedDataFiles: [...plan.files.removedDataFiles],
+      addedDeleteFiles: [...plan.files.addedDeleteFiles],
+      removedDeleteFiles: [...plan.files.removedDeleteFiles],
+      summary: stampSummary(plan.stamp),
+      schema,
+      ref: "main",
+    },
+    {
+      manifest: (index) => plan.names.manifest(plan.attempt, index),
+      manifestList: () => plan.names.manifestList(plan.snapshotId, plan.attempt),
+    },
+  );
+  return snapshot;
+}
+
+/** Adds the snapshot and moves `main` and the tag to it. */
+export function refUpdates(snapshot: Snapshot, tag: string, base: LoadedTable | null): TableUpdate[] {
+  const main = base?.metadata.refs.get("main");
+  return [
+    { action: "add-snapshot", snapshot },
+    {
+      action: "set-snapshot-ref",
+      name: "main",
+      ref: { ...main, type: "branch", snapshotId: snapshot.snapshotId },
+    },
+    {
+      action: "set-snapshot-ref",
+      name: tag,
+      ref: { type: "tag", snapshotId: snapshot.snapshotId, maxRefAgeMs: MAX_REF_AGE_MS },
+    },
+  ];
+}

@@ -1,0 +1,53 @@
+import { type Snapshot, FrazilError } from "../../table-format/index.ts";
+import { parsePosition, type Position, positionText } from "../core/position.ts";
+
+/** What the summary of each snapshot of a pipeline says of it. */
+export interface Stamp {
+  readonly pipeline: string;
+  /** Number of the writer's incarnation: a higher one fences lower ones. */
+  readonly epoch: bigint;
+  /** Number of the checkpoint, rising over all epochs of the pipeline. */
+  readonly checkpoint: bigint;
+  /** Every change at or below it is in the table. */
+  readonly position: Position;
+  /** Source time up to which the table is complete, milliseconds since 1970 UTC; null when the source tells no time. */
+  readonly validThroughMs: number | null;
+}
+
+/** Summary entries of a stamp. */
+export function stampSummary(stamp: Stamp): Map<string, string> {
+  const summary = new Map([
+    ["ingest.pipe", stamp.pipeline],
+    ["ingest.epoch", String(stamp.epoch)],
+    ["ingest.ckpt", String(stamp.checkpoint)],
+    ["ingest.position", positionText(stamp.position)],
+  ]);
+  if (stamp.validThroughMs !== null) {
+    summary.set("ingest.valid-through", new Date(stamp.validThroughMs).toISOString());
+  }
+  return summary;
+}
+
+/** The stamp of a snapshot, or null when no pipeline wrote it. @throws FrazilError `corrupt` when it is incomplete. */
+export function readStamp(snapshot: Snapshot): Stamp | null {
+  const pipeline = snapshot.summary.get("ingest.pipe");
+  if (pipeline === undefined) return null;
+  const epoch = snapshot.summary.get("ingest.epoch");
+  const checkpoint = snapshot.summary.get("ingest.ckpt");
+  const position = snapshot.summary.get("ingest.position");
+  if (epoch === undefined || checkpoint === undefined || position === undefined) {
+    throw new FrazilError(
+      "corrupt",
+      "STAMP_INCOMPLETE",
+      `snapshot ${snapshot.snapshotId} names the pipeline ${pipeline} but lacks ingest.epoch, ingest.ckpt or ingest.position`,
+    );
+  }
+  const validThrough = snapshot.summary.get("ingest.valid-through");
+  return {
+    pipeline,
+    epoch: BigInt(epoch),
+    checkpoint: BigInt(checkpoint),
+    position: parsePosition(position),
+    validThroughMs: validThrough === undefined ? null : Date.parse(validThrough),
+  };
+}
