@@ -1,6 +1,6 @@
 /** Time. Real in `cli/`, virtual in simulations. */
 export interface Clock {
-  /** Milliseconds since 1970 UTC. */
+  /** Whole milliseconds since 1970 UTC. */
   nowMs(): number;
   /** Milliseconds that never go back, for durations. */
   monotonicMs(): number;

@@ -1,0 +1,16 @@
+import type { PrimitiveType } from "../../table-format/index.ts";
+
+/** One entry of a job's `tables:`. */
+export interface TableRule {
+  /** A stream (topic) or the table id that the format carries; `*` and `?` are wild. */
+  readonly from: string;
+  /** `namespace.table`; may contain `${topic}`, `${table}`, `${schema}`, `${db}`. */
+  readonly to: string;
+  readonly mode: "upsert" | "append";
+  /** Null: what the messages name. */
+  readonly key: readonly string[] | null;
+  readonly columns: ReadonlyMap<string, PrimitiveType>;
+  readonly partitionBy: readonly string[];
+  readonly formatVersion: 2 | 3;
+  readonly schemaChanges: "evolve" | "refuse" | "ignore";
+}

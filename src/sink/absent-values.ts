@@ -1,0 +1,150 @@
+import {
+  type Column,
+  createBuilder,
+  type FileIO,
+  isPrimitive,
+  isValid,
+  type NestedField,
+  readDataFile,
+  type Schema,
+} from "../../table-format/index.ts";
+import { Op } from "../core/change-batch.ts";
+import { FrazilError, must } from "../core/errors.ts";
+import type { BufferedBatch } from "./buffered-changes.ts";
+import { type ColumnPlan, fieldSources } from "./data-files.ts";
+import { isLive } from "./deletions.ts";
+import { KeyMap } from "./key-map.ts";
+import type { Locations } from "./key-resolver.ts";
+import { KEY_WORDS } from "./key-words.ts";
+import type { Selection } from "./selection.ts";
+import type { TableState } from "./table-state.ts";
+
+/** Whether some update among the rows leaves out a column that the batch has: its value is then the row's current one, not null. */
+export function hasAbsentValues(batches: readonly BufferedBatch[]): boolean {
+  return batches.some(
+    ({ batch }) =>
+      batch.absent.some((bitmap) => bitmap !== null && bitmap.some((byte) => byte !== 0)) &&
+      batch.ops.includes(Op.update),
+  );
+}
+
+/**
+ * Where one column's values of the rows to be written come from when updates leave columns out: the last change of the same key in the
+ * checkpoint that sent it, else the row that the table holds now, read by position. Inserts without a value mean null.
+ *
+ * @param locations where the table holds each row to be written now.
+ * @returns the plan, and whether it read from the table (then it belongs to the mirrored snapshot only).
+ * @throws FrazilError `data` when an update of a row that is nowhere to be found leaves the column out: null would be a wrong value.
+ */
+export async function planWithAbsent(
+  io: FileIO,
+  target: string,
+  schema: Schema,
+  field: NestedField,
+  batches: readonly BufferedBatch[],
+  keysOf: readonly Uint32Array[],
+  selection: Selection,
+  state: TableState,
+  locations: Locations,
+): Promise<{ plan: ColumnPlan; fromTable: boolean }> {
+  const sources = fieldSources(field, batches);
+  const bitmaps = batches.map(({ batch }) => {
+    const index = batch.fields.findIndex((candidate) => candidate.name === field.name);
+    return index < 0 ? null : (batch.absent[index] ?? null);
+  });
+  if (bitmaps.every((bitmap) => bitmap === null)) {
+    return { plan: { sources, sourceOf: selection.sourceOf, rows: selection.rows }, fromTable: false };
+  }
+  const nullSource = sources.length;
+  const tableSource = sources.length + 1;
+  const latest = latestSent(batches, keysOf, bitmaps, nullSource);
+  const sourceOf = selection.sourceOf.slice();
+  const rows = selection.rows.slice();
+  const wanted: number[] = [];
+  for (let i = 0; i < rows.length; i++) {
+    const source = sourceOf[i] as number;
+    const row = rows[i] as number;
+    const bitmap = bitmaps[source] ?? null;
+    const { batch } = must(batches[source], "a batch");
+    if (bitmap === null || batch.ops[row] !== Op.update || ((bitmap[row >> 3] as number) & (1 << (row & 7))) === 0)
+      continue;
+    const slot = latest.find(selection.keys, i * KEY_WORDS);
+    if (slot >= 0) {
+      sourceOf[i] = latest.fileAt(slot);
+      rows[i] = latest.positionAt(slot);
+      continue;
+    }
+    if (selection.truncated || !isLive(state.files, locations, i)) {
+      throw new FrazilError(
+        "data",
+        "ABSENT_VALUE",
+        `table ${target}: an update of ${batch.split} before point ${batch.points.after(row)} leaves out column ${field.name}, and the table holds no row of that key to take it from`,
+        {
+          hint: "let the source send whole rows (PostgreSQL: REPLICA IDENTITY FULL), or load the topic from its start",
+        },
+      );
+    }
+    sourceOf[i] = tableSource;
+    rows[i] = wanted.length;
+    wanted.push(i);
+  }
+  const fetched = wanted.length === 0 ? null : await currentValues(io, schema, field, state, locations, wanted);
+  return { plan: { sources: [...sources, null, fetched], sourceOf, rows }, fromTable: fetched !== null };
+}
+
+/** For each key the last row of the checkpoint that says what the column is: a sent value, or null by an insert or a delete. */
+function latestSent(
+  batches: readonly BufferedBatch[],
+  keysOf: readonly Uint32Array[],
+  bitmaps: readonly (Uint8Array | null)[],
+  nullSource: number,
+): KeyMap {
+  const latest = new KeyMap();
+  for (const [source, { batch, from }] of batches.entries()) {
+    const bitmap = bitmaps[source] ?? null;
+    const sends = batch.fields.length > 0;
+    for (let row = from; row < batch.length; row++) {
+      const op = batch.ops[row];
+      const at = row * KEY_WORDS;
+      const keys = must(keysOf[source], "keys of a batch");
+      if (op === Op.delete) latest.put(keys, at, nullSource, 0);
+      else if (op === Op.insert) latest.put(keys, at, source, row);
+      else if (sends && (bitmap === null || ((bitmap[row >> 3] as number) & (1 << (row & 7))) === 0)) {
+        latest.put(keys, at, source, row);
+      }
+    }
+  }
+  return latest;
+}
+
+/** The column's present values of the rows `wanted`, in their order. */
+async function currentValues(
+  io: FileIO,
+  schema: Schema,
+  field: NestedField,
+  state: TableState,
+  locations: Locations,
+  wanted: readonly number[],
+): Promise<Column> {
+  if (!isPrimitive(field.type)) throw new FrazilError("internal", "NESTED_COLUMN", `column ${field.name} is nested`);
+  const byFile = Map.groupBy(wanted.keys(), (index) => locations.files[wanted[index] as number] as number);
+  const found: { column: Column; row: number }[] = [];
+  for (const [number, members] of byFile) {
+    const entry = must(state.files.get(number), "the row's file is live");
+    const byPosition = new Map(members.map((index) => [locations.positions[wanted[index] as number] as number, index]));
+    let first = 0;
+    for await (const batch of readDataFile(io, entry.live.file, schema, [field.id])) {
+      for (const [position, index] of byPosition) {
+        if (position < first || position >= first + batch.length) continue;
+        found[index] = { column: must(batch.columns[0], "one column asked for"), row: position - first };
+      }
+      first += batch.length;
+    }
+  }
+  const builder = createBuilder(field.type);
+  for (const { column, row } of found) {
+    if (isValid(column, row)) builder.appendFrom(column, row);
+    else builder.appendNull();
+  }
+  return builder.finish();
+}

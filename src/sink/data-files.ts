@@ -1,0 +1,180 @@
+import {
+  currentSchema,
+  type Column,
+  type DataFile,
+  type FileIO,
+  gatherColumn,
+  isPrimitive,
+  type LoadedTable,
+  type NestedField,
+  openDataFileWriter,
+  type PartitionSpec,
+  partitionPath,
+  type PrimitiveType,
+  type Schema,
+  tupleKey,
+  tupleReader,
+  typeText,
+  type Value,
+  widenColumn,
+} from "../../table-format/index.ts";
+import type { FileNames } from "../commit/names.ts";
+import { FrazilError, must } from "../core/errors.ts";
+import type { Runtime } from "../core/runtime.ts";
+import type { BufferedBatch } from "./buffered-changes.ts";
+
+/** Where the values of one column of the rows to be written stand. */
+export interface ColumnPlan {
+  readonly sources: readonly (Column | null)[];
+  readonly sourceOf: Uint32Array;
+  readonly rows: Uint32Array;
+}
+
+export interface WrittenDataFile {
+  readonly file: DataFile;
+  /** For each row of the file, in order, its number among the rows to be written. */
+  readonly members: Uint32Array;
+}
+
+/** Rows that are gathered and encoded at a time: enough for a long run in each column, little enough to stay in the caches' reach. */
+const ROWS_A_BATCH = 32_768;
+
+/** Writes the rows into one Parquet file a partition. The files are durable when this resolves and belong to nothing yet. */
+export async function writeDataFiles(
+  io: FileIO,
+  runtime: Runtime,
+  table: LoadedTable,
+  names: FileNames,
+  count: number,
+  planOf: (field: NestedField) => ColumnPlan,
+): Promise<WrittenDataFile[]> {
+  if (count === 0) return [];
+  const schema = currentSchema(table.metadata);
+  const { metadata } = table;
+  const spec = must(
+    metadata.partitionSpecs.find((candidate) => candidate.specId === metadata.defaultSpecId),
+    "the default partition spec is among the table's specs",
+  );
+  const plans = schema.fields.map((field) => ({ field, plan: planOf(field) }));
+  const written: WrittenDataFile[] = [];
+  for (const { tuple, members } of partitions(schema, spec, plans, count)) {
+    const location = names.dataFile(partitionPath(spec, schema, tuple));
+    const encoded = await encodeFile(io, location, schema, plans, members);
+    runtime.step("put.data");
+    written.push({
+      members,
+      file: {
+        content: "data",
+        filePath: location,
+        fileFormat: "PARQUET",
+        specId: spec.specId,
+        partition: tuple,
+        keyMetadata: null,
+        equalityIds: null,
+        sortOrderId: null,
+        firstRowId: null,
+        referencedDataFile: null,
+        contentOffset: null,
+        contentSizeBytes: null,
+        ...encoded,
+      },
+    });
+  }
+  return written;
+}
+
+interface FieldPlan {
+  readonly field: NestedField;
+  readonly plan: ColumnPlan;
+}
+
+interface Partition {
+  readonly tuple: readonly (Value | null)[];
+  readonly members: Uint32Array;
+}
+
+/** Splits the rows by partition tuple, keeping their order. */
+function partitions(
+  schema: Schema,
+  spec: PartitionSpec,
+  plans: readonly FieldPlan[],
+  count: number,
+): readonly Partition[] {
+  const all = Uint32Array.from({ length: count }, (_, index) => index);
+  if (spec.fields.length === 0) return [{ tuple: [], members: all }];
+  const needed = new Set(spec.fields.map((field) => field.sourceId));
+  const columns: Column[] = [];
+  for (const [index, { field, plan }] of plans.entries()) {
+    if (needed.has(field.id)) columns[index] = gather(field, plan, all);
+  }
+  const read = tupleReader(spec, schema);
+  const groups = new Map<string, { tuple: readonly (Value | null)[]; members: number[] }>();
+  for (let row = 0; row < count; row++) {
+    const tuple = read(columns, row);
+    const key = tupleKey(tuple);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, { tuple, members: [row] });
+    else group.members.push(row);
+  }
+  return [...groups.values()].map(({ tuple, members }) => ({ tuple, members: Uint32Array.from(members) }));
+}
+
+async function encodeFile(
+  io: FileIO,
+  location: string,
+  schema: Schema,
+  plans: readonly FieldPlan[],
+  members: Uint32Array,
+) {
+  const writer = openDataFileWriter({ schema, output: await io.openWrite(location) });
+  try {
+    for (let start = 0; start < members.length; start += ROWS_A_BATCH) {
+      const chunk = members.subarray(start, start + ROWS_A_BATCH);
+      const columns = plans.map(({ field, plan }) => requireValues(field, gather(field, plan, chunk)));
+      await writer.write({ length: chunk.length, columns });
+    }
+    return await writer.finish();
+  } catch (error) {
+    await writer.abort();
+    throw error;
+  }
+}
+
+function gather(field: NestedField, plan: ColumnPlan, members: Uint32Array): Column {
+  const sourceOf = new Uint32Array(members.length);
+  const rows = new Uint32Array(members.length);
+  for (let i = 0; i < members.length; i++) {
+    const member = members[i] as number;
+    sourceOf[i] = plan.sourceOf[member] as number;
+    rows[i] = plan.rows[member] as number;
+  }
+  return gatherColumn(primitive(field), plan.sources, sourceOf, rows);
+}
+
+function requireValues(field: NestedField, column: Column): Column {
+  if (!field.required || column.nullCount === 0) return column;
+  throw new FrazilError(
+    "data",
+    "NULL_IN_REQUIRED",
+    `column ${field.name} is required in the table, but ${column.nullCount} changes have no value for it`,
+    { hint: "make the column optional in the table, or fix the source" },
+  );
+}
+
+/** The column of each batch that holds a field's values, widened once; null where a batch lacks it. */
+export function fieldSources(field: NestedField, batches: readonly BufferedBatch[]): (Column | null)[] {
+  return batches.map(({ batch }) => {
+    const index = batch.fields.findIndex((candidate) => candidate.name === field.name);
+    return index < 0 ? null : widenColumn(must(batch.columns[index], "a column a field"), primitive(field));
+  });
+}
+
+function primitive(field: NestedField): PrimitiveType {
+  if (isPrimitive(field.type)) return field.type;
+  throw new FrazilError(
+    "unsupported",
+    "NESTED_COLUMN",
+    `column ${field.name} has type ${typeText(field.type)}; columns of structs, lists and maps cannot be written`,
+    { hint: "write to a table without it" },
+  );
+}

@@ -1,0 +1,50 @@
+import type { LiveFile, RoaringBitmap } from "../../table-format/index.ts";
+import { must } from "../core/errors.ts";
+
+/** A data file of the table with the rows deleted from it. */
+export interface FileEntry {
+  readonly live: LiveFile;
+  /** The manifest entry of its deletion vector, and the vector itself. */
+  vector: LiveFile | null;
+  deleted: RoaringBitmap | null;
+}
+
+/**
+ * The table's live data files under dense numbers. A number is never used again, so that a stale key location cannot be mistaken for a
+ * row of another file.
+ */
+export class FileTable {
+  readonly #entries: (FileEntry | null)[] = [];
+  readonly #numbers = new Map<string, number>();
+
+  add(entry: FileEntry): number {
+    const number = this.#entries.length;
+    this.#entries.push(entry);
+    this.#numbers.set(entry.live.file.filePath, number);
+    return number;
+  }
+
+  /** The entry, or null when the file is no longer live. */
+  get(number: number): FileEntry | null {
+    return this.#entries[number] ?? null;
+  }
+
+  numberOf(path: string): number | null {
+    return this.#numbers.get(path) ?? null;
+  }
+
+  remove(number: number): void {
+    const entry = must(this.#entries[number], `file ${number} is live`);
+    this.#entries[number] = null;
+    this.#numbers.delete(entry.live.file.filePath);
+  }
+
+  /** Live files with their numbers. */
+  *[Symbol.iterator](): Iterator<readonly [number, FileEntry]> {
+    for (const number of this.#numbers.values()) yield [number, must(this.#entries[number], `file ${number} is live`)];
+  }
+
+  get size(): number {
+    return this.#numbers.size;
+  }
+}

@@ -1,0 +1,128 @@
+import { KEY_WORDS } from "./key-words.ts";
+import { finish } from "./murmur128.ts";
+
+const EMPTY = 0;
+const REMOVED = 1;
+/** Stored file numbers start here. */
+const FIRST = 2;
+const MIN_CAPACITY = 1024;
+
+/**
+ * 128-bit keys to (file number, position), in typed arrays with open addressing: 24 bytes a slot, at most 62 % full.
+ * Keys are given as four words at an index of an array, so that nothing is allocated per key.
+ */
+export class KeyMap {
+  #keys: Uint32Array;
+  #files: Uint32Array;
+  #positions: Uint32Array;
+  #mask: number;
+  #used = 0;
+  #size = 0;
+
+  constructor(expected = 0) {
+    const capacity = capacityFor(expected);
+    this.#keys = new Uint32Array(capacity * KEY_WORDS);
+    this.#files = new Uint32Array(capacity);
+    this.#positions = new Uint32Array(capacity);
+    this.#mask = capacity - 1;
+  }
+
+  /** Number of keys. */
+  get size(): number {
+    return this.#size;
+  }
+
+  get sizeBytes(): number {
+    return this.#files.length * (KEY_WORDS + 2) * 4;
+  }
+
+  /** A slot for `fileAt` and `positionAt`, or -1 when the key is absent. Valid until the next `put`. */
+  find(keys: Uint32Array, at: number): number {
+    const a = keys[at] as number;
+    const b = keys[at + 1] as number;
+    const c = keys[at + 2] as number;
+    const d = keys[at + 3] as number;
+    for (let slot = hash(a, b, c, d) & this.#mask; ; slot = (slot + 1) & this.#mask) {
+      const file = this.#files[slot] as number;
+      if (file === EMPTY) return -1;
+      if (file !== REMOVED && this.#same(slot, a, b, c, d)) return slot;
+    }
+  }
+
+  fileAt(slot: number): number {
+    return (this.#files[slot] as number) - FIRST;
+  }
+
+  positionAt(slot: number): number {
+    return this.#positions[slot] as number;
+  }
+
+  /** Sets the key's place, whether it was there or not. */
+  put(keys: Uint32Array, at: number, file: number, position: number): void {
+    const found = this.find(keys, at);
+    if (found >= 0) {
+      this.#files[found] = file + FIRST;
+      this.#positions[found] = position;
+      return;
+    }
+    if ((this.#used + 1) * 8 > this.#files.length * 5) this.#grow();
+    const slot = this.#freeSlot(keys, at);
+    if (this.#files[slot] === EMPTY) this.#used++;
+    this.#keys.set(keys.subarray(at, at + KEY_WORDS), slot * KEY_WORDS);
+    this.#files[slot] = file + FIRST;
+    this.#positions[slot] = position;
+    this.#size++;
+  }
+
+  /** Forgets a key; an absent one is no error. */
+  remove(keys: Uint32Array, at: number): void {
+    const slot = this.find(keys, at);
+    if (slot < 0) return;
+    this.#files[slot] = REMOVED;
+    this.#size--;
+  }
+
+  #same(slot: number, a: number, b: number, c: number, d: number): boolean {
+    const keys = this.#keys;
+    const at = slot * KEY_WORDS;
+    return keys[at] === a && keys[at + 1] === b && keys[at + 2] === c && keys[at + 3] === d;
+  }
+
+  #freeSlot(keys: Uint32Array, at: number): number {
+    let slot =
+      hash(keys[at] as number, keys[at + 1] as number, keys[at + 2] as number, keys[at + 3] as number) & this.#mask;
+    while ((this.#files[slot] as number) >= FIRST) slot = (slot + 1) & this.#mask;
+    return slot;
+  }
+
+  /** Moves all keys to fresh arrays, twice as large unless removed slots made the room scarce. */
+  #grow(): void {
+    const [keys, files, positions] = [this.#keys, this.#files, this.#positions];
+    const capacity = capacityFor(this.#size * 2);
+    this.#keys = new Uint32Array(capacity * KEY_WORDS);
+    this.#files = new Uint32Array(capacity);
+    this.#positions = new Uint32Array(capacity);
+    this.#mask = capacity - 1;
+    this.#used = this.#size;
+    for (let old = 0; old < files.length; old++) {
+      if ((files[old] as number) < FIRST) continue;
+      const at = old * KEY_WORDS;
+      const slot = this.#freeSlot(keys, at);
+      for (let word = 0; word < KEY_WORDS; word++) {
+        this.#keys[slot * KEY_WORDS + word] = keys[at + word] as number;
+      }
+      this.#files[slot] = files[old] as number;
+      this.#positions[slot] = positions[old] as number;
+    }
+  }
+}
+
+function capacityFor(keys: number): number {
+  let capacity = MIN_CAPACITY;
+  while (capacity * 5 < keys * 8) capacity *= 2;
+  return capacity;
+}
+
+function hash(a: number, b: number, c: number, d: number): number {
+  return finish(a ^ Math.imul(b, 0x9e3779b1) ^ Math.imul(c, 0x85ebca77) ^ Math.imul(d, 0xc2b2ae3d));
+}

@@ -1,0 +1,93 @@
+import {
+  addColumns,
+  canWiden,
+  fieldByName,
+  isPrimitive,
+  newSchema,
+  type PrimitiveType,
+  type Schema,
+  type TableUpdate,
+  typesEqual,
+  typeText,
+  widenField,
+} from "../../table-format/index.ts";
+import type { ChangeColumn } from "../core/change-batch.ts";
+import { FrazilError } from "../core/errors.ts";
+import type { TableRule } from "../core/table-rule.ts";
+import type { BufferedBatch } from "./buffered-changes.ts";
+
+/** The columns of a checkpoint's changes, each with the widest type that occurs. @throws FrazilError `data` for types that do not fit. */
+export function changedColumns(target: string, batches: readonly BufferedBatch[]): Map<string, ChangeColumn> {
+  const columns = new Map<string, ChangeColumn>();
+  for (const { batch } of batches) {
+    for (const field of batch.fields) {
+      const known = columns.get(field.name);
+      if (known === undefined || canWiden(known.type, field.type, 3)) columns.set(field.name, field);
+      else if (!typesEqual(known.type, field.type) && !canWiden(field.type, known.type, 3)) {
+        throw typeChange(target, field.name, known.type, field.type);
+      }
+    }
+  }
+  return columns;
+}
+
+/** A new table's schema: key columns required, all others optional so that the source may relax or drop them. */
+export function firstSchema(columns: ReadonlyMap<string, ChangeColumn>, key: readonly string[]): Schema {
+  const fields = [...columns.values()].map(({ name, type }) => ({ name, type, required: key.includes(name) }));
+  return newSchema(fields, key);
+}
+
+/**
+ * The updates that make a table's schema take the changes: new optional columns, legal widenings. Empty when it takes them already.
+ * @throws FrazilError `data` for any other change of type, and for every change under `schema_changes: refuse`.
+ */
+export function schemaUpdates(
+  target: string,
+  current: { readonly schema: Schema; readonly lastColumnId: number; readonly formatVersion: number },
+  columns: ReadonlyMap<string, ChangeColumn>,
+  policy: TableRule["schemaChanges"],
+): TableUpdate[] {
+  let { schema } = current;
+  const added: { name: string; type: PrimitiveType }[] = [];
+  for (const { name, type } of columns.values()) {
+    const field = fieldByName(schema, name);
+    if (field === null) {
+      if (policy === "evolve") added.push({ name, type });
+      else if (policy === "refuse") throw refused(target, `column ${name} (${typeText(type)}) is new`);
+      continue;
+    }
+    if (!isPrimitive(field.type)) throw typeChange(target, name, field.type, type);
+    if (typesEqual(field.type, type) || canWiden(type, field.type, current.formatVersion)) continue;
+    if (!canWiden(field.type, type, current.formatVersion)) throw typeChange(target, name, field.type, type);
+    if (policy !== "evolve") {
+      throw refused(target, `column ${name} became ${typeText(type)}, it was ${typeText(field.type)}`);
+    }
+    schema = widenField(schema, name, type, current.formatVersion);
+  }
+  if (added.length === 0 && schema === current.schema) return [];
+  const evolved = addColumns(schema, current.lastColumnId, added);
+  return [
+    { action: "add-schema", schema: evolved.schema, lastColumnId: evolved.lastColumnId },
+    { action: "set-current-schema", schemaId: -1 },
+  ];
+}
+
+function typeChange(
+  target: string,
+  column: string,
+  from: Parameters<typeof typeText>[0],
+  to: PrimitiveType,
+): FrazilError {
+  return new FrazilError(
+    "data",
+    "TYPE_CHANGE",
+    `table ${target}, column ${column}: the table has ${typeText(from)}, the source now sends ${typeText(to)}, which does not fit into it`,
+    { hint: `declare a type that holds both, such as columns: { ${column}: string }, and load into a new table` },
+  );
+}
+
+function refused(target: string, what: string): FrazilError {
+  return new FrazilError("data", "SCHEMA_CHANGE_REFUSED", `table ${target}: ${what}, and schema_changes is refuse`, {
+    hint: "set schema_changes: evolve, or change the table first",
+  });
+}

@@ -1,0 +1,400 @@
+import {
+  currentSchema,
+  type FileIO,
+  type LiveFile,
+  type LoadedTable,
+  type NestedField,
+  parsePartitionBy,
+} from "../../table-format/index.ts";
+import { evolveTable } from "../commit/evolve-table.ts";
+import type { CommitContext } from "../commit/context.ts";
+import type { FileNames } from "../commit/names.ts";
+import type { CheckpointPart, PipelineCommitter } from "../commit/pipeline-committer.ts";
+import type { FileChanges } from "../commit/snapshot-change.ts";
+import type { TrackedTable } from "../commit/tracked-table.ts";
+import type { ChangeBatch } from "../core/change-batch.ts";
+import { FrazilError, must } from "../core/errors.ts";
+import type { Position } from "../core/position.ts";
+import { hasAbsentValues, planWithAbsent } from "./absent-values.ts";
+import { type BufferedBatch, firstNewRow, refuseChanges } from "./buffered-changes.ts";
+import { type ColumnPlan, fieldSources, type WrittenDataFile, writeDataFiles } from "./data-files.ts";
+import { type Deletions, resolveDeletions, truncation } from "./deletions.ts";
+import { FileTable } from "./file-table.ts";
+import { KEY_WORDS, keyWords } from "./key-words.ts";
+import { memoryResolver } from "./memory-resolver.ts";
+import type { RoutedTable } from "./router.ts";
+import { type Selection, selectAll, selectLast } from "./selection.ts";
+import { changedColumns, firstSchema, schemaUpdates } from "./table-schema.ts";
+import { followHead, identifierNames, keyFields, type TableState } from "./table-state.ts";
+
+/** What a checkpoint did to one table. */
+export interface TableFigures {
+  readonly rows: number;
+  readonly inserts: number;
+  readonly updates: number;
+  readonly deletes: number;
+}
+
+export interface PreparedTable {
+  readonly part: CheckpointPart;
+  /** Takes the committed checkpoint over into the writer's state and drops the buffered changes. */
+  committed(): TableFigures;
+}
+
+/**
+ * Writes one table: buffers a checkpoint's changes as they come (in Arrow layout), and at the checkpoint picks the last change of each key,
+ * encodes the rows to Parquet and resolves the keys to the rows they replace. Nothing is forgotten before the commit, so that a failed
+ * prepare or commit can be tried again.
+ */
+export class TableWriter {
+  readonly routed: RoutedTable;
+  readonly #context: CommitContext;
+  readonly #committer: PipelineCommitter;
+  readonly #batches: BufferedBatch[] = [];
+  #table: TrackedTable | null;
+  #state: TableState | null = null;
+  #bufferedRows = 0;
+  #bufferedBytes = 0;
+
+  constructor(context: CommitContext, committer: PipelineCommitter, routed: RoutedTable) {
+    this.#context = context;
+    this.#committer = committer;
+    this.routed = routed;
+    this.#table = committer.tables.get(routed.binding.target) ?? null;
+  }
+
+  get bufferedRows(): number {
+    return this.#bufferedRows;
+  }
+
+  get bufferedBytes(): number {
+    return this.#bufferedBytes;
+  }
+
+  /** Takes changes. @throws FrazilError `data` for a change that the table's mode refuses. */
+  add(batch: ChangeBatch): void {
+    const from = this.#table === null ? 0 : firstNewRow(batch, this.#table.position, this.#context.comparePoints);
+    if (from === batch.length) return;
+    const buffered = { batch, from };
+    if (this.routed.rule.mode === "append") refuseChanges(this.routed.binding.target, buffered);
+    this.#batches.push(buffered);
+    this.#bufferedRows += batch.length - from;
+    this.#bufferedBytes += batch.sizeBytes;
+  }
+
+  /**
+   * Phase 1: makes the checkpoint's files durable. The table is opened first if the pipeline does not hold it yet.
+   * @param reached the pipeline's position before this checkpoint. @returns null when there is nothing to write.
+   */
+  async prepare(reached: Position): Promise<PreparedTable | null> {
+    if (this.#batches.length === 0) return null;
+    const batches = [...this.#batches];
+    const columns = changedColumns(this.routed.binding.target, batches);
+    const table = await this.#open(columns, reached);
+    await this.#evolve(table, columns);
+    const prepared =
+      this.routed.rule.mode === "append"
+        ? await this.#prepareAppend(table, batches)
+        : await this.#prepareUpsert(table, batches);
+    this.#rememberTypes(table.loaded);
+    return prepared;
+  }
+
+  async #open(columns: ReturnType<typeof changedColumns>, reached: Position): Promise<TrackedTable> {
+    if (this.#table !== null) return this.#table;
+    const { rule, ident } = this.routed;
+    const key = rule.mode === "upsert" ? this.#declaredKey() : [];
+    for (const name of key) {
+      if (!columns.has(name)) throw this.#missingKey(name);
+    }
+    const schema = firstSchema(columns, key);
+    const spec = parsePartitionBy(rule.partitionBy, schema);
+    this.#table = await this.#committer.open(
+      { ident, schema, spec, formatVersion: rule.formatVersion, properties: new Map() },
+      reached,
+    );
+    return this.#table;
+  }
+
+  async #evolve(table: TrackedTable, columns: ReturnType<typeof changedColumns>): Promise<void> {
+    const { rule, binding } = this.routed;
+    const missing = (base: LoadedTable) =>
+      schemaUpdates(
+        binding.target,
+        {
+          schema: currentSchema(base.metadata),
+          lastColumnId: base.metadata.lastColumnId,
+          formatVersion: base.metadata.formatVersion,
+        },
+        columns,
+        rule.schemaChanges,
+      );
+    if (missing(table.loaded).length === 0) return;
+    await evolveTable(this.#context, table, this.#committer.epoch, missing);
+  }
+
+  async #prepareAppend(table: TrackedTable, batches: readonly BufferedBatch[]): Promise<PreparedTable> {
+    const { io, runtime } = this.#context;
+    const selection = selectAll(batches);
+    const names = this.#committer.namesFor(table);
+    const written = await writeDataFiles(io, runtime, table.loaded, names, selection.rows.length, (field) => ({
+      sources: fieldSources(field, batches),
+      sourceOf: selection.sourceOf,
+      rows: selection.rows,
+    }));
+    const encodedFor = table.loaded;
+    const rows = selection.rows.length;
+    return {
+      part: {
+        table,
+        filesFor: async (base) => {
+          checkSchemaFits(encodedFor, base);
+          return { ...NOTHING_REMOVED, addedDataFiles: written.map(({ file }) => file) };
+        },
+      },
+      committed: () => {
+        this.#dropBuffered(batches.length);
+        return { rows, inserts: rows, updates: 0, deletes: 0 };
+      },
+    };
+  }
+
+  async #prepareUpsert(table: TrackedTable, batches: readonly BufferedBatch[]): Promise<PreparedTable> {
+    const { io, runtime } = this.#context;
+    const state = this.#keyedState(table);
+    await followHead(io, state, table.loaded);
+    const keysOf = batches.map((buffered) => this.#keysOf(table, state, buffered));
+    const selection = selectLast(batches, keysOf);
+    const names = this.#committer.namesFor(table);
+    const { planOf, fromTable } = await this.#columnPlans(table, state, batches, keysOf, selection);
+    const written = await writeDataFiles(io, runtime, table.loaded, names, selection.rows.length, planOf);
+    const encodedFor = table.loaded;
+    let resolved: { readonly base: bigint | null; readonly deletions: Deletions } | null = null;
+    const filesFor = async (base: LoadedTable): Promise<FileChanges> => {
+      checkSchemaFits(encodedFor, base);
+      const moved = await followHead(io, state, base);
+      if (moved && fromTable) throw staleValues(table.name);
+      if (resolved === null || resolved.base !== state.snapshotId) {
+        resolved = {
+          base: state.snapshotId,
+          deletions: await this.#deletions(state, selection, this.#committer.namesFor(table)),
+        };
+      }
+      return fileChanges(state.files, written, resolved.deletions);
+    };
+    return {
+      part: { table, filesFor },
+      committed: () => {
+        const deletions = must(resolved, "a committed checkpoint was resolved").deletions;
+        applyCommitted(state, table, selection, written, deletions);
+        this.#dropBuffered(batches.length);
+        const inserts = selection.rows.length - deletions.updates;
+        return { rows: selection.rows.length, inserts, updates: deletions.updates, deletes: deletions.deletes };
+      },
+    };
+  }
+
+  async #deletions(state: TableState, selection: Selection, names: FileNames): Promise<Deletions> {
+    const { io, runtime } = this.#context;
+    if (selection.truncated) return truncation(state.files);
+    return resolveDeletions(io, runtime, names, state.files, state.resolver, selection.keys, selection.deletedKeys);
+  }
+
+  async #columnPlans(
+    table: TrackedTable,
+    state: TableState,
+    batches: readonly BufferedBatch[],
+    keysOf: readonly Uint32Array[],
+    selection: Selection,
+  ): Promise<{ planOf: (field: NestedField) => ColumnPlan; fromTable: boolean }> {
+    const { sourceOf, rows } = selection;
+    const plain = (field: NestedField): ColumnPlan => ({ sources: fieldSources(field, batches), sourceOf, rows });
+    if (!hasAbsentValues(batches)) return { planOf: plain, fromTable: false };
+    const { io } = this.#context;
+    const schema = currentSchema(table.loaded.metadata);
+    const locations = await state.resolver.resolve(selection.keys);
+    const plans = new Map<number, ColumnPlan>();
+    let fromTable = false;
+    for (const field of schema.fields) {
+      const { target } = this.routed.binding;
+      const merged = await planWithAbsent(io, target, schema, field, batches, keysOf, selection, state, locations);
+      plans.set(field.id, merged.plan);
+      fromTable ||= merged.fromTable;
+    }
+    return { planOf: (field) => plans.get(field.id) ?? plain(field), fromTable };
+  }
+
+  #keyedState(table: TrackedTable): TableState {
+    if (this.#state !== null) return this.#state;
+    const declared = this.#declaredKeyOrNull();
+    const identifiers = identifierNames(currentSchema(table.loaded.metadata));
+    const key = identifiers.length > 0 ? identifiers : (declared ?? []);
+    if (key.length === 0) throw this.#noKey();
+    if (declared !== null && !sameNames(declared, key)) {
+      throw new FrazilError(
+        "config",
+        "KEY_CHANGED",
+        `table ${table.name} has the key [${key.join(", ")}], the job or its messages say [${declared.join(", ")}]`,
+        { hint: `set key: [${key.join(", ")}], or load into a new table` },
+      );
+    }
+    this.#state = {
+      files: new FileTable(),
+      resolver: memoryResolver(),
+      key,
+      seed: this.#context.runtime.random.uint32(),
+      snapshotId: null,
+    };
+    return this.#state;
+  }
+
+  #keysOf(table: TrackedTable, state: TableState, { batch }: BufferedBatch): Uint32Array {
+    const fields = keyFields(currentSchema(table.loaded.metadata), state.key);
+    const columns = fields.map(({ name }) => {
+      const index = batch.fields.findIndex((candidate) => candidate.name === name);
+      if (index < 0) throw this.#missingKey(name);
+      return must(batch.columns[index], "a column a field");
+    });
+    return keyWords(
+      columns,
+      fields.map(({ type }) => type),
+      state.key,
+      batch.length,
+      batch.ops,
+      state.seed,
+    );
+  }
+
+  #declaredKeyOrNull(): readonly string[] | null {
+    const { rule } = this.routed;
+    if (rule.key !== null) return rule.key;
+    return this.#batches.find(({ batch }) => batch.key !== null)?.batch.key ?? null;
+  }
+
+  #declaredKey(): readonly string[] {
+    const key = this.#declaredKeyOrNull();
+    if (key === null || key.length === 0) throw this.#noKey();
+    return key;
+  }
+
+  #noKey(): FrazilError {
+    return new FrazilError(
+      "config",
+      "KEY_MISSING",
+      `table ${this.routed.binding.target} has mode: upsert, but neither the job nor the messages name its key`,
+      { hint: "add key: [column, …] to its entry in tables:, or use mode: append" },
+    );
+  }
+
+  #missingKey(name: string): FrazilError {
+    return new FrazilError(
+      "data",
+      "KEY_COLUMN",
+      `table ${this.routed.binding.target}: key column ${name} is not among the changes' columns`,
+      { hint: "name columns that every change carries in key:" },
+    );
+  }
+
+  #dropBuffered(count: number): void {
+    for (const { batch, from } of this.#batches.splice(0, count)) {
+      this.#bufferedRows -= batch.length - from;
+      this.#bufferedBytes -= batch.sizeBytes;
+    }
+  }
+
+  /** Lets decoders see the table's types as they are now. */
+  #rememberTypes(loaded: LoadedTable): void {
+    for (const { name, type } of currentSchema(loaded.metadata).fields) {
+      if (type.kind !== "struct" && type.kind !== "list" && type.kind !== "map" && type.kind !== "opaque") {
+        this.routed.existing.set(name, type);
+      }
+    }
+  }
+}
+
+const NOTHING_REMOVED: FileChanges = {
+  addedDataFiles: [],
+  removedDataFiles: [],
+  addedDeleteFiles: [],
+  removedDeleteFiles: [],
+};
+
+function fileChanges(files: FileTable, written: readonly WrittenDataFile[], deletions: Deletions): FileChanges {
+  return {
+    addedDataFiles: written.map(({ file }) => file),
+    removedDataFiles: deletions.deadFiles.map((number) => must(files.get(number), "a dead file is still live").live),
+    addedDeleteFiles: [...deletions.vectors.values()].map(({ entry }) => entry),
+    removedDeleteFiles: [...deletions.replaced],
+  };
+}
+
+/** The committed files and vectors become part of the mirrored state, and the keys point to their new rows. */
+function applyCommitted(
+  state: TableState,
+  table: TrackedTable,
+  selection: Selection,
+  written: readonly WrittenDataFile[],
+  deletions: Deletions,
+): void {
+  const head = must(
+    table.loaded.metadata.snapshots.find((snapshot) => snapshot.snapshotId === table.tagSnapshotId),
+    "the committed snapshot is in the metadata",
+  );
+  const liveFile = (file: LiveFile["file"]): LiveFile => ({
+    file,
+    snapshotId: head.snapshotId,
+    sequenceNumber: head.sequenceNumber,
+    fileSequenceNumber: head.sequenceNumber,
+  });
+  if (selection.truncated) state.resolver.clear();
+  for (const number of deletions.deadFiles) state.files.remove(number);
+  for (const [number, { bitmap, entry }] of deletions.vectors) {
+    const file = must(state.files.get(number), "a file with a new vector is live");
+    file.deleted = bitmap;
+    file.vector = liveFile(entry);
+  }
+  state.resolver.forget(selection.deletedKeys);
+  for (const { file, members } of written) {
+    const number = state.files.add({ live: liveFile(file), vector: null, deleted: null });
+    const keys = new Uint32Array(members.length * KEY_WORDS);
+    for (let i = 0; i < members.length; i++) {
+      const at = (members[i] as number) * KEY_WORDS;
+      for (let word = 0; word < KEY_WORDS; word++) keys[i * KEY_WORDS + word] = selection.keys[at + word] as number;
+    }
+    state.resolver.place(
+      keys,
+      number,
+      Uint32Array.from(members, (_, position) => position),
+    );
+  }
+  state.snapshotId = head.snapshotId;
+}
+
+function sameNames(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.toSorted().join("\0") === b.toSorted().join("\0");
+}
+
+/** Files encoded for one schema fit a later one when its columns that they hold are unchanged. @throws FrazilError `conflict` when not. */
+function checkSchemaFits(encodedFor: LoadedTable, base: LoadedTable): void {
+  if (
+    encodedFor.metadata.currentSchemaId === base.metadata.currentSchemaId &&
+    encodedFor.metadata.defaultSpecId === base.metadata.defaultSpecId
+  )
+    return;
+  throw new FrazilError(
+    "conflict",
+    "SCHEMA_MOVED",
+    `the schema or partition spec of table ${base.ident.name} was changed by somebody else while a checkpoint was being written`,
+    { hint: "start the job again: it writes the checkpoint anew" },
+  );
+}
+
+/** Values that were read from the table for updates that left them out may have changed since. */
+function staleValues(table: string): FrazilError {
+  return new FrazilError(
+    "conflict",
+    "VALUES_MOVED",
+    `table ${table} was changed by somebody else after values for partial updates were read from it`,
+    { hint: "start the job again: it writes the checkpoint anew" },
+  );
+}
