@@ -1,0 +1,47 @@
+import { readFileSync } from "node:fs";
+import { loadJob } from "../../config/load.ts";
+import { FrazilError } from "../../core/errors.ts";
+import { type AnyJob, SOURCES } from "../../registry.ts";
+import { run as runJob } from "../../run.ts";
+import type { CliContext } from "../context.ts";
+import { runReporter } from "../run-reporter.ts";
+import { onSignals } from "../signals.ts";
+
+export interface RunOptions {
+  readonly until?: "caught-up";
+  /** Milliseconds. */
+  readonly for?: number;
+  readonly maxRows?: number;
+}
+
+/** `frazil run <job>`: until it is stopped, or as the options say. */
+export async function run(context: CliContext, path: string, options: RunOptions): Promise<void> {
+  const job = readJob(context, path);
+  const end = {
+    caughtUp: options.until !== undefined,
+    afterMs: options.for ?? null,
+    maxRows: options.maxRows ?? null,
+  };
+  const signals = onSignals((line) => context.output.note(line));
+  const reporter = runReporter(context, job.name);
+  try {
+    const summary = await runJob(job, context.runtime, { end, stop: signals.stop, observer: reporter });
+    reporter.finished(summary);
+  } finally {
+    reporter.close();
+    signals.close();
+  }
+}
+
+function readJob(context: CliContext, path: string): AnyJob {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (cause) {
+    throw new FrazilError("config", "JOB_FILE", `the job file ${path} cannot be read: ${(cause as Error).message}`, {
+      cause,
+      hint: "frazil run <file>, for example jobs/demo.yaml",
+    });
+  }
+  return loadJob(text, path, context.globals.env, SOURCES);
+}

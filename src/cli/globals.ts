@@ -1,0 +1,86 @@
+import { readFileSync } from "node:fs";
+import { parseEnv } from "node:util";
+import { type Command, Option } from "commander";
+import type { Environment } from "../config/interpolate.ts";
+import { FrazilError } from "../core/errors.ts";
+import { LOG_LEVELS, type LogLevel } from "../observe/log.ts";
+
+/** The options that every verb takes; each is also an environment variable (`FRAZIL_LOG_LEVEL`). */
+export interface Globals {
+  /** JSON lines on stdout, whatever it is. */
+  readonly json: boolean;
+  /** Nothing on stderr but errors. */
+  readonly quiet: boolean;
+  readonly logLevel: LogLevel;
+  readonly logFormat: "text" | "json";
+  readonly color: boolean;
+  /** Null when not given. */
+  readonly warehouse: string | null;
+  /** The process's environment over that of `--env-file`. */
+  readonly env: Environment;
+}
+
+const COLORS = ["auto", "always", "never"] as const;
+
+/** Declares the options on the program. Their defaults and variables are settled by `readGlobals`, which knows `--env-file`. */
+export function addGlobalOptions(program: Command): void {
+  program
+    .option("--json", "print JSON lines on stdout")
+    .option("--quiet", "print nothing on stderr but errors")
+    .addOption(new Option("--log-level <level>", "least level to log (default: info)").choices(LOG_LEVELS))
+    .addOption(
+      new Option("--log-format <format>", "default: text on a terminal, JSON lines otherwise").choices([
+        "text",
+        "json",
+      ]),
+    )
+    .addOption(new Option("--color <when>", "default: auto").choices(COLORS))
+    .option("--env-file <file>", "read variables from a file; those of the process win")
+    .option("--warehouse <location>", "a folder or s3://bucket/prefix");
+}
+
+/**
+ * Settles the global options: command line, then `FRAZIL_*`, then the default.
+ *
+ * @throws FrazilError kind `config` for an env file that cannot be read or a variable with a wrong value.
+ */
+export function readGlobals(
+  options: Record<string, unknown>,
+  processEnv: Environment,
+  stderrIsTerminal: boolean,
+): Globals {
+  const envFile = textOption(options["envFile"]) ?? processEnv["FRAZIL_ENV_FILE"] ?? null;
+  const env = envFile === null ? processEnv : { ...readEnvFile(envFile), ...processEnv };
+  const variable = (name: string): string | null => (env[name] === "" ? null : (env[name] ?? null));
+  const choice = <T extends string>(key: string, name: string, valid: readonly T[], fallback: T): T => {
+    const text = textOption(options[key]) ?? variable(name) ?? fallback;
+    const found = valid.find((value) => value === text);
+    if (found !== undefined) return found;
+    throw new FrazilError("config", "BAD_VARIABLE", `${name} must be one of ${valid.join(", ")}, found "${text}"`);
+  };
+  const flag = (key: string, name: string): boolean =>
+    options[key] === true || ["1", "true"].includes(choice(key, name, ["1", "true", "0", "false"], "0"));
+  const quiet = flag("quiet", "FRAZIL_QUIET");
+  const when = choice("color", "FRAZIL_COLOR", COLORS, "auto");
+  return {
+    json: flag("json", "FRAZIL_JSON"),
+    quiet,
+    logLevel: choice("logLevel", "FRAZIL_LOG_LEVEL", LOG_LEVELS, quiet ? "error" : "info"),
+    logFormat: choice("logFormat", "FRAZIL_LOG_FORMAT", ["text", "json"], stderrIsTerminal ? "text" : "json"),
+    color: when === "always" || (when === "auto" && stderrIsTerminal && variable("NO_COLOR") === null),
+    warehouse: textOption(options["warehouse"]) ?? variable("FRAZIL_WAREHOUSE"),
+    env,
+  };
+}
+
+function textOption(value: unknown): string | null {
+  return typeof value === "string" ? value : null;
+}
+
+function readEnvFile(path: string): Environment {
+  try {
+    return parseEnv(readFileSync(path, "utf8"));
+  } catch (cause) {
+    throw new FrazilError("config", "ENV_FILE", `the env file ${path} cannot be read`, { cause });
+  }
+}

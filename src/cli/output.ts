@@ -1,0 +1,117 @@
+import { once } from "node:events";
+import { exitCodeOf, FrazilError } from "../core/errors.ts";
+import type { Globals } from "./globals.ts";
+
+/** Where a verb prints: data on stdout, everything else on stderr. */
+export interface Output {
+  /** One JSON object a line on stdout: asked for, or stdout is no terminal. */
+  readonly json: boolean;
+  /** Whether stderr may carry colour. */
+  readonly color: boolean;
+  /** Columns of the terminal on stdout. */
+  readonly widthColumns: number;
+  /** Data. Resolves when the reader can take more. */
+  write(text: string): Promise<void>;
+  /** A line for people on stderr; nothing with `--quiet`. */
+  note(line: string): void;
+}
+
+/** Standard output and error of this process. */
+export function processOutput(globals: Pick<Globals, "json" | "quiet" | "color">): Output {
+  const { stdout, stderr } = process;
+  return {
+    json: globals.json || !stdout.isTTY,
+    color: globals.color,
+    widthColumns: stdout.columns ?? 80,
+    async write(text) {
+      if (!stdout.write(text)) await once(stdout, "drain");
+    },
+    note(line) {
+      if (!globals.quiet) stderr.write(`${line}\n`);
+    },
+  };
+}
+
+/** A column of a table for people. */
+export interface TableColumn {
+  readonly name: string;
+  readonly align: "left" | "right";
+}
+
+/** Rows in aligned columns under a heading; nothing wraps, and a long line is the terminal's matter. */
+export function tableText(columns: readonly TableColumn[], rows: readonly (readonly string[])[]): string {
+  const widths = columns.map((column, index) =>
+    rows.reduce((width, row) => Math.max(width, textWidth(row[index] ?? "")), textWidth(column.name)),
+  );
+  const line = (cells: readonly string[]): string =>
+    cells
+      .map((cell, index) => {
+        const padding = " ".repeat((widths[index] ?? 0) - textWidth(cell));
+        return columns[index]?.align === "right" ? padding + cell : cell + padding;
+      })
+      .join("  ")
+      .trimEnd();
+  const rule = widths.map((width) => "─".repeat(width));
+  return [columns.map((column) => column.name), rule, ...rows].map((cells) => `${line(cells)}\n`).join("");
+}
+
+const WIDE =
+  /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{1f300}-\u{1faff}\u{20000}-\u{3fffd}]/gu;
+
+/** Terminal columns that a text takes: East Asian characters take two, combining marks none. */
+function textWidth(text: string): number {
+  const plain = text.replace(/\p{Mn}/gu, "");
+  return [...plain].length + (plain.match(WIDE)?.length ?? 0);
+}
+
+/** A record as one line of JSON; a bigint is a number where a double holds it and a string otherwise, absent fields are left out. */
+export function jsonLine(record: Readonly<Record<string, unknown>>): string {
+  return `${JSON.stringify(record, (_key, value: unknown) => (typeof value === "bigint" ? exactInteger(value) : value))}\n`;
+}
+
+function exactInteger(value: bigint): number | string {
+  const number = Number(value);
+  return Number.isSafeInteger(number) ? number : String(value);
+}
+
+/** `4 210 333`: digits in groups, for people only. */
+export function grouped(value: bigint | number): string {
+  return String(value).replace(/\B(?=(\d{3})+$)/g, " ");
+}
+
+/** `1.4 MiB`, for people only. */
+export function sizeText(bytes: bigint): string {
+  const units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
+  let value = Number(bytes);
+  let unit = 0;
+  while (value >= 1024 && unit < units.length - 1) {
+    value /= 1024;
+    unit += 1;
+  }
+  return `${unit === 0 ? value : value.toFixed(1)} ${units[unit]}`;
+}
+
+/**
+ * What is printed on stderr for an error, and the exit code: `error CODE: message`, then `hint: …`.
+ *
+ * @param verbose Adds the stack and the causes.
+ */
+export function errorReport(
+  error: unknown,
+  options: { color: boolean; verbose: boolean },
+): { text: string; exitCode: number } {
+  const paint = (code: string, text: string): string => (options.color ? `\u001b[${code}m${text}\u001b[0m` : text);
+  const code = error instanceof FrazilError ? error.code : "INTERNAL";
+  const message = error instanceof Error ? error.message : String(error);
+  const lines = [`${paint("1;31", "error")} ${code}: ${message}`];
+  const hint =
+    error instanceof FrazilError
+      ? error.hint
+      : "this is a bug; run again with --log-level debug to see where it comes from";
+  if (hint !== undefined) lines.push(`${paint("1", "hint")}: ${hint}`);
+  if (options.verbose) {
+    for (let cause: unknown = error; cause instanceof Error; cause = cause.cause)
+      lines.push(cause.stack ?? cause.message);
+  }
+  return { text: `${lines.join("\n")}\n`, exitCode: exitCodeOf(error) };
+}

@@ -1,0 +1,107 @@
+import { readFileSync } from "node:fs";
+import { findPackageJSON } from "node:module";
+import { Command, InvalidArgumentError, Option } from "commander";
+import { durationMs } from "../config/units.ts";
+import { must } from "../core/errors.ts";
+import type { RunOptions } from "./commands/run.ts";
+import type { CliContext } from "./context.ts";
+import { addGlobalOptions, readGlobals } from "./globals.ts";
+
+/**
+ * The command line: every verb with its arguments. What a verb needs is loaded when it runs, so that `--version` and `--help` are
+ * there at once.
+ */
+export function createProgram(): Command {
+  const program = new Command("frazil")
+    .description("Changelogs in, Apache Iceberg tables out")
+    .version(packageVersion(), "-V, --version")
+    .configureHelp({ showGlobalOptions: true })
+    .configureOutput({ outputError: (text, write) => write(usageText(text)) })
+    .exitOverride();
+  addGlobalOptions(program);
+
+  program
+    .command("run")
+    .description("run a job; it resumes where its tables stand, and the first Ctrl-C finishes the checkpoint")
+    .argument("<job>", "a job file, such as jobs/demo.yaml")
+    .addOption(new Option("--until <end>", "end at the source's end as of the start").choices(["caught-up"]))
+    .option("--for <duration>", "end after a time: 30s, 10m, 2h", durationOption)
+    .option("--max-rows <n>", "end after this many changes", countOption)
+    .action(
+      verb(async (context, path: string, options: RunOptions) =>
+        (await import("./commands/run.ts")).run(context, path, options),
+      ),
+    );
+
+  program
+    .command("tables")
+    .description("list the tables of the warehouse")
+    .action(verb(async (context) => (await import("./commands/tables.ts")).tables(context)));
+
+  program
+    .command("snapshots")
+    .description("list the snapshots of a table")
+    .argument("<table>", "namespace.table")
+    .action(
+      verb(async (context, table: string) => (await import("./commands/snapshots.ts")).snapshots(context, table)),
+    );
+
+  program
+    .command("query")
+    .description("run SQL over the tables of the warehouse, in an embedded DuckDB")
+    .argument("<sql>", "one SELECT; tables are named namespace.table")
+    .option("--as-of <point>", "the tables as they were: a snapshot id, an RFC 3339 time or a tag")
+    .action(
+      verb(async (context, sql: string, options: { asOf?: string }) =>
+        (await import("./commands/query.ts")).query(context, sql, options.asOf ?? null),
+      ),
+    );
+
+  program
+    .command("diff")
+    .description("print the rows that changed between two snapshots of a table")
+    .argument("<table>", "namespace.table")
+    .argument("<range>", "a..b: snapshot ids, RFC 3339 times or tags; without b: up to now")
+    .action(
+      verb(async (context, table: string, range: string) =>
+        (await import("./commands/diff.ts")).diff(context, table, range),
+      ),
+    );
+
+  return program;
+}
+
+/** A commander action: the context first, then the verb's arguments and options as commander gives them. */
+function verb<A extends unknown[]>(run: (context: CliContext, ...args: A) => Promise<void>) {
+  return async (...parameters: unknown[]): Promise<void> => {
+    const command = parameters.at(-1) as Command;
+    const globals = readGlobals(command.optsWithGlobals(), process.env, process.stderr.isTTY);
+    // The AWS SDK looks for its AWS_* in the process's own environment.
+    Object.assign(process.env, globals.env);
+    const { createContext } = await import("./context.ts");
+    await run(createContext(globals), ...(parameters.slice(0, -1) as A));
+  };
+}
+
+function durationOption(text: string): number {
+  const ms = durationMs(text);
+  if (ms === null) throw new InvalidArgumentError("Write 30s, 10m or 2h.");
+  return ms;
+}
+
+function countOption(text: string): number {
+  const count = Number(text);
+  if (!Number.isSafeInteger(count) || count < 1) throw new InvalidArgumentError("Expected a positive whole number.");
+  return count;
+}
+
+/** Commander's messages in the form of ours. */
+function usageText(text: string): string {
+  const message = text.replace(/^error: /, "").trimEnd();
+  return `error USAGE: ${message}\nhint: frazil --help\n`;
+}
+
+function packageVersion(): string {
+  const path = must(findPackageJSON("..", import.meta.url), "the package has no package.json");
+  return (JSON.parse(readFileSync(path, "utf8")) as { version: string }).version;
+}

@@ -1,0 +1,32 @@
+import { warehouseAt } from "../config/load.ts";
+import { type LoadedTable, type TableIdent } from "../../table-format/index.ts";
+import { listTables, notFound } from "../query/table-names.ts";
+import { openWarehouse, type Warehouse } from "../warehouse.ts";
+import type { CliContext } from "./context.ts";
+
+/** Where `frazil demo` and the example jobs write, and where verbs look when nothing is named. */
+const DEFAULT_LOCATION = "./warehouse";
+
+/** Opens the warehouse of `--warehouse` for reading, runs, and closes it. */
+export async function withWarehouse<T>(context: CliContext, run: (warehouse: Warehouse) => Promise<T>): Promise<T> {
+  const settings = warehouseAt(context.globals.warehouse ?? DEFAULT_LOCATION, context.globals.env);
+  const warehouse = await openWarehouse(settings, context.runtime, "read");
+  try {
+    return await run(warehouse);
+  } finally {
+    await warehouse.catalog.close();
+  }
+}
+
+/**
+ * The table that the user named.
+ *
+ * @throws FrazilError `not-found`, code `TABLE_NOT_FOUND`, with the nearest name there is.
+ */
+export async function namedTable(warehouse: Warehouse, name: string): Promise<LoadedTable> {
+  const parts = name.split(".");
+  const ident: TableIdent = { namespace: parts.slice(0, -1), name: parts.at(-1) ?? "" };
+  const table = parts.length > 1 ? await warehouse.catalog.loadTable(ident) : null;
+  if (table !== null) return table;
+  throw notFound(name, warehouse.location, await listTables(warehouse.catalog));
+}

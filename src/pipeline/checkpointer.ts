@@ -1,0 +1,110 @@
+import { growingPauses } from "../commit/pauses.ts";
+import type { CommittedTable, PipelineCommitter } from "../commit/pipeline-committer.ts";
+import type { ChangeBatch } from "../core/change-batch.ts";
+import { FrazilError, must } from "../core/errors.ts";
+import type { Position } from "../core/position.ts";
+import type { CommitContext } from "../commit/context.ts";
+import type { RuleRouter } from "../sink/router.ts";
+import { type PreparedTable, TableWriter } from "../sink/table-writer.ts";
+import type { JobObserver } from "./job-run.ts";
+
+/** How long a store that is gone or full is waited for while a checkpoint is prepared. */
+const STORE_PATIENCE_MS = 300_000;
+
+export interface CheckpointTimes {
+  readonly prepareMs: number;
+  readonly commitMs: number;
+}
+
+/** Gathers changes by table and turns what has gathered into committed checkpoints. */
+export class Checkpointer {
+  readonly #context: CommitContext;
+  readonly #committer: PipelineCommitter;
+  readonly #router: RuleRouter;
+  readonly #observer: JobObserver;
+  readonly #writers = new Map<number, TableWriter>();
+
+  constructor(context: CommitContext, committer: PipelineCommitter, router: RuleRouter, observer: JobObserver) {
+    this.#context = context;
+    this.#committer = committer;
+    this.#router = router;
+    this.#observer = observer;
+  }
+
+  get bufferedRows(): number {
+    return [...this.#writers.values()].reduce((sum, writer) => sum + writer.bufferedRows, 0);
+  }
+
+  get bufferedBytes(): number {
+    return [...this.#writers.values()].reduce((sum, writer) => sum + writer.bufferedBytes, 0);
+  }
+
+  add(batch: ChangeBatch): void {
+    let writer = this.#writers.get(batch.table);
+    if (writer === undefined) {
+      writer = new TableWriter(this.#context, this.#committer, this.#router.table(batch.table));
+      this.#writers.set(batch.table, writer);
+    }
+    writer.add(batch);
+  }
+
+  /**
+   * Commits everything buffered together with the position `cut`.
+   * @param reached the position of the last checkpoint.
+   */
+  async checkpoint(reached: Position, cut: Position, validThroughMs: number | null): Promise<CheckpointTimes> {
+    const { clock } = this.#context.runtime;
+    const startedMs = clock.monotonicMs();
+    const prepared = await this.#prepareAll(reached);
+    const preparedMs = clock.monotonicMs();
+    const committed = await this.#committer.commit(
+      prepared.map(({ part }) => part),
+      cut,
+      validThroughMs,
+    );
+    const times = { prepareMs: preparedMs - startedMs, commitMs: clock.monotonicMs() - preparedMs };
+    this.#publish(prepared, committed, times);
+    return times;
+  }
+
+  /** Tries again, with growing pauses, while the store cannot be reached or refuses to write; what is buffered stays. */
+  async #prepareAll(reached: Position): Promise<PreparedTable[]> {
+    const { runtime } = this.#context;
+    const pauses = growingPauses(runtime, STORE_PATIENCE_MS);
+    for (;;) {
+      try {
+        const prepared: PreparedTable[] = [];
+        for (const writer of this.#writers.values()) {
+          const table = await writer.prepare(reached);
+          if (table !== null) prepared.push(table);
+        }
+        return prepared;
+      } catch (error) {
+        if (!(error instanceof FrazilError && (error.kind === "unavailable" || error.kind === "io"))) throw error;
+        this.#observer.notice(`waiting for the store: ${error.message}`);
+        await pauses.next(() => error);
+      }
+    }
+  }
+
+  #publish(
+    prepared: readonly PreparedTable[],
+    committed: readonly CommittedTable[],
+    { prepareMs, commitMs }: CheckpointTimes,
+  ): void {
+    for (const table of prepared) {
+      const { snapshotId } = must(
+        committed.find((candidate) => candidate.table === table.part.table),
+        "a prepared table was committed",
+      );
+      this.#observer.committed({
+        checkpoint: this.#committer.checkpoint,
+        table: table.part.table.name,
+        snapshotId,
+        ...table.committed(),
+        prepareMs,
+        commitMs,
+      });
+    }
+  }
+}

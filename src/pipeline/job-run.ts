@@ -1,0 +1,98 @@
+import type { Catalog, FileIO, PrimitiveType } from "../../table-format/index.ts";
+import type { Position } from "../core/position.ts";
+import type { Runtime } from "../core/runtime.ts";
+import type { Source } from "../core/source.ts";
+import type { DecodeNotices, TableRouter } from "../core/table-binding.ts";
+import type { TableRule } from "../core/table-rule.ts";
+
+/** A job as the engine runs it, everything that touches the outside handed in. */
+export interface JobRun {
+  readonly pipeline: string;
+  readonly rules: readonly TableRule[];
+  readonly checkpoint: CheckpointLimits;
+  /** The byte budget of the process. */
+  readonly memoryBytes: number;
+  readonly warehouseLocation: string;
+  readonly catalog: Catalog;
+  readonly io: FileIO;
+  readonly runtime: Runtime;
+  /** Makes the source; called once, when the tables' present types are known. */
+  readonly createSource: (router: TableRouter, notices: DecodeNotices) => Source;
+  readonly end: JobEnd;
+  /** Aborted by the first signal: the checkpoint is finished, then the job ends. */
+  readonly stop: AbortSignal;
+  readonly observer: JobObserver;
+}
+
+/** A checkpoint closes on whichever comes first. */
+export interface CheckpointLimits {
+  readonly intervalMs: number;
+  readonly maxRows: number;
+  readonly maxSizeBytes: number;
+  /** At most this often the position is committed without rows. */
+  readonly idleCommitMs: number;
+}
+
+/** When the job ends by itself; all null: never. */
+export interface JobEnd {
+  /** At the end offsets read at the start. */
+  readonly caughtUp: boolean;
+  readonly afterMs: number | null;
+  readonly maxRows: number | null;
+}
+
+export interface CommitEvent {
+  readonly checkpoint: bigint;
+  readonly table: string;
+  readonly snapshotId: bigint;
+  readonly rows: number;
+  readonly inserts: number;
+  readonly updates: number;
+  readonly deletes: number;
+  readonly prepareMs: number;
+  readonly commitMs: number;
+}
+
+export interface StartEvent {
+  readonly epoch: bigint;
+  /** Null for a pipeline that has no table yet. */
+  readonly resumeFrom: Position | null;
+  readonly checkpoint: bigint;
+}
+
+export interface ProgressEvent {
+  readonly rows: number;
+  readonly records: number;
+  readonly bufferedRows: number;
+  readonly bufferedBytes: number;
+  readonly reached: Position;
+  /** Where a bounded run ends; null for one that goes on. */
+  readonly target: Position | null;
+  readonly from: Position;
+}
+
+/** What a job tells while it runs. */
+export interface JobObserver {
+  started(event: StartEvent): void;
+  progress(event: ProgressEvent): void;
+  committed(event: CommitEvent): void;
+  /** A column's type was inferred, a stream matched no table, a store makes us wait. Said once each. */
+  notice(message: string): void;
+}
+
+/** How a job ended. */
+export interface JobSummary {
+  readonly reason: "caught-up" | "time" | "rows" | "stopped";
+  readonly rows: number;
+  readonly records: number;
+  readonly checkpoints: number;
+  readonly durationMs: number;
+  /** Time spent waiting for the source (fetching and decoding), preparing and committing. */
+  readonly readMs: number;
+  readonly prepareMs: number;
+  readonly commitMs: number;
+  readonly position: Position;
+}
+
+/** Present column types by table and column. */
+export type TableTypes = ReadonlyMap<string, ReadonlyMap<string, PrimitiveType>>;

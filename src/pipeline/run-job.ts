@@ -1,0 +1,257 @@
+import type { CommitContext } from "../commit/context.ts";
+import { samePosition } from "../commit/merge-position.ts";
+import { PipelineCommitter } from "../commit/pipeline-committer.ts";
+import { FrazilError } from "../core/errors.ts";
+import { advance, type Position } from "../core/position.ts";
+import type { Source, SourceBatch } from "../core/source.ts";
+import type { DecodeNotices } from "../core/table-binding.ts";
+import { typeText } from "../../table-format/index.ts";
+import { RuleRouter, targetMatcher } from "../sink/router.ts";
+import { Checkpointer } from "./checkpointer.ts";
+import type { JobObserver, JobRun, JobSummary } from "./job-run.ts";
+import { presentTypes } from "./present-types.ts";
+import { hasReached, startPoints } from "./start-points.ts";
+
+/** Share of the memory budget that buffered changes may take: encoding and the key index need the rest. */
+const BUFFER_SHARE = 0.4;
+
+/**
+ * Runs a job until it ends or fails: takes the pipeline over, reads from where its tables stand, and commits checkpoint after checkpoint.
+ * Nothing is lost when it fails at any point: the next run resumes from what the tables hold.
+ *
+ * @throws FrazilError whose kind decides the exit code; see `exitCodeOf`.
+ */
+export async function runJob(job: JobRun): Promise<JobSummary> {
+  const mayWrite = targetMatcher(job.rules);
+  const router = new RuleRouter(job.rules, await presentTypes(job.catalog, mayWrite));
+  const source = job.createSource(router, noticesTo(job.observer));
+  try {
+    await source.open();
+    const context: CommitContext = {
+      pipeline: job.pipeline,
+      catalog: job.catalog,
+      io: job.io,
+      warehouseLocation: job.warehouseLocation,
+      runtime: job.runtime,
+      comparePoints: source.comparePoints.bind(source),
+    };
+    const committer = await PipelineCommitter.start(context, mayWrite);
+    const resumeFrom = committer.resumePosition();
+    job.observer.started({ epoch: committer.epoch, resumeFrom, checkpoint: committer.checkpoint });
+    const from = startPoints(resumeFrom, await source.startPosition());
+    const target = job.end.caughtUp ? await source.endPosition() : null;
+    const run = new Run(
+      job,
+      source,
+      committer,
+      new Checkpointer(context, committer, router, job.observer),
+      from,
+      target,
+    );
+    return await run.untilEnd();
+  } finally {
+    await source.close();
+  }
+}
+
+class Run {
+  readonly #job: JobRun;
+  readonly #source: Source;
+  readonly #committer: PipelineCommitter;
+  readonly #checkpointer: Checkpointer;
+  readonly #from: Position;
+  readonly #target: Position | null;
+  readonly #startedMs: number;
+  /** The position of the last checkpoint, and what has been read since. */
+  #committed: Position;
+  #reached: Position;
+  #validThrough: ReadonlyMap<string, number> = new Map();
+  #lastCheckpointMs: number;
+  #lastCommitMs: number;
+  #rows = 0;
+  #records = 0;
+  #checkpoints = 0;
+  #readMs = 0;
+  #prepareMs = 0;
+  #commitMs = 0;
+
+  constructor(
+    job: JobRun,
+    source: Source,
+    committer: PipelineCommitter,
+    checkpointer: Checkpointer,
+    from: Position,
+    target: Position | null,
+  ) {
+    this.#job = job;
+    this.#source = source;
+    this.#committer = committer;
+    this.#checkpointer = checkpointer;
+    this.#from = from;
+    this.#target = target;
+    this.#committed = from;
+    this.#reached = from;
+    this.#startedMs = job.runtime.clock.monotonicMs();
+    this.#lastCheckpointMs = this.#startedMs;
+    this.#lastCommitMs = this.#startedMs;
+  }
+
+  async untilEnd(): Promise<JobSummary> {
+    const stopReading = new AbortController();
+    const batches = this.#source.read(this.#from, stopReading.signal)[Symbol.asyncIterator]();
+    let pending: Promise<IteratorResult<SourceBatch>> | null = null;
+    try {
+      for (;;) {
+        const reason = this.#endReason();
+        if (reason !== null) {
+          await this.#checkpoint(true);
+          return this.#summary(reason);
+        }
+        if (this.#checkpointDue()) await this.#checkpoint(false);
+        pending ??= batches.next();
+        // A failure must not count as unhandled while a checkpoint runs; it surfaces when the promise is awaited.
+        pending.catch(() => {});
+        const next = await this.#nextOrTick(pending);
+        if (next === null) continue;
+        pending = null;
+        if (next.done === true) {
+          await this.#checkpoint(true);
+          return this.#summary("caught-up");
+        }
+        this.#take(next.value);
+      }
+    } finally {
+      stopReading.abort();
+      pending?.catch(() => {});
+      await batches.return?.();
+    }
+  }
+
+  #take(batch: SourceBatch): void {
+    for (const changes of batch.changes) {
+      this.#checkpointer.add(changes);
+      this.#rows += changes.length;
+    }
+    this.#records += batch.records;
+    this.#reached = advance(this.#reached, batch.ends);
+    if (batch.times !== undefined) this.#validThrough = new Map([...this.#validThrough, ...batch.times]);
+    this.#job.observer.progress({
+      rows: this.#rows,
+      records: this.#records,
+      bufferedRows: this.#checkpointer.bufferedRows,
+      bufferedBytes: this.#checkpointer.bufferedBytes,
+      reached: this.#reached,
+      target: this.#target,
+      from: this.#from,
+    });
+  }
+
+  #endReason(): JobSummary["reason"] | null {
+    const { end, stop, runtime } = this.#job;
+    if (stop.aborted) return "stopped";
+    if (end.afterMs !== null && runtime.clock.monotonicMs() - this.#startedMs >= end.afterMs) return "time";
+    if (end.maxRows !== null && this.#rows >= end.maxRows) return "rows";
+    const target = this.#target;
+    if (target !== null && hasReached(this.#reached, target, this.#source.comparePoints.bind(this.#source))) {
+      return "caught-up";
+    }
+    return null;
+  }
+
+  #checkpointDue(): boolean {
+    const { checkpoint, memoryBytes, runtime } = this.#job;
+    const bytesMax = Math.min(checkpoint.maxSizeBytes, memoryBytes * BUFFER_SHARE);
+    return (
+      this.#checkpointer.bufferedRows >= checkpoint.maxRows ||
+      this.#checkpointer.bufferedBytes >= bytesMax ||
+      runtime.clock.monotonicMs() - this.#lastCheckpointMs >= checkpoint.intervalMs
+    );
+  }
+
+  /** The next batch, or null when it is time for a checkpoint or for the end. */
+  async #nextOrTick(pending: Promise<IteratorResult<SourceBatch>>): Promise<IteratorResult<SourceBatch> | null> {
+    const { clock } = this.#job.runtime;
+    const startedMs = clock.monotonicMs();
+    const wake = new AbortController();
+    const onStop = () => wake.abort();
+    this.#job.stop.addEventListener("abort", onStop);
+    const dueMs = this.#lastCheckpointMs + this.#job.checkpoint.intervalMs - startedMs;
+    const leftMs = this.#job.end.afterMs === null ? dueMs : this.#startedMs + this.#job.end.afterMs - startedMs;
+    try {
+      return await Promise.race([
+        pending,
+        clock.sleep(Math.max(0, Math.min(dueMs, leftMs)), wake.signal).then(() => null),
+      ]);
+    } finally {
+      wake.abort();
+      this.#job.stop.removeEventListener("abort", onStop);
+      this.#readMs += clock.monotonicMs() - startedMs;
+    }
+  }
+
+  /** Commits what has been read; an idle interval only checks that the tables are still ours, and now and then commits the position. */
+  async #checkpoint(last: boolean): Promise<void> {
+    const { clock } = this.#job.runtime;
+    const moved = !samePosition(this.#committed, this.#reached);
+    const idleDue = last || clock.monotonicMs() - this.#lastCommitMs >= this.#job.checkpoint.idleCommitMs;
+    const worth = this.#checkpointer.bufferedRows > 0 || (moved && idleDue && this.#committer.tables.size > 0);
+    if (worth) {
+      const cut = this.#reached;
+      const times = await this.#checkpointer.checkpoint(this.#committed, cut, this.#validThroughMs());
+      this.#committed = cut;
+      this.#checkpoints++;
+      this.#prepareMs += times.prepareMs;
+      this.#commitMs += times.commitMs;
+      this.#lastCommitMs = clock.monotonicMs();
+      await this.#source.acknowledge(this.#committer.acknowledged);
+    } else if (!last) {
+      await this.#checkOwner();
+    }
+    this.#lastCheckpointMs = clock.monotonicMs();
+  }
+
+  async #checkOwner(): Promise<void> {
+    try {
+      await this.#committer.checkStillOwner();
+    } catch (error) {
+      if (!(error instanceof FrazilError && error.kind === "unavailable")) throw error;
+      this.#job.observer.notice(`the catalog cannot be read while idle: ${error.message}`);
+    }
+  }
+
+  /** Source time up to which every split that told one has come. */
+  #validThroughMs(): number | null {
+    return this.#validThrough.size === 0 ? null : Math.min(...this.#validThrough.values());
+  }
+
+  #summary(reason: JobSummary["reason"]): JobSummary {
+    return {
+      reason,
+      rows: this.#rows,
+      records: this.#records,
+      checkpoints: this.#checkpoints,
+      durationMs: this.#job.runtime.clock.monotonicMs() - this.#startedMs,
+      readMs: this.#readMs,
+      prepareMs: this.#prepareMs,
+      commitMs: this.#commitMs,
+      position: this.#committed,
+    };
+  }
+}
+
+function noticesTo(observer: JobObserver): DecodeNotices {
+  const said = new Set<string>();
+  const once = (message: string) => {
+    if (said.has(message)) return;
+    said.add(message);
+    observer.notice(message);
+  };
+  return {
+    inferred: (binding, column) =>
+      once(
+        `${binding.target}: the type of column ${column.name} is inferred as ${typeText(column.type)}; declare it with columns: { ${column.name}: ${typeText(column.type)} }`,
+      ),
+    unrouted: (stream, tableId) =>
+      once(`${tableId ?? stream} of ${stream} matches no entry of tables:; its changes are not written anywhere`),
+  };
+}

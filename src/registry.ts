@@ -1,0 +1,45 @@
+import type { JobOver } from "./config/job-schema.ts";
+import type { Format } from "./core/format.ts";
+import { FrazilError } from "./core/errors.ts";
+import type { Runtime } from "./core/runtime.ts";
+import type { Source } from "./core/source.ts";
+import type { DecodeNotices, TableRouter } from "./core/table-binding.ts";
+import { debeziumJson } from "./formats/debezium-json/format.ts";
+import { generatorSchema } from "./sources/generator/config.ts";
+import { createGeneratorSource } from "./sources/generator/source.ts";
+import { kafkaSourceSchema } from "./sources/kafka/config.ts";
+import { createKafkaSource } from "./sources/kafka/source.ts";
+
+/** Message formats by the name that `format:` takes. */
+const FORMATS = {
+  "debezium-json": debeziumJson,
+} as const satisfies Record<string, Format>;
+
+/** Settings of each source type. The only file that knows the concrete sources and formats: a new one is one line here. */
+export const SOURCES = [generatorSchema, kafkaSourceSchema(Object.keys(FORMATS) as [keyof typeof FORMATS])] as const;
+
+export type AnyJob = JobOver<(typeof SOURCES)[number]>;
+
+/** What a source gets besides its settings. */
+export interface SourceDeps {
+  readonly pipeline: string;
+  readonly runtime: Runtime;
+  readonly router: TableRouter;
+  readonly notices: DecodeNotices;
+}
+
+/** Makes the source that a job names. */
+export function createSource(settings: AnyJob["source"], deps: SourceDeps): Source {
+  const { pipeline, runtime, router, notices } = deps;
+  if (settings.type === "generator") return createGeneratorSource(settings, { router, runtime });
+  const decoder = formatNamed(settings.format).createDecoder(router, notices);
+  return createKafkaSource({ ...settings, clientId: `frazil-${pipeline}`, groupId: pipeline }, { decoder, runtime });
+}
+
+function formatNamed(name: string): Format {
+  const format = new Map<string, Format>(Object.entries(FORMATS)).get(name);
+  if (format !== undefined) return format;
+  throw new FrazilError("config", "UNKNOWN_FORMAT", `format ${name} is not known`, {
+    hint: `formats: ${Object.keys(FORMATS).join(", ")}`,
+  });
+}

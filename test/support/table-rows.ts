@@ -1,0 +1,36 @@
+import {
+  type Catalog,
+  type FileIO,
+  planSnapshot,
+  readDataFile,
+  readDeletionVector,
+  snapshotById,
+  type TableIdent,
+  valueAt,
+} from "../../table-format/index.ts";
+
+/** Every live row of a table's newest snapshot, each as the values of the schema's columns in text form, sorted. */
+export async function tableRows(io: FileIO, catalog: Catalog, ident: TableIdent): Promise<string[]> {
+  const loaded = await catalog.loadTable(ident);
+  if (loaded === null) return [];
+  const { metadata } = loaded;
+  const schema = metadata.schemas.find(({ schemaId }) => schemaId === metadata.currentSchemaId);
+  const snapshot = metadata.currentSnapshotId === null ? null : snapshotById(metadata, metadata.currentSnapshotId);
+  if (schema === undefined || snapshot === null) return [];
+  const plan = await planSnapshot(io, metadata, snapshot);
+  const ids = schema.fields.map(({ id }) => id);
+  const rows: string[] = [];
+  for (const { file } of plan.dataFiles) {
+    const vectors = plan.deletes.get(file.filePath) ?? [];
+    if (vectors.length > 1) throw new Error(`${file.filePath} has ${vectors.length} deletion vectors`);
+    const deleted = vectors[0] === undefined ? null : await readDeletionVector(io, vectors[0].file);
+    let position = 0;
+    for await (const batch of readDataFile(io, file, schema, ids)) {
+      for (let row = 0; row < batch.length; row++, position++) {
+        if (deleted?.has(position) === true) continue;
+        rows.push(batch.columns.map((column) => String(valueAt(column, row))).join("|"));
+      }
+    }
+  }
+  return rows.sort();
+}
