@@ -86,7 +86,7 @@ class MemoryStorage implements FileIO {
 
   async *list(prefix: string): AsyncIterable<FileEntry> {
     const start = `${prefix}/`;
-    for (const [location, { bytes }] of [...this.objects]) {
+    for (const [location, { bytes }] of this.objects) {
       if (location.startsWith(start)) yield { location, sizeBytes: bytes.length };
     }
   }

@@ -30,8 +30,7 @@ afterAll(async () => {
 });
 
 type Row = Record<string, unknown>;
-const query = async (sql: string): Promise<Row[]> =>
-  (await duckdb.runAndReadAll(sql)).getRowObjectsJson() as unknown as Row[];
+const query = async (sql: string): Promise<Row[]> => (await duckdb.runAndReadAll(sql)).getRowObjectsJson();
 
 /** An expression that gives DuckDB's value in a form that loses nothing: whole numbers as text, bytes as hex, floats as bits. */
 function exact(type: PrimitiveType, column: string): string {

@@ -116,9 +116,14 @@ it("widens zeros to both signs and leaves NaN out", async () => {
 
 it("counts only the first hundred columns, keys whatever their place", async () => {
   const io = createMemoryStorage();
-  const wide = schemaOf(new Array<PrimitiveType>(120).fill({ kind: "int" }));
+  const wide = schemaOf(Array.from({ length: 120 }, (): PrimitiveType => ({ kind: "int" })));
   const schema = { ...wide, identifierFieldIds: [115] };
-  const file = await writeFile(io, "memory://f", schema, [batchOf(schema, new Array<number[]>(120).fill([7]))]);
+  const file = await writeFile(io, "memory://f", schema, [
+    batchOf(
+      schema,
+      Array.from({ length: 120 }, () => [7]),
+    ),
+  ]);
   expect(file.columnSizes?.size).toBe(120);
   expect(file.valueCounts?.size).toBe(101);
   expect(file.lowerBounds?.has(100)).toBe(true);

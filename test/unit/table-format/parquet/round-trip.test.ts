@@ -128,7 +128,7 @@ it("drops the file when aborted", async () => {
 
 it("refuses nulls in required columns, nested columns and batches of another shape", async () => {
   const io = createMemoryStorage();
-  const schema = schemaOf([{ ...LONG, required: true } as PrimitiveType]);
+  const schema = schemaOf([{ ...LONG, required: true }]);
   const writer = openDataFileWriter({ schema, output: await io.openWrite(AT) });
   const nulls = batchOf(schemaOf([LONG]), [[1n, null]]);
   await expect(writer.write(nulls)).rejects.toMatchObject({ kind: "data", code: "NULL_IN_REQUIRED" });
