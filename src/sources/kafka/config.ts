@@ -1,0 +1,129 @@
+import { readFile } from "node:fs/promises";
+import { z } from "zod";
+import { FrazilError } from "../../core/errors.ts";
+import { flag, foundText, text } from "../../config/scalars.ts";
+import { rfc3339Ms } from "../../config/units.ts";
+import type { Address } from "./broker-link.ts";
+import { parseTopic } from "./subscription.ts";
+
+/** What the Kafka source is told. */
+export interface KafkaSettings {
+  /** `host:port`, at least one; the port defaults to 9092. */
+  readonly brokers: readonly string[];
+  /** Topic names, and patterns between slashes, which stand for whole names. */
+  readonly topics: readonly string[];
+  /** Where splits start that have no position. */
+  readonly start: KafkaStart;
+  /** What to do when a position is no longer held: stop with an error, or go on at one end, with a warning. */
+  readonly onLostOffsets: "stop" | "earliest" | "latest";
+  readonly tls: KafkaTls | null;
+  readonly sasl: KafkaSasl | null;
+  /** How the brokers' logs and quotas name us. */
+  readonly clientId: string;
+  /** The group whose offsets follow the commits, for lag tools: the pipeline's name. */
+  readonly groupId: string;
+}
+
+/** `atMs`: at the first record that is as young as this time, in milliseconds since 1970 UTC. */
+export type KafkaStart = "earliest" | "latest" | { readonly atMs: number };
+
+/** Each one a PEM text or the path of a PEM file; absent: Node's authorities, no client certificate. */
+export interface KafkaTls {
+  readonly ca?: string | undefined;
+  readonly cert?: string | undefined;
+  readonly key?: string | undefined;
+}
+
+export interface KafkaSasl {
+  readonly mechanism: "plain" | "scram-sha-256" | "scram-sha-512";
+  readonly username: string;
+  readonly password: string;
+}
+
+/** The `source:` block of a job: the settings but for the names that follow from the job, and the messages' format. */
+export type KafkaJobSource = Omit<KafkaSettings, "clientId" | "groupId"> & {
+  readonly type: "kafka";
+  readonly format: string;
+};
+
+const tls = z
+  .union([flag(), z.strictObject({ ca: text().optional(), cert: text().optional(), key: text().optional() })])
+  .transform((value): KafkaTls | null => (value === true ? {} : value === false ? null : value));
+
+const sasl = z.strictObject({
+  mechanism: z.enum(["plain", "scram-sha-256", "scram-sha-512"]),
+  username: text(),
+  password: text(),
+});
+
+const start = z.string().transform((value, context): KafkaStart => {
+  if (value === "earliest" || value === "latest") return value;
+  const atMs = rfc3339Ms(value);
+  if (atMs !== null) return { atMs };
+  const expected = "earliest, latest or a time such as 2026-11-20T09:00:00Z";
+  context.addIssue({ code: "custom", message: `must be ${expected}, found ${foundText(value)}` });
+  return z.NEVER;
+});
+
+/** A string setting that `read` must accept; what it throws is the problem. */
+function readable(read: (value: string) => unknown): z.ZodType<string, string> {
+  return text().superRefine((value, context) => {
+    try {
+      read(value);
+    } catch (error) {
+      context.addIssue({ code: "custom", message: error instanceof Error ? error.message : String(error) });
+    }
+  });
+}
+
+/** The schema of a Kafka `source:` block over the formats there are. */
+export function kafkaSourceSchema(formats: readonly [string, ...string[]]): z.ZodType<KafkaJobSource> {
+  return z
+    .strictObject({
+      type: z.literal("kafka"),
+      brokers: z.array(readable(parseAddress)).min(1),
+      topics: z.array(readable(parseTopic)).min(1),
+      format: z.enum(formats),
+      start: start.default("earliest"),
+      on_lost_offsets: z.enum(["stop", "earliest", "latest"]).default("stop"),
+      tls: tls.default(null),
+      sasl: sasl.optional(),
+    })
+    .transform(({ on_lost_offsets, sasl: login, ...rest }) => ({
+      ...rest,
+      onLostOffsets: on_lost_offsets,
+      sasl: login ?? null,
+    }));
+}
+
+/** `host`, `host:port`, `[::1]:9092`. @throws FrazilError `config`. */
+export function parseAddress(broker: string): Address {
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^\s:/[\]]+))(?::(\d{1,5}))?$/.exec(broker);
+  const port = Number(match?.[3] ?? 9092);
+  if (match === null || port < 1 || port > 65535) {
+    throw new FrazilError("config", "KAFKA_BROKER", `expected a broker as host:port, found "${broker}"`);
+  }
+  return { host: (match[1] ?? match[2]) as string, port };
+}
+
+/** Node's TLS options. @throws FrazilError `config` when a file cannot be read. */
+export async function tlsOptions(settings: KafkaTls | null): Promise<object | null> {
+  if (settings === null) return null;
+  const options: Record<string, string> = {};
+  for (const name of ["ca", "cert", "key"] as const) {
+    const value = settings[name];
+    if (value !== undefined) options[name] = value.includes("-----BEGIN") ? value : await readPem(name, value);
+  }
+  return options;
+}
+
+async function readPem(name: string, path: string): Promise<string> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (cause) {
+    throw new FrazilError("config", "KAFKA_TLS", `tls.${name}: cannot read ${path}`, {
+      cause,
+      hint: "give the path of a PEM file, or the PEM text itself",
+    });
+  }
+}

@@ -1,0 +1,268 @@
+import type { ChangeBatch } from "../../core/change-batch.ts";
+import { FrazilError } from "../../core/errors.ts";
+import type { Decoder } from "../../core/format.ts";
+import {
+  KAFKA_ACKNOWLEDGE_MS,
+  KAFKA_IDLE_MS,
+  KAFKA_OUTAGE_LIMIT_MS,
+  KAFKA_SLAB_BYTES,
+  KAFKA_START_LIMIT_MS,
+} from "../../core/limits.ts";
+import type { Position } from "../../core/position.ts";
+import type { Runtime } from "../../core/runtime.ts";
+import type { Source, SourceBatch } from "../../core/source.ts";
+import { KafkajsLog } from "./cluster.ts";
+import { type KafkaSettings, parseAddress, tlsOptions } from "./config.ts";
+import { FetchAhead, jumpTarget, partitionsOf, type SplitStart } from "./fetch-ahead.ts";
+import type { KafkaLog, OffsetQuery } from "./log.ts";
+import { readSlabs, type RecordSet } from "./record-slab.ts";
+import { patiently } from "./retry.ts";
+import { askOffsets, heldRanges, isHeld, type LedPartition, lostOffsets, pointOffset, splitName } from "./split.ts";
+import { subscription } from "./subscription.ts";
+import { checkTopics, describeSubscribed } from "./topics.ts";
+
+export interface KafkaDeps {
+  readonly decoder: Decoder;
+  readonly runtime: Runtime;
+  /** The cluster; by default the one that the settings name. */
+  readonly log?: KafkaLog;
+  /** How long splits may stay unreadable while reading; default `KAFKA_OUTAGE_LIMIT_MS`. */
+  readonly outageLimitMs?: number;
+}
+
+/** How long the answer of a broker about a lost offset is doubted, which may just have been elected. */
+const SECOND_LOOK_MS = 1_000;
+
+/**
+ * Reads Kafka topics without a consumer group: a split is a topic partition (`topic/partition`), its point the next offset. Records
+ * of aborted transactions are never seen, and none beyond the first open one.
+ * @throws FrazilError `config` for settings that cannot be meant.
+ */
+export function createKafkaSource(settings: KafkaSettings, deps: KafkaDeps): Source {
+  return new KafkaSource(settings, deps);
+}
+
+class KafkaSource implements Source {
+  readonly #settings: KafkaSettings;
+  readonly #decoder: Decoder;
+  readonly #runtime: Runtime;
+  readonly #outageLimitMs: number;
+  readonly #subscription;
+  readonly #seeds;
+  #log: KafkaLog | null;
+  #acknowledged: Position = new Map();
+  #toAcknowledge: Position | null = null;
+  #acknowledging: Promise<void> | null = null;
+
+  constructor(settings: KafkaSettings, deps: KafkaDeps) {
+    this.#settings = settings;
+    this.#decoder = deps.decoder;
+    this.#runtime = deps.runtime;
+    this.#outageLimitMs = deps.outageLimitMs ?? KAFKA_OUTAGE_LIMIT_MS;
+    this.#subscription = subscription(settings.topics);
+    this.#seeds = settings.brokers.map(parseAddress);
+    this.#log = deps.log ?? null;
+  }
+
+  async open(): Promise<void> {
+    const { clientId, sasl, tls } = this.#settings;
+    const log = this.#runtime.log;
+    this.#log ??= new KafkajsLog(this.#seeds, { clientId, sasl, tls: await tlsOptions(tls), log });
+    const topics = await this.#patiently("connecting", () => describeSubscribed(this.#opened(), this.#subscription));
+    await this.#patiently("looking up topics", () => checkTopics(this.#opened(), topics));
+    if (topics.length === 0) log.warn("No topic matches yet", { topics: this.#settings.topics });
+  }
+
+  async startPosition(): Promise<Position> {
+    const { start } = this.#settings;
+    return await this.#offsets(start === "latest" ? "committed-end" : start);
+  }
+
+  async endPosition(): Promise<Position> {
+    return await this.#offsets("committed-end");
+  }
+
+  async *read(from: Position, signal: AbortSignal): AsyncGenerator<SourceBatch> {
+    const starts = await this.#startsUnlessAborted(from, signal);
+    if (starts === null) return;
+    const next = new Map(starts.map((start) => [splitName(start), start.offset]));
+    const fetched = new FetchAhead(
+      this.#opened(),
+      this.#runtime,
+      {
+        subscription: this.#subscription,
+        onLostOffsets: this.#settings.onLostOffsets,
+        outageLimitMs: this.#outageLimitMs,
+      },
+      starts,
+    );
+    const wake = (): void => fetched.wake();
+    signal.addEventListener("abort", wake);
+    try {
+      // Splits that jumped a gap, or that the caller does not know of yet.
+      const moved = starts.filter((start) => from.get(splitName(start)) !== String(start.offset));
+      if (moved.length > 0) yield progress(moved.map((start) => [splitName(start), start.offset]));
+      while (!signal.aborted) {
+        const event = await fetched.next(KAFKA_IDLE_MS);
+        if (event === null) {
+          if (!signal.aborted) yield progress([]);
+        } else if (event.kind === "failed") {
+          throw event.error;
+        } else if (event.kind === "moved") {
+          next.set(event.split, event.offset);
+          yield progress([[event.split, event.offset]]);
+        } else {
+          yield* this.#decode(event.sets, next);
+        }
+      }
+    } finally {
+      signal.removeEventListener("abort", wake);
+      fetched.stop();
+    }
+  }
+
+  comparePoints(a: string, b: string): number {
+    const difference = BigInt(a) - BigInt(b);
+    return difference < 0n ? -1 : difference > 0n ? 1 : 0;
+  }
+
+  async acknowledge(position: Position): Promise<void> {
+    if (this.#log === null) return;
+    const { clock } = this.#runtime;
+    // One request at a time; positions that come meanwhile are left out but for the last.
+    this.#toAcknowledge = position;
+    this.#acknowledging ??= this.#acknowledgeAll(this.#log).finally(() => (this.#acknowledging = null));
+    const done = new AbortController();
+    await Promise.race([
+      this.#acknowledging.finally(() => done.abort()),
+      clock.sleep(KAFKA_ACKNOWLEDGE_MS, done.signal),
+    ]);
+  }
+
+  async close(): Promise<void> {
+    await this.#log?.close();
+    this.#log = null;
+  }
+
+  /** Decodes an answer: what its topic partitions hold goes together, up to about `KAFKA_SLAB_BYTES`. */
+  *#decode(sets: readonly RecordSet[], next: Map<string, bigint>): Generator<SourceBatch> {
+    let changes: ChangeBatch[] = [];
+    let ends = new Map<string, string>();
+    let records = 0;
+    let bytes = 0;
+    for (const set of sets) {
+      for (const { slab, nextOffset } of readSlabs(set, next.get(set.split) ?? 0n)) {
+        if (slab !== null) {
+          for (const batch of this.#decoder.decode(slab)) changes.push(batch);
+          records += slab.count;
+          bytes += slab.bytes.length;
+        }
+        next.set(set.split, nextOffset);
+        ends.set(set.split, String(nextOffset));
+        if (bytes < KAFKA_SLAB_BYTES) continue;
+        yield { changes, ends, records };
+        changes = [];
+        ends = new Map();
+        records = 0;
+        bytes = 0;
+      }
+    }
+    if (ends.size > 0) yield { changes, ends, records };
+  }
+
+  async #startsUnlessAborted(from: Position, signal: AbortSignal): Promise<SplitStart[] | null> {
+    try {
+      return await this.#starts(from, signal);
+    } catch (error) {
+      if (signal.aborted) return null;
+      throw error;
+    }
+  }
+
+  /** Where each split starts: at its point, or, without one, at its very beginning; checked against what the brokers hold. */
+  async #starts(from: Position, signal: AbortSignal): Promise<SplitStart[]> {
+    const attempt = async (secondLook: boolean): Promise<SplitStart[]> => {
+      const log = this.#opened();
+      const partitions = partitionsOf(await describeSubscribed(log, this.#subscription));
+      const ranges = await heldRanges(log, partitions);
+      const starts: SplitStart[] = [];
+      for (const partition of partitions) {
+        const split = splitName(partition);
+        const range = ranges.get(split) ?? { first: 0n, end: 0n };
+        const point = from.get(split);
+        const offset = point === undefined ? range.first : pointOffset(split, point);
+        if (isHeld(offset, range)) {
+          starts.push({ ...partition, offset });
+          continue;
+        }
+        if (!secondLook) {
+          await this.#runtime.clock.sleep(SECOND_LOOK_MS, signal);
+          return attempt(true);
+        }
+        if (this.#settings.onLostOffsets === "stop") throw lostOffsets(split, offset, range);
+        const goOnAt = await jumpTarget(log, partition, this.#settings.onLostOffsets);
+        const held = { heldFrom: String(range.first), heldTo: String(range.end) };
+        const fields = { split, wanted: String(offset), ...held, goingOnAt: String(goOnAt) };
+        this.#runtime.log.warn("Offsets are lost, going on behind the gap", fields);
+        starts.push({ ...partition, offset: goOnAt });
+      }
+      return starts;
+    };
+    return patiently(this.#runtime, this.#outageLimitMs, "starting to read", () => attempt(false), signal);
+  }
+
+  async #offsets(query: OffsetQuery): Promise<Position> {
+    return this.#patiently("asking for offsets", async () => {
+      const log = this.#opened();
+      const partitions: LedPartition[] = partitionsOf(await describeSubscribed(log, this.#subscription));
+      const offsets = await askOffsets(log, partitions, query);
+      // No record is as young as the time asked for: the end is the first place where one may come.
+      const without = partitions.filter((partition) => offsets.get(splitName(partition)) == null);
+      const ends = without.length === 0 ? new Map() : await askOffsets(log, without, "committed-end");
+      return new Map(
+        partitions.map(splitName).map((split) => [split, String(offsets.get(split) ?? ends.get(split) ?? 0n)]),
+      );
+    });
+  }
+
+  async #acknowledgeAll(log: KafkaLog): Promise<void> {
+    while (this.#toAcknowledge !== null) {
+      const position = this.#toAcknowledge;
+      this.#toAcknowledge = null;
+      await this.#commitOffsets(log, position);
+    }
+  }
+
+  async #commitOffsets(log: KafkaLog, position: Position): Promise<void> {
+    const moved = [...position].filter(([split, point]) => this.#acknowledged.get(split) !== point);
+    if (moved.length === 0) return;
+    const positions = moved.map(([split, point]) => {
+      const slash = split.lastIndexOf("/");
+      return { topic: split.slice(0, slash), partition: Number(split.slice(slash + 1)), offset: BigInt(point) };
+    });
+    try {
+      await log.commitOffsets(this.#settings.groupId, positions);
+      this.#acknowledged = new Map([...this.#acknowledged, ...moved]);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#runtime.log.debug("The group's offsets were not committed", {
+        group: this.#settings.groupId,
+        error: reason,
+      });
+    }
+  }
+
+  #patiently<T>(doing: string, attempt: () => Promise<T>): Promise<T> {
+    return patiently(this.#runtime, KAFKA_START_LIMIT_MS, doing, attempt);
+  }
+
+  #opened(): KafkaLog {
+    if (this.#log !== null) return this.#log;
+    throw new FrazilError("internal", "SOURCE_CLOSED", "the Kafka source is not open");
+  }
+}
+
+/** No changes, but splits that moved. */
+function progress(ends: readonly (readonly [string, bigint])[]): SourceBatch {
+  return { changes: [], ends: new Map(ends.map(([split, offset]) => [split, String(offset)])), records: 0 };
+}
