@@ -27,6 +27,10 @@ export * from "./errors.ts";
 export type * from "./io/file-io.ts";
 export { jsonText, parseJson } from "./json/exact-json.ts";
 export type * from "./manifest/data-file.ts";
+export { contentKey, scopedDataFile } from "./manifest/delete-scope.ts";
+export type { ManifestEntry, ManifestFile } from "./manifest/manifest-file.ts";
+export { readManifestList } from "./manifest/manifest-list.ts";
+export { type ManifestCache, readManifest } from "./manifest/manifest-reader.ts";
 export { applyUpdates, checkRequirements, requirementText } from "./metadata/apply.ts";
 export { schemaIdFor } from "./metadata/apply-layout.ts";
 export { parseTableMetadata, tableMetadataBytes } from "./metadata/metadata-json.ts";
@@ -53,9 +57,27 @@ export { partitionPath, valueText } from "./partition/path.ts";
 export { type BoundField, bindSpec, parsePartitionBy, UNPARTITIONED } from "./partition/spec.ts";
 export { applyTransform, parseTransform, type Transform, transformResultType } from "./partition/transform.ts";
 export { partitionTuple, tupleKey, type TupleReader, tupleReader } from "./partition/tuple.ts";
+export {
+  type DeletionVector,
+  isDeletionVector,
+  readDeletionVector,
+  writeDeletionVectors,
+} from "./puffin/deletion-vector.ts";
+export { RoaringBitmap } from "./puffin/roaring.ts";
+export { type DeletedPositions, deletedPositions } from "./scan/deleted-positions.ts";
+export { planSnapshot, type SnapshotPlan } from "./scan/plan.ts";
+export { readPositionDeletes, writePositionDeletes } from "./scan/position-deletes.ts";
 export { addColumns, canWiden, widenField } from "./schema/evolve.ts";
 export { fieldById, fieldByName, highestFieldId, type NewField, newSchema } from "./schema/schema.ts";
 export { parseSchema, schemaJson, schemaJsonText } from "./schema/schema-json.ts";
 export { isPrimitive, parsePrimitiveType, parseType, typeJson, typesEqual, typeText } from "./schema/type-json.ts";
 export type * from "./schema/types.ts";
+export type { PlannedFile } from "./transaction/manifest-filter.ts";
+export {
+  type Operation,
+  type ProducedSnapshot,
+  produceSnapshot,
+  type SnapshotInput,
+  type SnapshotNames,
+} from "./transaction/snapshot-producer.ts";
 export { compareValues, decodeValue, encodeValue, valueAt } from "./values/single-value.ts";

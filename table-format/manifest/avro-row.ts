@@ -47,7 +47,7 @@ export class AvroRow {
   /** An int; writers that use long are fine while the value fits. */
   int(id: number): number | null {
     const value = this.value(id);
-    return value === null ? null : Number(value as number | bigint);
+    return value === null ? null : Number(value);
   }
 
   long(id: number): bigint | null {
@@ -77,7 +77,7 @@ export class AvroRow {
     const value = this.value(id);
     if (value === null) return null;
     const map = new Map<number, T>();
-    for (const pair of value as readonly (readonly [number, T])[]) map.set(Number(pair[0]), pair[1]);
+    for (const pair of value as readonly (readonly [number, T])[]) map.set(pair[0], pair[1]);
     return map;
   }
 
