@@ -1,0 +1,321 @@
+import { type ChangeBatch, Op } from "../../core/change-batch.ts";
+import type { Decoder, MessageSlab } from "../../core/format.ts";
+import type { DecodeNotices, TableBinding, TableRouter } from "../../core/table-binding.ts";
+import { LETTER_n } from "../json-bytes/ascii.ts";
+import { findMember } from "../json-bytes/members.ts";
+import { skipValue } from "../json-bytes/skip.ts";
+import { rangesEqual } from "../json-bytes/text.ts";
+import { dataError, MessageFault } from "./data-errors.ts";
+import { type AfterTaker, Envelope, type Range } from "./envelope.ts";
+import { KeyedDeletes } from "./keyed-deletes.ts";
+import { MessageKey } from "./message-key.ts";
+import { noneSkipped, type SkippedCounts, type SkippedKind, skippedKind } from "./skipped.ts";
+import { keySchemaTable, sourceTable } from "./source-table.ts";
+import { TableRows } from "./table-rows.ts";
+import { TombstoneEchoes } from "./tombstone-echoes.ts";
+
+const CREATE = 0x63;
+const DELETE = 0x64;
+const LOGICAL_MESSAGE = 0x6d;
+const READ = 0x72;
+const TRUNCATE = 0x74;
+const UPDATE = 0x75;
+
+/** Decodes Debezium's change events; see `debeziumJson`. */
+export class DebeziumJsonDecoder implements Decoder, AfterTaker {
+  /** Messages that were not row changes, since the start. */
+  readonly skipped: SkippedCounts = noneSkipped();
+  private readonly router: TableRouter;
+  private readonly notices: DecodeNotices;
+  private readonly tables = new Map<number, TableRows>();
+  private readonly unrouted = new Set<string>();
+  private readonly key = new MessageKey();
+  private readonly envelope = new Envelope();
+  private readonly echoes = new TombstoneEchoes();
+  private readonly deletes = new KeyedDeletes();
+  private slab!: MessageSlab;
+  private offsetWords: Int32Array = new Int32Array(0);
+  private message = 0;
+  private inKey = false;
+  /** The slab's table where its stream decides; else null. */
+  private streamTable: TableRows | null = null;
+  /** The table of the message, once known. */
+  private table: TableRows | null = null;
+  private rowTaken = false;
+
+  constructor(router: TableRouter, notices: DecodeNotices) {
+    this.router = router;
+    this.notices = notices;
+  }
+
+  decode(slab: MessageSlab): ChangeBatch[] {
+    this.slab = slab;
+    this.offsetWords = new Int32Array(slab.offsets.buffer, slab.offsets.byteOffset, slab.count * 2);
+    for (const table of this.tables.values()) table.begin(slab.split);
+    this.echoes.begin();
+    const binding = this.router.byStream(slab.stream);
+    this.streamTable = binding === null ? null : this.tableOf(binding);
+    try {
+      for (this.message = 0; this.message < slab.count; this.message++) this.decodeMessage();
+    } catch (fault) {
+      const table = this.table;
+      throw dataError(fault, {
+        slab,
+        message: this.message,
+        inKey: this.inKey,
+        binding: table?.binding ?? null,
+        slot: table?.slotInRow ?? null,
+      });
+    }
+    this.echoes.finish(slab);
+    return [...this.tables.values()].flatMap((table) => table.take());
+  }
+
+  private tableOf(binding: TableBinding): TableRows {
+    let table = this.tables.get(binding.table);
+    if (table === undefined) {
+      table = new TableRows(binding, this.notices);
+      table.begin(this.slab.split);
+      this.tables.set(binding.table, table);
+    }
+    return table;
+  }
+
+  private decodeMessage(): void {
+    const { slab, message } = this;
+    this.table = null;
+    this.inKey = true;
+    this.key.read(slab.bytes, slab.keyStarts[message] as number, slab.keyEnds[message] as number);
+    this.inKey = false;
+    const start = slab.valueStarts[message] as number;
+    if (start < 0) {
+      this.tombstone();
+      return;
+    }
+    this.rowTaken = false;
+    this.envelope.read(slab.bytes, start, slab.valueEnds[message] as number, this);
+    if (this.envelope.empty) this.tombstone();
+    else if (this.envelope.op === 0) this.skip(skippedKind(this.envelope) ?? this.unknownShape());
+    else this.change(this.envelope.op);
+  }
+
+  /** Reads the row while the envelope is read, when nothing that comes after it can decide otherwise. */
+  takeAfter(bytes: Uint8Array, pos: number, end: number): number {
+    const table = this.streamTable;
+    if (table === null) return -1;
+    const { before } = this.envelope;
+    if (before.start >= 0) {
+      const key = this.keyOf(table.binding);
+      const after = { start: pos, end };
+      if (key !== null && !this.sameKey(key, before, after)) return -1;
+    }
+    const next = this.readRow(table, bytes, pos, end, false);
+    this.rowTaken = true;
+    return next;
+  }
+
+  private change(op: number): void {
+    const { envelope } = this;
+    if (op === LOGICAL_MESSAGE) {
+      this.skip("logicalMessage");
+      return;
+    }
+    const table = this.streamTable ?? this.routeBySource();
+    if (table === null) {
+      this.skip("unrouted");
+      return;
+    }
+    this.table = table;
+    switch (op) {
+      case CREATE:
+      case READ:
+        // An insert may hold the very text that stands for an unavailable value in an update.
+        this.row(table, true);
+        this.commit(table, Op.insert);
+        break;
+      case UPDATE:
+        this.update(table);
+        break;
+      case DELETE:
+        this.delete(table);
+        break;
+      case TRUNCATE:
+        this.refuseAfter();
+        table.useSchema(envelope.schema);
+        table.startRow(false);
+        this.commit(table, Op.truncate);
+        break;
+      default:
+        throw new MessageFault(
+          "UNKNOWN_OP",
+          `expected an "op" of c, r, u, d, t or m, found ${JSON.stringify(String.fromCharCode(op))}`,
+          "the job's format must be the one that the producer writes",
+        );
+    }
+  }
+
+  /** A key change, where a producer makes one event of it, is a delete of the old key and an insert of the new one. */
+  private update(table: TableRows): void {
+    const { before, after, schema } = this.envelope;
+    const { bytes } = this.slab;
+    const key = this.keyOf(table.binding);
+    const changed =
+      !this.rowTaken && before.start >= 0 && after.start >= 0 && key !== null && !this.sameKey(key, before, after);
+    if (!changed) {
+      this.row(table, false);
+      this.commit(table, Op.update);
+      return;
+    }
+    table.useSchema(schema);
+    table.useKey(this.messageKeyFor(table));
+    if (this.deletes.fromImage(table, key, bytes, before)) this.commit(table, Op.delete);
+    else if (table.binding.mode === "upsert") throw missingKey(key);
+    this.row(table, false);
+    this.commit(table, Op.insert);
+  }
+
+  /** Makes sure that the row of `after` has been read. `literal`: see `RowState`. */
+  private row(table: TableRows, literal: boolean): void {
+    const { after } = this.envelope;
+    if (after.start < 0) {
+      throw new MessageFault(
+        "NO_ROW",
+        'expected "after" with the row\'s columns, found none',
+        "changes that carry no full row (MongoDB without full documents) cannot be applied",
+      );
+    }
+    if (this.rowTaken) {
+      if (!literal || table.placeholders === 0) return;
+      table.drop();
+    }
+    this.readRow(table, this.slab.bytes, after.start, after.end, literal);
+  }
+
+  private commit(table: TableRows, op: number): void {
+    table.commit(op, this.offsetWords, this.message);
+  }
+
+  private readRow(table: TableRows, bytes: Uint8Array, pos: number, end: number, literal: boolean): number {
+    this.table = table;
+    table.useSchema(this.envelope.schema);
+    table.useKey(this.messageKeyFor(table));
+    return table.read(bytes, pos, end, literal);
+  }
+
+  private delete(table: TableRows): void {
+    this.refuseAfter();
+    const { before, schema } = this.envelope;
+    const { bytes } = this.slab;
+    const key = this.keyOf(table.binding);
+    this.echoes.noteDelete(this.message);
+    table.useSchema(schema);
+    table.useKey(this.messageKeyFor(table));
+    const found = (before.start >= 0 && this.deletes.fromImage(table, key, bytes, before)) || this.deleteByKey(table);
+    if (!found) {
+      // Append tables refuse deletes whatever they hold.
+      if (table.binding.mode === "upsert") throw missingKey(key);
+      table.startRow(false);
+    }
+    this.commit(table, Op.delete);
+  }
+
+  private deleteByKey(table: TableRows): boolean {
+    this.inKey = true;
+    const found = this.deletes.fromKey(table, this.keyOf(table.binding), this.key, this.slab.bytes);
+    this.inKey = false;
+    return found;
+  }
+
+  /** A message without value says that the row of its key is gone: nothing to do where a delete came before. */
+  private tombstone(): void {
+    const { slab, message, key } = this;
+    if (key.names === null) {
+      this.skip("empty");
+      return;
+    }
+    const table = this.streamTable ?? this.routeById(keySchemaTable(key.schema));
+    if (table === null) {
+      this.skip(this.echoes.isEcho(slab, message) ? "tombstone" : "unrouted");
+      return;
+    }
+    this.table = table;
+    table.useKey(this.messageKeyFor(table));
+    if (this.deleteByKey(table)) {
+      this.commit(table, Op.delete);
+    } else if (this.echoes.isEcho(slab, message)) {
+      this.skip("tombstone");
+    } else {
+      throw missingKey(this.keyOf(table.binding));
+    }
+  }
+
+  /** The key columns: the job's, else those that the message names. */
+  private keyOf(binding: TableBinding): readonly string[] | null {
+    return binding.key ?? this.key.names;
+  }
+
+  /** What `ChangeBatch.key` says: nothing where the job has said it already. */
+  private messageKeyFor(table: TableRows): readonly string[] | null {
+    return table.binding.key === null ? this.key.names : null;
+  }
+
+  /** Whether two images of a row hold the same key. An image that lacks a key column, or has null there, says nothing of it. */
+  private sameKey(key: readonly string[], before: Range, after: Range): boolean {
+    const { bytes } = this.slab;
+    for (const text of this.deletes.textsOf(key)) {
+      const old = findMember(bytes, before.start, before.end, text);
+      if (old < 0 || bytes[old] === LETTER_n) continue;
+      const now = findMember(bytes, after.start, after.end, text);
+      if (now < 0) continue;
+      const oldEnd = skipValue(bytes, old, before.end);
+      if (!rangesEqual(bytes, old, oldEnd, bytes, now, skipValue(bytes, now, after.end))) return false;
+    }
+    return true;
+  }
+
+  private refuseAfter(): void {
+    if (this.envelope.after.start < 0) return;
+    throw new MessageFault(
+      "UNEXPECTED_ROW",
+      `expected no "after" in a change with op ${String.fromCharCode(this.envelope.op)}, found one`,
+      "the job's format must be the one that the producer writes",
+    );
+  }
+
+  private routeBySource(): TableRows | null {
+    return this.routeById(sourceTable(this.slab.bytes, this.envelope.source));
+  }
+
+  private routeById(tableId: string | null): TableRows | null {
+    const { stream } = this.slab;
+    const binding = this.router.route(stream, tableId);
+    if (binding !== null) return this.tableOf(binding);
+    const subject = JSON.stringify([stream, tableId]);
+    if (!this.unrouted.has(subject)) {
+      this.unrouted.add(subject);
+      this.notices.unrouted(stream, tableId);
+    }
+    return null;
+  }
+
+  private skip(kind: SkippedKind): void {
+    this.skipped[kind]++;
+  }
+
+  private unknownShape(): never {
+    const keys = [...this.envelope.others].slice(0, 8).join(", ");
+    throw new MessageFault(
+      "NOT_A_CHANGE_EVENT",
+      `expected a Debezium change event with "op", found an object of ${keys === "" ? "no known key" : keys}`,
+      "rows flattened by ExtractNewRecordState are another format: take that transform off the connector",
+    );
+  }
+}
+
+function missingKey(key: readonly string[] | null): MessageFault {
+  return new MessageFault(
+    "DELETE_WITHOUT_KEY",
+    `expected a value for each key column (${key === null ? "the message names none" : key.join(", ")}) of the deleted row, found none`,
+    "on PostgreSQL: ALTER TABLE … REPLICA IDENTITY FULL; or key: with the columns of the message key",
+  );
+}

@@ -1,0 +1,69 @@
+import type { PrimitiveType } from "../../../table-format/index.ts";
+import type { DecodeNotices, TableBinding } from "../../core/table-binding.ts";
+import { CLOSE_BRACE, isDigit, LETTER_f, LETTER_n, LETTER_t, MINUS, QUOTE } from "../json-bytes/ascii.ts";
+import { hasFraction } from "../json-bytes/decimals.ts";
+import { nextMember } from "../json-bytes/members.ts";
+import { skipKey, skipSpace, skipValue } from "../json-bytes/skip.ts";
+import { stringAt } from "../json-bytes/strings.ts";
+import { type Layout, refusedType } from "./layout.ts";
+import { PLAIN } from "./logical-types.ts";
+
+/**
+ * Adds to a layout the columns of the object at `pos` that it lacks, and gives held columns a type where a value has come: from
+ * `columns:`, from the table, or by inference, which prints a notice. Inference takes what JSON tells apart (boolean, integer as long,
+ * number as double, string) and never guesses decimals or times; a null tells nothing, so the column stays held.
+ * `only`: names to look at; null = all.
+ * @throws FrazilError `data` for objects and arrays whose column is not declared.
+ */
+export function learnColumns(
+  layout: Layout,
+  binding: TableBinding,
+  notices: DecodeNotices,
+  bytes: Uint8Array,
+  pos: number,
+  end: number,
+  only: readonly string[] | null,
+): void {
+  pos = skipSpace(bytes, pos + 1, end);
+  if (bytes[pos] === CLOSE_BRACE) return;
+  while (pos >= 0) {
+    const value = skipKey(bytes, pos, end);
+    const next = skipValue(bytes, value, end);
+    const name = stringAt(bytes, pos, end);
+    if (only === null || only.includes(name)) learnColumn(layout, binding, notices, name, bytes, value, next);
+    pos = nextMember(bytes, next, end);
+  }
+}
+
+function learnColumn(
+  layout: Layout,
+  binding: TableBinding,
+  notices: DecodeNotices,
+  name: string,
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+): void {
+  const known = layout.find(name);
+  if (known !== undefined && known.column !== null) return;
+  const slot = known ?? layout.add(name);
+  const byUser = binding.columns.get(name);
+  const declared = byUser ?? binding.existing.get(name);
+  if (declared !== undefined) {
+    slot.declare(declared, false, PLAIN, byUser !== undefined);
+    return;
+  }
+  const first = bytes[start] as number;
+  if (first === LETTER_n) return;
+  const type = inferredType(bytes, start, end);
+  if (type === null) throw refusedType(binding, name, first === 0x5b ? "an array" : "an object");
+  notices.inferred(binding, slot.declare(type, false, PLAIN, false));
+}
+
+function inferredType(bytes: Uint8Array, start: number, end: number): PrimitiveType | null {
+  const first = bytes[start] as number;
+  if (first === QUOTE) return { kind: "string" };
+  if (first === LETTER_t || first === LETTER_f) return { kind: "boolean" };
+  if (first !== MINUS && !isDigit(first)) return null;
+  return hasFraction(bytes, start, end) ? { kind: "double" } : { kind: "long" };
+}

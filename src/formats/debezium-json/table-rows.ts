@@ -1,0 +1,222 @@
+import type { Column } from "../../../table-format/index.ts";
+import { type ChangeBatch, offsetPoints } from "../../core/change-batch.ts";
+import type { DecodeNotices, TableBinding } from "../../core/table-binding.ts";
+import type { ColumnSlot } from "./column-slot.ts";
+import { type ConnectSchema, rowFields } from "./connect-schema.ts";
+import { declaredLayout, Layout } from "./layout.ts";
+import { learnColumns } from "./learn.ts";
+import { readRow, type RowState, UNKNOWN_COLUMN } from "./row-reader.ts";
+import { trimColumn } from "./trim-column.ts";
+
+/** Rows for which a fresh batch has room. */
+const FIRST_ROWS = 64;
+
+/**
+ * The open batch of one table. A row is read, then committed with its op; what is read and not committed is dropped. A batch ends where
+ * its columns or its key change, and with the slab.
+ */
+export class TableRows {
+  readonly binding: TableBinding;
+  private readonly notices: DecodeNotices;
+  private readonly layouts = new Map<ConnectSchema, Layout>();
+  private readonly grown = new Layout(true);
+  /** The columns of the open batch. */
+  layout: Layout = this.grown;
+  /** Columns that the messages name as key; see `ChangeBatch.key`. */
+  private key: readonly string[] | null = null;
+  private opened = false;
+  private length = 0;
+  private ops = new Uint8Array(0);
+  /** The offset after each row, as words of 32 bits. */
+  private next = new Int32Array(0);
+  private readonly row: RowState = { serial: 0, index: 0, named: 0, placeholders: 0, literal: false, slot: null };
+  /** Batches that ended since the last `take`. */
+  private ended: ChangeBatch[] = [];
+  private split = "";
+
+  constructor(binding: TableBinding, notices: DecodeNotices) {
+    this.binding = binding;
+    this.notices = notices;
+  }
+
+  /** The column that was being read when something was thrown. */
+  get slotInRow(): ColumnSlot | null {
+    return this.row.slot;
+  }
+
+  /** Columns of the row just read whose values were not sent. */
+  get placeholders(): number {
+    return this.row.placeholders;
+  }
+
+  /** Chooses the columns by the schema that comes with a message; null = what messages without schema have shown. */
+  useSchema(schema: ConnectSchema | null): void {
+    const layout = schema === null ? this.grown : (this.layouts.get(schema) ?? this.declaredLayout(schema));
+    this.useLayout(layout);
+  }
+
+  /** Chooses the columns. */
+  useLayout(layout: Layout): void {
+    if (layout === this.layout) return;
+    this.end();
+    this.layout = layout;
+  }
+
+  private declaredLayout(schema: ConnectSchema): Layout {
+    const fields = rowFields(schema);
+    // A schema in which only a namespace or a comment differs is no reason for another batch.
+    const fresh = fields === null ? this.grown : declaredLayout(this.binding, fields);
+    const layout = [...this.layouts.values(), fresh].find((known) => known === fresh || known.equals(fresh)) as Layout;
+    this.layouts.set(schema, layout);
+    return layout;
+  }
+
+  /** Names the key of the rows that follow. Equal keys must be the same array. */
+  useKey(key: readonly string[] | null): void {
+    if (key === this.key) return;
+    this.end();
+    this.key = key;
+  }
+
+  /** Reads a row from the object at `pos` and returns the position after it. `literal`: see `RowState`. */
+  read(bytes: Uint8Array, pos: number, end: number, literal: boolean): number {
+    this.startRow(literal);
+    let next = readRow(this.layout, this.row, bytes, pos, end);
+    if (next === UNKNOWN_COLUMN) {
+      this.learn(bytes, pos, end, null);
+      this.startRow(literal);
+      next = readRow(this.layout, this.row, bytes, pos, end);
+    }
+    return next;
+  }
+
+  /** Ends the batch without the row being read, and learns what the object at `pos` shows of columns that are not known. */
+  learn(bytes: Uint8Array, pos: number, end: number, only: readonly string[] | null): void {
+    this.end();
+    learnColumns(this.layout, this.binding, this.notices, bytes, pos, end, only);
+  }
+
+  /** Drops the row being read. The batch ends with the rows before it. */
+  drop(): void {
+    this.end();
+  }
+
+  /** Begins a row: values may be appended, and `commit` takes it. */
+  startRow(literal: boolean): void {
+    if (!this.opened) {
+      this.layout.open();
+      this.opened = true;
+    }
+    const { row } = this;
+    row.serial++;
+    row.index = this.length;
+    row.named = 0;
+    row.placeholders = 0;
+    row.literal = literal;
+  }
+
+  /** Notes that a value was appended for a column by the caller. */
+  nameColumn(slot: ColumnSlot): void {
+    slot.row = this.row.serial;
+    this.row.named++;
+  }
+
+  /** Which column is being read, for messages. */
+  enterColumn(slot: ColumnSlot | null): void {
+    this.row.slot = slot;
+  }
+
+  /** Takes the row just read into the batch. `offsets` holds the offset of message `message` as two words, low word first. */
+  commit(op: number, offsets: Int32Array, message: number): void {
+    const { length } = this;
+    if (this.row.named !== this.layout.fields.length) this.fillAbsent();
+    if (length === this.ops.length) this.grow();
+    this.ops[length] = op;
+    const low = ((offsets[message * 2] as number) + 1) | 0;
+    const high = offsets[message * 2 + 1] as number;
+    this.next[length * 2] = low;
+    this.next[length * 2 + 1] = low === 0 ? high + 1 : high;
+    this.length = length + 1;
+  }
+
+  private fillAbsent(): void {
+    const { serial, index } = this.row;
+    for (const slot of this.layout.slots) {
+      if (slot.builder === null || slot.row === serial) continue;
+      slot.builder.appendNull();
+      slot.markAbsent(index);
+    }
+  }
+
+  private grow(): void {
+    const capacity = Math.max(FIRST_ROWS, this.ops.length * 2);
+    const ops = new Uint8Array(capacity);
+    ops.set(this.ops);
+    this.ops = ops;
+    const next = new Int32Array(new BigInt64Array(capacity).buffer);
+    next.set(this.next);
+    this.next = next;
+  }
+
+  /** Starts reading a slab. What an earlier, failed one left behind is dropped. */
+  begin(split: string): void {
+    this.split = split;
+    this.ended = [];
+    this.reset();
+  }
+
+  /** The batches of the slab. */
+  take(): ChangeBatch[] {
+    this.end();
+    const batches = this.ended;
+    this.ended = [];
+    return batches;
+  }
+
+  private end(): void {
+    if (this.length > 0) this.ended.push(this.batch());
+    this.reset();
+  }
+
+  private reset(): void {
+    this.opened = false;
+    this.length = 0;
+    this.ops = new Uint8Array(0);
+    this.next = new Int32Array(0);
+  }
+
+  private batch(): ChangeBatch {
+    const { length, layout } = this;
+    const columns: Column[] = [];
+    const absent: (Uint8Array | null)[] = [];
+    let sizeBytes = length * 9;
+    for (const slot of layout.slots) {
+      if (slot.builder === null) continue;
+      sizeBytes += slot.builder.sizeBytes;
+      columns.push(trimColumn(slot.builder.finish(), length));
+      absent.push(slot.absent === null ? null : finishedBits(slot.absent, length));
+    }
+    const nextOffsets = new BigInt64Array(this.next.buffer, 0, length);
+    return {
+      table: this.binding.table,
+      split: this.split,
+      length,
+      ops: this.ops.subarray(0, length),
+      fields: layout.fields,
+      columns,
+      absent,
+      key: this.key,
+      points: offsetPoints(nextOffsets),
+      sizeBytes,
+    };
+  }
+}
+
+/** A bitmap of `length` rows; a row that was dropped may have left a bit behind it. */
+function finishedBits(bits: Uint8Array, length: number): Uint8Array | null {
+  const size = (length + 7) >> 3;
+  const finished = new Uint8Array(size);
+  finished.set(bits.subarray(0, size));
+  if ((length & 7) !== 0) finished[size - 1] = (finished[size - 1] as number) & ((1 << (length & 7)) - 1);
+  return finished.some((byte) => byte !== 0) ? finished : null;
+}

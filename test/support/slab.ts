@@ -1,0 +1,52 @@
+import type { MessageSlab } from "../../src/core/format.ts";
+
+/** A message as a test writes it; a value that is no string, bytes or null is written as JSON. */
+export interface TestMessage {
+  readonly key?: unknown;
+  readonly value: unknown;
+  readonly offset?: bigint;
+}
+
+const utf8 = new TextEncoder();
+
+/** Messages of one split, packed as a source packs them. */
+export function slabOf(messages: readonly TestMessage[], stream = "shop.public.orders", firstOffset = 0n): MessageSlab {
+  const count = messages.length;
+  const parts: Uint8Array[] = [];
+  let size = 0;
+  const ranges = [new Int32Array(count), new Int32Array(count), new Int32Array(count), new Int32Array(count)] as const;
+  const [keyStarts, keyEnds, valueStarts, valueEnds] = ranges;
+  const put = (part: unknown, starts: Int32Array, ends: Int32Array, k: number) => {
+    const bytes = bytesOf(part);
+    starts[k] = bytes === null ? -1 : size;
+    ends[k] = bytes === null ? -1 : size + bytes.length;
+    if (bytes === null) return;
+    parts.push(bytes);
+    size += bytes.length;
+  };
+  const offsets = new BigInt64Array(count);
+  for (const [k, message] of messages.entries()) {
+    put(message.key, keyStarts, keyEnds, k);
+    put(message.value, valueStarts, valueEnds, k);
+    offsets[k] = message.offset ?? firstOffset + BigInt(k);
+  }
+  return {
+    stream,
+    split: `${stream}/0`,
+    count,
+    bytes: new Uint8Array(Buffer.concat(parts)),
+    keyStarts,
+    keyEnds,
+    valueStarts,
+    valueEnds,
+    offsets,
+    timestampsMs: new Float64Array(count),
+    headers: () => [],
+  };
+}
+
+function bytesOf(part: unknown): Uint8Array | null {
+  if (part === undefined || part === null) return null;
+  if (part instanceof Uint8Array) return part;
+  return utf8.encode(typeof part === "string" ? part : JSON.stringify(part));
+}
