@@ -1,0 +1,134 @@
+import {
+  type DuckDBConnection,
+  DuckDBDataChunk,
+  DuckDBInstance,
+  type DuckDBResult,
+  type DuckDBType,
+  type DuckDBValue,
+  BIGINT,
+  UBIGINT,
+} from "@duckdb/node-api";
+import { FrazilError, type RoaringBitmap } from "../../table-format/index.ts";
+import { quoteText } from "./duckdb-types.ts";
+
+/** Rows of a result, chunk by chunk. */
+export interface ResultRows {
+  /** Told apart where the query gives one name twice. */
+  readonly names: readonly string[];
+  readonly types: readonly DuckDBType[];
+  chunks(): AsyncIterable<DuckDBValue[][]>;
+}
+
+/** A DuckDB of its own for one call. Times with a zone are shown and taken in UTC. */
+export interface Duckdb {
+  /** Runs statements of ours. */
+  run(sql: string): Promise<void>;
+  /** Fills `_frazil.<name>` with `(fi UBIGINT, pos BIGINT)`: deleted or chosen positions by index of the file in a list. */
+  createPositions(name: string, bitmaps: readonly RoaringBitmap[]): Promise<void>;
+  /** The tables that a query names, qualified as it names them, by DuckDB's own parser. Empty when it cannot say. */
+  tableNames(sql: string): readonly string[];
+  /** From here on nothing but these files can be opened, and no setting can be changed. */
+  lock(paths: readonly string[]): Promise<void>;
+  /**
+   * Runs one statement of the user's.
+   *
+   * @throws FrazilError `config`, code `SQL_ERROR`, for a statement that is wrong; `data`, code `QUERY_FAILED`, for one that fails.
+   */
+  query(sql: string): Promise<ResultRows>;
+  close(): void;
+}
+
+/** The schema that holds our own tables. */
+const OWN = "_frazil";
+
+/** DuckDB moves at most this many rows at a time. */
+const CHUNK_ROWS = 2048;
+
+/**
+ * @param folder For what does not fit in memory.
+ */
+export async function openDuckdb(folder: string): Promise<Duckdb> {
+  const instance = await DuckDBInstance.create(":memory:", {
+    temp_directory: folder,
+    // Extensions would be fetched over the network.
+    autoinstall_known_extensions: "false",
+    autoload_known_extensions: "false",
+  });
+  const connection = await instance.connect();
+  await connection.run(`SET TimeZone = 'UTC'; CREATE SCHEMA ${OWN}`);
+  return {
+    async run(sql) {
+      await connection.run(sql);
+    },
+    createPositions: (name, bitmaps) => createPositions(connection, name, bitmaps),
+    tableNames(sql) {
+      try {
+        return connection.getTableNames(sql, true);
+      } catch {
+        return [];
+      }
+    },
+    async lock(paths) {
+      await connection.run(`SET allowed_paths = [${paths.map(quoteText).join(", ")}]`);
+      await connection.run("SET enable_external_access = false; SET lock_configuration = true");
+    },
+    query: (sql) => query(connection, sql),
+    close() {
+      connection.closeSync();
+      instance.closeSync();
+    },
+  };
+}
+
+async function createPositions(
+  connection: DuckDBConnection,
+  name: string,
+  bitmaps: readonly RoaringBitmap[],
+): Promise<void> {
+  await connection.run(`CREATE TABLE ${OWN}.${name} (fi UBIGINT, pos BIGINT)`);
+  const appender = await connection.createAppender(name, OWN);
+  for (const [index, bitmap] of bitmaps.entries()) {
+    const positions = bitmap.toArray();
+    for (let start = 0; start < positions.length; start += CHUNK_ROWS) {
+      const part = positions.subarray(start, start + CHUNK_ROWS);
+      const chunk = DuckDBDataChunk.create([UBIGINT, BIGINT], part.length);
+      chunk.setColumnValues(0, Array<bigint>(part.length).fill(BigInt(index)));
+      chunk.setColumnValues(
+        1,
+        Array.from(part, (position) => BigInt(position)),
+      );
+      appender.appendDataChunk(chunk);
+    }
+  }
+  appender.closeSync();
+}
+
+async function query(connection: DuckDBConnection, sql: string): Promise<ResultRows> {
+  try {
+    const statements = await connection.extractStatements(sql);
+    // PIVOT is one statement for its writer and two for DuckDB.
+    if (statements.count > 1 && !/\bpivot/i.test(sql)) {
+      throw new FrazilError("config", "SQL_ERROR", `expected one statement, found ${statements.count}`);
+    }
+    const result = await connection.stream(sql);
+    return { names: result.deduplicatedColumnNames(), types: result.columnTypes(), chunks: () => chunks(result) };
+  } catch (error) {
+    throw queryError(error);
+  }
+}
+
+async function* chunks(result: DuckDBResult): AsyncGenerator<DuckDBValue[][]> {
+  try {
+    for await (const rows of result.yieldRows()) yield rows;
+  } catch (error) {
+    throw queryError(error);
+  }
+}
+
+/** DuckDB says of what kind an error is in front of it. */
+function queryError(error: unknown): FrazilError {
+  if (error instanceof FrazilError) return error;
+  const message = (error instanceof Error ? error.message : String(error)).replace(/^Failed to [\w ]+: /, "");
+  const wrong = /^(Parser|Binder|Catalog|Syntax|Not implemented) Error/i.test(message);
+  return new FrazilError(wrong ? "config" : "data", wrong ? "SQL_ERROR" : "QUERY_FAILED", message, { cause: error });
+}

@@ -1,0 +1,72 @@
+import { type Catalog, type FileIO, type Snapshot, type TableIdent } from "../../table-format/index.ts";
+import { tableAsOf, tableNow } from "./as-of.ts";
+import { type Duckdb, openDuckdb, type ResultRows } from "./duckdb.ts";
+import { quoteName } from "./duckdb-types.ts";
+import { type LocalFiles, openLocalFiles } from "./local-files.ts";
+import { findTables } from "./table-names.ts";
+import { prepareTable } from "./table-rows.ts";
+
+/** What a query needs of a warehouse. */
+export interface QueryWarehouse {
+  readonly location: string;
+  readonly io: FileIO;
+  readonly catalog: Catalog;
+  /** The path behind a location of this warehouse; null where locations have none. */
+  readonly localPath: ((location: string) => string) | null;
+}
+
+/** A running query. Close it when done: until then it holds memory and, over a remote warehouse, copies of files. */
+export interface Query extends ResultRows {
+  /** The tables that it reads, and the snapshot of each (null: none yet). */
+  readonly tables: readonly { readonly ident: TableIdent; readonly snapshot: Snapshot | null }[];
+  close(): Promise<void>;
+}
+
+/**
+ * Runs one SQL statement over the tables of a warehouse in an embedded DuckDB: over the files that our own planner picked, with
+ * deletes applied, columns found by field id and Iceberg's types exactly.
+ *
+ * @param asOf A snapshot id, RFC 3339 time or tag for every table that the statement names; null = now.
+ * @throws FrazilError `SQL_ERROR`, `QUERY_FAILED`, `TABLE_NOT_FOUND`, `SNAPSHOT_NOT_FOUND`, and `unsupported` for what cannot be read.
+ */
+export async function openQuery(warehouse: QueryWarehouse, sql: string, asOf: string | null): Promise<Query> {
+  const files = await openLocalFiles(warehouse.io, warehouse.localPath);
+  let duckdb: Duckdb | null = null;
+  const close = async (): Promise<void> => {
+    duckdb?.close();
+    await files.close();
+  };
+  try {
+    duckdb = await openDuckdb(files.folder);
+    const tables = await createViews(warehouse, duckdb, files, sql, asOf);
+    const rows = await duckdb.query(sql);
+    return { ...rows, tables, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function createViews(
+  warehouse: QueryWarehouse,
+  duckdb: Duckdb,
+  files: LocalFiles,
+  sql: string,
+  asOf: string | null,
+): Promise<Query["tables"]> {
+  const paths: string[] = [];
+  const tables: { ident: TableIdent; snapshot: Snapshot | null }[] = [];
+  for (const { table, unqualified } of await findTables(warehouse, duckdb, sql)) {
+    const { ident } = table;
+    const at = asOf === null ? tableNow(table) : tableAsOf(table, asOf);
+    const rows = await prepareTable(warehouse.io, duckdb, files, at, `deletes_${tables.length}`);
+    const schema = quoteName(ident.namespace.join("."));
+    await duckdb.run(`CREATE SCHEMA IF NOT EXISTS ${schema}`);
+    await duckdb.run(`CREATE VIEW ${schema}.${quoteName(ident.name)} AS ${rows.select}`);
+    if (unqualified) await duckdb.run(`CREATE VIEW main.${quoteName(ident.name)} AS ${rows.select}`);
+    paths.push(...rows.paths);
+    tables.push({ ident, snapshot: at.snapshot });
+  }
+  await duckdb.lock(paths);
+  return tables;
+}

@@ -1,0 +1,48 @@
+import { deletedPositions, type FileIO, planSnapshot } from "../../table-format/index.ts";
+import type { TableAt } from "./as-of.ts";
+import type { Duckdb } from "./duckdb.ts";
+import type { LocalFiles } from "./local-files.ts";
+import { checkReadable, selectRows, tableNames, toRead } from "./table-sql.ts";
+
+/** The rows of a table at one point, for DuckDB. */
+export interface TableRows {
+  readonly select: string;
+  /** The files that `select` opens. */
+  readonly paths: readonly string[];
+}
+
+/**
+ * Plans a table and makes its deletes known to DuckDB.
+ *
+ * @param deletesName The table under `_frazil` to fill with deleted positions.
+ * @throws FrazilError `unsupported` for tables that cannot be read.
+ */
+export async function prepareTable(
+  io: FileIO,
+  duckdb: Duckdb,
+  files: LocalFiles,
+  at: TableAt,
+  deletesName: string,
+): Promise<TableRows> {
+  if (at.snapshot === null) return { select: selectRows(at, [], tableNames(at)), paths: [] };
+  const plan = await planSnapshot(io, at.table.metadata, at.snapshot);
+  checkReadable(
+    at,
+    plan.dataFiles.map(({ file }) => file),
+    plan.hasEqualityDeletes,
+  );
+  // Files without deletes stay clear of the join, so that counting them reads nothing but footers.
+  const clean = plan.dataFiles.filter(({ file }) => !plan.deletes.get(file.filePath)?.length);
+  const dirty = plan.dataFiles.filter(({ file }) => plan.deletes.get(file.filePath)?.length);
+  const cleanPaths = await files.paths(clean.map(({ file }) => toRead(file)));
+  if (dirty.length === 0) return { select: selectRows(at, cleanPaths, tableNames(at)), paths: cleanPaths };
+
+  const dirtyPaths = await files.paths(dirty.map(({ file }) => toRead(file)));
+  const positions = deletedPositions(io);
+  const bitmaps = await Promise.all(dirty.map(({ file }) => positions.of(file, plan.deletes.get(file.filePath) ?? [])));
+  await duckdb.createPositions(deletesName, bitmaps);
+  const antiJoin = `ANTI JOIN _frazil.${deletesName} d ON t.file_index = d.fi AND t.file_row_number = d.pos`;
+  const selects = [selectRows(at, dirtyPaths, tableNames(at), antiJoin)];
+  if (cleanPaths.length > 0) selects.unshift(selectRows(at, cleanPaths, tableNames(at)));
+  return { select: selects.join(" UNION ALL "), paths: [...cleanPaths, ...dirtyPaths] };
+}

@@ -1,0 +1,85 @@
+import { type DataFile, FrazilError, identText, type NestedField, type Type } from "../../table-format/index.ts";
+import type { TableAt } from "./as-of.ts";
+import { columnName, duckdbType, parquetSchema, quoteName, quoteText } from "./duckdb-types.ts";
+
+/** What the columns of a SELECT are called, beside the schema's fields. */
+export function tableNames(at: TableAt): readonly string[] {
+  return at.schema.fields.map((field) => quoteName(field.name));
+}
+
+/** The columns as `read_parquet` gives them. */
+export function internalNames(at: TableAt): readonly string[] {
+  return at.schema.fields.map(columnName);
+}
+
+/**
+ * The rows of some files as a SELECT over the schema's columns.
+ *
+ * @param names What to call the columns, quoted.
+ * @param filter What stands behind FROM, over `t` (`t.file_index`, `t.file_row_number`).
+ */
+export function selectRows(at: TableAt, paths: readonly string[], names: readonly string[], filter = ""): string {
+  const { fields } = at.schema;
+  if (paths.length === 0) {
+    const nulls = fields.map((field, index) => `NULL::${duckdbType(field.type)} AS ${names[index]}`);
+    return `SELECT ${nulls.join(", ")} LIMIT 0`;
+  }
+  const columns = fields.map((field, index) => `t.${columnName(field)} AS ${names[index]}`);
+  const list = paths.map(quoteText).join(", ");
+  return `SELECT ${columns.join(", ")} FROM read_parquet([${list}], schema = ${parquetSchema(fields)}) t ${filter}`;
+}
+
+/**
+ * Refuses what would be read wrong.
+ *
+ * @throws FrazilError `unsupported`: files that are not Parquet, live equality deletes, renamed fields inside of structs.
+ */
+export function checkReadable(at: TableAt, files: readonly DataFile[], hasEqualityDeletes: boolean): void {
+  const name = identText(at.table.ident);
+  if (hasEqualityDeletes) {
+    throw new FrazilError(
+      "unsupported",
+      "EQUALITY_DELETES",
+      `${name} holds live equality deletes, which cannot be read yet`,
+      {
+        hint: "compact the table with the engine that wrote them",
+      },
+    );
+  }
+  const odd = files.find((file) => file.fileFormat !== "PARQUET");
+  if (odd !== undefined) {
+    const message = `${name} holds ${odd.fileFormat} files, and only Parquet can be read: ${odd.filePath}`;
+    throw new FrazilError("unsupported", "UNSUPPORTED_FILE_FORMAT", message);
+  }
+  // DuckDB finds columns by field id, but the fields inside of a column by name.
+  const names = new Map<number, string>();
+  for (const schema of at.table.metadata.schemas) {
+    for (const field of schema.fields) {
+      for (const inner of innerFields(field.type)) {
+        const before = names.get(inner.id) ?? inner.name;
+        names.set(inner.id, inner.name);
+        if (before === inner.name) continue;
+        const message = `${name}: field ${field.name} holds ${inner.name}, which was renamed from ${before}; that cannot be read yet`;
+        throw new FrazilError("unsupported", "NESTED_RENAME", message);
+      }
+    }
+  }
+}
+
+function* innerFields(type: Type): Generator<NestedField> {
+  if (type.kind === "list") yield* innerFields(type.element);
+  if (type.kind === "map") {
+    yield* innerFields(type.key);
+    yield* innerFields(type.value);
+  }
+  if (type.kind !== "struct") return;
+  for (const field of type.fields) {
+    yield field;
+    yield* innerFields(field.type);
+  }
+}
+
+/** The bytes of a file, for fetching. */
+export function toRead(file: DataFile): { location: string; sizeBytes: bigint } {
+  return { location: file.filePath, sizeBytes: file.fileSizeBytes };
+}

@@ -1,0 +1,65 @@
+import { existsSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { type Catalog, type FileIO, ObjectStoreCatalog } from "../table-format/index.ts";
+import type { WarehouseSettings } from "./config/job-schema.ts";
+import { FrazilError } from "./core/errors.ts";
+import { randomUuid, type Runtime } from "./core/runtime.ts";
+import { createLocalStorage } from "./storage/local.ts";
+import { localPath } from "./storage/local-path.ts";
+import { createS3Storage } from "./storage/s3.ts";
+
+/** Where tables live, and the names they are found by. Close the catalog when done. */
+export interface Warehouse {
+  /** Absolute, without a trailing slash; tables lie at `<location>/<namespace>/<table>`. */
+  readonly location: string;
+  readonly io: FileIO;
+  readonly catalog: Catalog;
+  /** The path behind a location; null where locations have none on this machine. */
+  readonly localPath: ((location: string) => string) | null;
+}
+
+/**
+ * Opens the storage and the catalog that the settings name. Nothing is sent to a server yet.
+ *
+ * @param mode `create` makes the folder and the catalog file when they are missing; `read` never writes.
+ * @throws FrazilError `not-found`, code `WAREHOUSE_NOT_FOUND`, when `read` finds no catalog file.
+ */
+export async function openWarehouse(
+  settings: WarehouseSettings,
+  runtime: Pick<Runtime, "clock" | "random" | "log">,
+  mode: "create" | "read",
+): Promise<Warehouse> {
+  const remote = settings.location.startsWith("s3://");
+  const location = remote || settings.location.startsWith("file://") ? settings.location : resolve(settings.location);
+  const io = remote ? createS3Storage(settings.s3, runtime) : createLocalStorage();
+  const nowMs = (): number => runtime.clock.nowMs();
+  const uuid = (): string => randomUuid(runtime.random);
+  const { catalog } = settings;
+  if (catalog.type === "object-store") {
+    return {
+      location,
+      io,
+      localPath: remote ? null : localPath,
+      catalog: new ObjectStoreCatalog(catalog.name, io, location, { nowMs, uuid }),
+    };
+  }
+  const path = resolve(catalog.path ?? join(localPath(location), "catalog.sqlite"));
+  if (mode === "read" && !existsSync(path)) {
+    throw new FrazilError(
+      "not-found",
+      "WAREHOUSE_NOT_FOUND",
+      `there is no warehouse at ${location}: ${path} is missing`,
+      {
+        hint: "name another one with --warehouse, or start a job that writes to this one",
+      },
+    );
+  }
+  // Node's SQLite is loaded only where it is used: some versions of Node print a warning when it is.
+  const { openSqliteCatalog } = await import("./catalogs/sqlite.ts");
+  return {
+    location,
+    io,
+    localPath: remote ? null : localPath,
+    catalog: openSqliteCatalog({ path, name: catalog.name, warehouseLocation: location, io, nowMs, uuid }),
+  };
+}
