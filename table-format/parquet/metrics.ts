@@ -1,4 +1,5 @@
 import type { Value } from "../manifest/data-file.ts";
+import { MAX_FIELD_ID } from "../schema/schema.ts";
 import type { PrimitiveType } from "../schema/types.ts";
 import { encodeValue } from "../values/single-value.ts";
 import type { ColumnStatistics } from "./bounds.ts";
@@ -9,9 +10,6 @@ const BOUND_LENGTH = 16;
 
 /** Columns past this place have sizes but no counts and bounds, as `write.metadata.metrics.max-inferred-column-defaults` sets it. */
 const MAX_MEASURED_COLUMNS = 100;
-
-/** Field ids from here up are reserved (spec, "Reserved Field IDs"): columns of position delete files, whose bounds are kept whole. */
-const FIRST_RESERVED_ID = 2_147_483_447;
 
 /** What is known of one column of a finished file. */
 export interface ColumnMetrics {
@@ -43,7 +41,8 @@ export function fileMetrics(
     nullValueCounts.set(id, BigInt(statistics.nulls));
     if (type.kind === "float" || type.kind === "double") nanValueCounts.set(id, BigInt(statistics.nans));
     if (statistics.min === null || statistics.max === null) continue;
-    const length = id >= FIRST_RESERVED_ID ? Infinity : BOUND_LENGTH;
+    // Reserved ids are columns of position delete files, whose bounds name the data file and so are kept whole.
+    const length = id > MAX_FIELD_ID ? Infinity : BOUND_LENGTH;
     const lower = lowerBound(type, statistics.min, length);
     const upper = upperBound(type, statistics.max, length);
     if (lower !== null) lowerBounds.set(id, lower);

@@ -66,9 +66,27 @@ function numbers<T extends Int32Array | Float32Array | Float64Array | BigInt64Ar
 function decimals(type: PrimitiveType, ranges: readonly ColumnRange[]): PlainValues {
   const precision = type.kind === "decimal" ? type.precision : 38;
   if (precision <= 9) return each(ranges, (column, row) => Number((column.values as BigInt64Array)[row * 2]));
-  if (precision <= 18) return each(ranges, (column, row) => (column.values as BigInt64Array)[row * 2] as bigint);
+  if (precision <= 18) return lowWords(ranges);
   const width = decimalWidth(precision);
   return each(ranges, (column, row) => bigEndian(unscaledAt(column.values as BigInt64Array, row), width));
+}
+
+/** The low 64 bits, which hold decimals of up to 18 digits. */
+function lowWords(ranges: readonly ColumnRange[]): PlainValues {
+  if (ranges.some(({ column }) => column.nullCount > 0)) {
+    return each(ranges, (column, row) => (column.values as BigInt64Array)[row * 2] as bigint);
+  }
+  const out = new Int32Array(rowsOf(ranges) * 2);
+  let at = 0;
+  for (const { column, start, end } of ranges) {
+    const { buffer, byteOffset, length } = column.values as BigInt64Array;
+    const words = new Int32Array(buffer, byteOffset, length * 2);
+    for (let word = start * 4; word < end * 4; word += 4) {
+      out[at++] = words[word] as number;
+      out[at++] = words[word + 1] as number;
+    }
+  }
+  return new BigInt64Array(out.buffer);
 }
 
 /** Two's complement in `width` bytes. */
@@ -85,6 +103,9 @@ function bigEndian(unscaled: bigint, width: number): Uint8Array {
 /** Slots of the table that finds equal values: a power of two. */
 const INTERN_SLOTS = 1 << 16;
 
+/** After so many values the table is given up if fewer than one in eight was found in it. */
+const INTERN_TRIAL = 4096;
+
 /**
  * Views of the bytes, where equal values that lie near one another share one view: the writer's dictionary then finds them by
  * identity, and columns of few values make few objects. A slot keeps the last value that fell on it.
@@ -92,6 +113,8 @@ const INTERN_SLOTS = 1 << 16;
 function internedBytes(ranges: readonly ColumnRange[]): (Uint8Array | null)[] {
   const out = new Array<Uint8Array | null>(rowsOf(ranges));
   const slots = new Array<Uint8Array | undefined>(INTERN_SLOTS);
+  let found = 0;
+  let tried = 0;
   let at = 0;
   for (const { column, start, end } of ranges) {
     const { offsets, values } = column as Column & { layout: "bytes" };
@@ -102,10 +125,16 @@ function internedBytes(ranges: readonly ColumnRange[]): (Uint8Array | null)[] {
       }
       const from = offsets[row] as number;
       const to = offsets[row + 1] as number;
+      if (tried >= INTERN_TRIAL && found * 8 < tried) {
+        out[at++] = values.subarray(from, to);
+        continue;
+      }
+      tried++;
       const slot = hashOf(values, from, to) & (INTERN_SLOTS - 1);
       const known = slots[slot];
       if (known !== undefined && isEqual(known, values, from, to)) {
         out[at++] = known;
+        found++;
       } else {
         out[at++] = slots[slot] = values.subarray(from, to);
       }
