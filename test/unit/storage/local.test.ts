@@ -1,11 +1,12 @@
 import { execFile } from "node:child_process";
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { createLocalStorage } from "../../../src/storage/local.ts";
+import { localError } from "../../../src/storage/local-errors.ts";
 import { localPath } from "../../../src/storage/local-path.ts";
 
 let folder: string;
@@ -45,10 +46,16 @@ it("says what the disk said", async () => {
   await expect(io.read(folder)).rejects.toMatchObject({ kind: "io", code: "EISDIR" });
 });
 
-it.skipIf(process.getuid?.() === 0)("names a missing right", async () => {
-  await mkdir(join(folder, "closed"));
-  await chmod(join(folder, "closed"), 0o500);
-  await expect(io.write(join(folder, "closed", "x"), new Uint8Array(1))).rejects.toMatchObject({ kind: "permission" });
+it.each([
+  ["EACCES", "permission"],
+  ["EPERM", "permission"],
+  ["ENOSPC", "io"],
+  ["EROFS", "io"],
+  ["EIO", "io"],
+  ["ENOENT", "not-found"],
+])("maps %s to %s", (code, kind) => {
+  const error = localError(Object.assign(new Error(`${code}: it failed`), { code }), "/a/b");
+  expect(error).toMatchObject({ kind, message: expect.stringContaining("/a/b") });
 });
 
 it("leaves no unfinished file behind when the name cannot be taken", async () => {
