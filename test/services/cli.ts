@@ -5,6 +5,7 @@ import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
+import { installReaders } from "../readers/install.ts";
 import { progressOnStderr } from "./progress.ts";
 import { type ServerName, serverNames, servers } from "./registry.ts";
 import { readSupervised, type Supervised, supervisionFiles } from "./supervised.ts";
@@ -15,7 +16,7 @@ const usage = `usage: npm run services -- <command> [${serverNames.join("|")}]â€
   up       start servers in the background and print what they need in the environment (default: kafka minio)
   env      print it again for those that run; eval "$(npm run -s services -- env)" sets it
   down     stop them and remove their data (default: all that run)
-  install  only build and download what they need
+  install  only build and download what they need (default: all, and the readers of the tests)
 
   --data <folder>   up: keep the data in <folder>/<name>, also after down
   --json            up, env: one JSON object instead of export lines
@@ -39,14 +40,15 @@ try {
   else if (command === "up") await up(names.length > 0 ? names : ["kafka", "minio"]);
   else if (command === "env") printEnv(await running(names));
   else if (command === "down") await down(names.length > 0 ? names : serverNames);
-  else if (command === "install") await install(names.length > 0 ? names : serverNames);
+  else if (command === "install") await install(names);
   else fail(64, usage);
 } catch (error) {
   fail(error instanceof Unavailable ? 69 : 1, (error as Error).message);
 }
 
 async function install(wanted: readonly ServerName[]): Promise<void> {
-  for (const name of wanted) await servers[name].install(progressOnStderr);
+  for (const name of wanted.length > 0 ? wanted : serverNames) await servers[name].install(progressOnStderr);
+  if (wanted.length === 0) await installReaders(progressOnStderr);
 }
 
 async function up(wanted: readonly ServerName[]): Promise<void> {
