@@ -64,6 +64,7 @@ export {
   writeDeletionVectors,
 } from "./puffin/deletion-vector.ts";
 export { RoaringBitmap } from "./puffin/roaring.ts";
+export { type ChangedRows, type ChangelogPlan, diffSnapshots } from "./scan/changelog.ts";
 export { type DeletedPositions, deletedPositions } from "./scan/deleted-positions.ts";
 export { planSnapshot, type SnapshotPlan } from "./scan/plan.ts";
 export { readPositionDeletes, writePositionDeletes } from "./scan/position-deletes.ts";

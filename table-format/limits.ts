@@ -8,3 +8,6 @@ export const MAX_AVRO_BLOCK_BYTES = 256 * 1024 * 1024;
 
 /** Manifests read or written at once: hides a store's latency; more would only hold more of them in memory. */
 export const MANIFESTS_AT_ONCE = 16;
+
+/** Delete files read at once: mostly small ranges of one Puffin file, whose latency adds up otherwise. */
+export const DELETE_FILES_AT_ONCE = 16;

@@ -128,6 +128,13 @@ export function fromSorted(values: Uint16Array): Container {
   return { kind: "array", values, size: values.length };
 }
 
+/** The values 0 to `size` - 1. */
+export function rangeContainer(size: number): Container {
+  const words = new Uint32Array(BITMAP_WORDS).fill(0xffffffff, 0, size >>> 5);
+  if ((size & 31) !== 0) words[size >>> 5] = (1 << (size & 31)) - 1;
+  return fromWords(words);
+}
+
 /** Consecutive values as `[first, count - 1]` pairs, as the run form stores them. */
 export function runsOf(container: Container): number[] {
   const runs: number[] = [];

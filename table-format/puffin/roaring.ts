@@ -8,6 +8,7 @@ import {
   eachValue,
   emptyContainer,
   hasIn,
+  rangeContainer,
   unionOf,
 } from "./roaring-container.ts";
 import { decodeContainers, encodeContainers } from "./roaring-format.ts";
@@ -35,6 +36,16 @@ export class RoaringBitmap {
   static from(positions: Iterable<number>): RoaringBitmap {
     const bitmap = new RoaringBitmap();
     for (const position of positions) bitmap.add(position);
+    return bitmap;
+  }
+
+  /** A bitmap of the positions 0 to `end` - 1. */
+  static range(end: number): RoaringBitmap {
+    const bitmap = new RoaringBitmap();
+    for (let start = 0; start < end; start += 0x10000) {
+      bitmap.#keys.push(start / 0x10000);
+      bitmap.#containers.push(rangeContainer(Math.min(end - start, 0x10000)));
+    }
     return bitmap;
   }
 

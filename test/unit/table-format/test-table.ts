@@ -1,3 +1,4 @@
+import { createMemoryStorage } from "../../../src/storage/memory.ts";
 import {
   type Catalog,
   createBuilder,
@@ -7,6 +8,7 @@ import {
   defaultSpec,
   type FileIO,
   type LoadedTable,
+  MemoryCatalog,
   openDataFileWriter,
   type PartitionSpec,
   partitionTuple,
@@ -58,6 +60,8 @@ export class TestTable {
   readonly ident = { namespace: ["ns"], name: "t" };
   /** Rows of every snapshot, by id. */
   readonly history = new Map<bigint, readonly Row[]>();
+  /** Rows as they were written, of every data file ever, by path. */
+  readonly written = new Map<string, readonly Row[]>();
   table: LoadedTable;
   /** Rows by data file, null where deleted. */
   #files = new Map<string, { file: DataFile; rows: (Row | null)[] }>();
@@ -105,6 +109,22 @@ export class TestTable {
 
   get snapshot(): Snapshot {
     return currentSnapshot(this.metadata)!;
+  }
+
+  /** A table in memory. */
+  static async inMemory(options: {
+    formatVersion: 2 | 3;
+    spec?: PartitionSpec;
+    properties?: ReadonlyMap<string, string>;
+  }): Promise<TestTable> {
+    const io = createMemoryStorage();
+    let uuids = 0;
+    const uuid = () => `00000000-0000-4000-8000-${String(uuids++).padStart(12, "0")}`;
+    return TestTable.create(
+      io,
+      new MemoryCatalog("frazil", io, "mem://w", { nowMs: () => 1_795_000_000_000, uuid }),
+      options,
+    );
   }
 
   /** Live rows of the model, by id. */
@@ -237,6 +257,7 @@ export class TestTable {
         contentSizeBytes: null,
       };
       files.push({ file, rows: group });
+      this.written.set(filePath, [...group]);
     }
     return files;
   }

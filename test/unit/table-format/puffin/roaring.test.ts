@@ -105,3 +105,12 @@ test("damaged bytes are refused or decoded, never anything else", () => {
     { numRuns: 500 },
   );
 });
+
+test.each([0, 1, 31, 32, 4096, 4097, 65_535, 65_536, 65_537, 200_000])(
+  "range(%i) holds every position below",
+  (end) => {
+    const bitmap = RoaringBitmap.range(end);
+    expect(bitmap.cardinality).toBe(end);
+    expect([...bitmap.toArray()]).toEqual(Array.from({ length: end }, (_, i) => i));
+  },
+);

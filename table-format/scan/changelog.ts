@@ -1,0 +1,140 @@
+import { mapConcurrently } from "../io/concurrent-map.ts";
+import type { FileIO } from "../io/file-io.ts";
+import { DELETE_FILES_AT_ONCE } from "../limits.ts";
+import type { DataFile, LiveFile } from "../manifest/data-file.ts";
+import { contentKey, scopedDataFile } from "../manifest/delete-scope.ts";
+import { hasLiveFiles, type ManifestFile } from "../manifest/manifest-file.ts";
+import { readManifestList } from "../manifest/manifest-list.ts";
+import { type ManifestCache, schemasCurrentFirst } from "../manifest/manifest-reader.ts";
+import { partitionTypes } from "../manifest/partition-avro.ts";
+import { mayHoldPartition } from "../manifest/partition-match.ts";
+import { specById } from "../metadata/refs.ts";
+import type { Snapshot, TableMetadata } from "../metadata/table-metadata.ts";
+import { RoaringBitmap } from "../puffin/roaring.ts";
+import { deletedPositions } from "./deleted-positions.ts";
+import { liveFiles, matchDeletes } from "./plan.ts";
+import { readPositionDeletes } from "./position-deletes.ts";
+
+/** Which rows differ between two snapshots: the net change, however many commits lie between. */
+export interface ChangelogPlan {
+  /** Live in the later snapshot and not in the earlier one. A file appears once at most in each list. */
+  readonly inserted: readonly ChangedRows[];
+  /** Live in the earlier snapshot and not in the later one. */
+  readonly deleted: readonly ChangedRows[];
+  /** Either snapshot has equality deletes: what they hide is not accounted for. */
+  readonly hasEqualityDeletes: boolean;
+}
+
+/** Rows of one data file. */
+export interface ChangedRows {
+  readonly file: DataFile;
+  /** Null: every row. */
+  readonly positions: RoaringBitmap | null;
+}
+
+/**
+ * Compares two snapshots by their manifests and delete files alone. Manifests that both share are read only for delete files and
+ * to look up a data file whose deletes changed; data files are not opened. The earlier need not be an ancestor of the later.
+ *
+ * A row that was moved to another file (compaction, copy on write) stands in both lists.
+ * @param from null: the empty table
+ */
+export async function diffSnapshots(
+  io: FileIO,
+  metadata: TableMetadata,
+  from: Snapshot | null,
+  to: Snapshot,
+  cache?: ManifestCache,
+): Promise<ChangelogPlan> {
+  const manifests = {
+    from: from === null ? [] : (await readManifestList(io, from)).filter(hasLiveFiles),
+    to: (await readManifestList(io, to)).filter(hasLiveFiles),
+  };
+  const known = new Set(manifests.from.map((manifest) => manifest.path));
+  const kept = new Set(manifests.to.map((manifest) => manifest.path).filter((path) => known.has(path)));
+  const read = (which: readonly ManifestFile[]) => liveFiles(io, metadata, which, cache);
+  const side = async (all: readonly ManifestFile[]) => ({
+    data: await read(all.filter((manifest) => manifest.content === "data" && !kept.has(manifest.path))),
+    deletes: await read(all.filter((manifest) => manifest.content === "deletes")),
+  });
+  const before = await side(manifests.from);
+  const after = await side(manifests.to);
+
+  const removed = without(before.data, after.data);
+  const added = without(after.data, before.data);
+  const changedDeletes = [...without(before.deletes, after.deletes), ...without(after.deletes, before.deletes)];
+  const targets = await targetsOf(io, changedDeletes);
+  for (const { file } of [...removed, ...added]) targets.delete(file.filePath);
+  const moved = before.data.filter((each) => targets.has(each.file.filePath));
+  for (const { file } of moved) targets.delete(file.filePath);
+  const keptData = manifests.to.filter((manifest) => manifest.content === "data" && kept.has(manifest.path));
+  const surviving = [...moved, ...(await findFiles(keptData, targets, changedDeletes, metadata, read))];
+
+  const deletesBefore = matchDeletes([...removed, ...surviving], before.deletes);
+  const deletesAfter = matchDeletes([...added, ...surviving], after.deletes);
+  const reader = deletedPositions(io);
+  const deadBefore = ({ file }: LiveFile) => reader.of(file, deletesBefore.get(file.filePath) ?? []);
+  const deadAfter = ({ file }: LiveFile) => reader.of(file, deletesAfter.get(file.filePath) ?? []);
+  const deleted = await mapConcurrently(removed, DELETE_FILES_AT_ONCE, async (each) =>
+    liveRows(each, await deadBefore(each)),
+  );
+  const inserted = await mapConcurrently(added, DELETE_FILES_AT_ONCE, async (each) =>
+    liveRows(each, await deadAfter(each)),
+  );
+  const changed = await mapConcurrently(surviving, DELETE_FILES_AT_ONCE, async (each) => {
+    const [dead, now] = [await deadBefore(each), await deadAfter(each)];
+    const { file } = each;
+    return { died: { file, positions: now.difference(dead) }, revived: { file, positions: dead.difference(now) } };
+  });
+  return {
+    inserted: [...inserted, ...changed.map(({ revived }) => revived)].filter(hasRows),
+    deleted: [...deleted, ...changed.map(({ died }) => died)].filter(hasRows),
+    hasEqualityDeletes: [...before.deletes, ...after.deletes].some(({ file }) => file.content === "equality-deletes"),
+  };
+}
+
+function without<T extends LiveFile>(files: readonly T[], others: readonly LiveFile[]): T[] {
+  const keys = new Set(others.map(({ file }) => contentKey(file)));
+  return files.filter(({ file }) => !keys.has(contentKey(file)));
+}
+
+/** Paths of the data files that delete files are about. */
+async function targetsOf(io: FileIO, deletes: readonly LiveFile[]): Promise<Set<string>> {
+  const positionDeletes = deletes.filter(({ file }) => file.content === "position-deletes");
+  const paths = await mapConcurrently(positionDeletes, DELETE_FILES_AT_ONCE, async ({ file }) => {
+    const path = scopedDataFile(file);
+    return path === null ? [...(await readPositionDeletes(io, file)).keys()] : [path];
+  });
+  return new Set(paths.flat());
+}
+
+/** Looks data files up by path in manifests of the partitions that their delete files name, until all are found. */
+async function findFiles<T extends LiveFile>(
+  manifests: readonly ManifestFile[],
+  paths: ReadonlySet<string>,
+  deletes: readonly LiveFile[],
+  metadata: TableMetadata,
+  read: (manifests: readonly ManifestFile[]) => Promise<T[]>,
+): Promise<T[]> {
+  const found: T[] = [];
+  const schemas = schemasCurrentFirst(metadata);
+  for (const manifest of manifests) {
+    // A path that is not found belongs to a data file that is gone: its deletes are about nothing.
+    if (found.length === paths.size) break;
+    const types = partitionTypes(specById(metadata, manifest.specId), schemas);
+    const mayHold = deletes.some(
+      ({ file }) => file.specId === manifest.specId && mayHoldPartition(manifest, types, file.partition),
+    );
+    if (mayHold) found.push(...(await read([manifest])).filter(({ file }) => paths.has(file.filePath)));
+  }
+  return found;
+}
+
+function liveRows({ file }: LiveFile, dead: RoaringBitmap): ChangedRows {
+  if (dead.cardinality === 0) return { file, positions: null };
+  return { file, positions: RoaringBitmap.range(Number(file.recordCount)).difference(dead) };
+}
+
+function hasRows({ file, positions }: ChangedRows): boolean {
+  return positions === null ? file.recordCount > 0n : positions.cardinality > 0;
+}
