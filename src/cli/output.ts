@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { exitCodeOf, FrazilError } from "../core/errors.ts";
+import { EXIT, exitCodeOf, FrazilError } from "../core/errors.ts";
 import type { Globals } from "./globals.ts";
 
 /** Where a verb prints: data on stdout, everything else on stderr. */
@@ -61,7 +61,7 @@ const WIDE =
 /** Terminal columns that a text takes: East Asian characters take two, combining marks none. */
 function textWidth(text: string): number {
   const plain = text.replace(/\p{Mn}/gu, "");
-  return [...plain].length + (plain.match(WIDE)?.length ?? 0);
+  return Array.from(plain).length + (plain.match(WIDE)?.length ?? 0);
 }
 
 /** A record as one line of JSON; a bigint is a number where a double holds it and a string otherwise, absent fields are left out. */
@@ -91,6 +91,9 @@ export function sizeText(bytes: bigint): string {
   return `${unit === 0 ? value : value.toFixed(1)} ${units[unit]}`;
 }
 
+/** Errors of the command line's own words, which are no setting: usage, like a wrong option. */
+const USAGE_CODES: ReadonlySet<string> = new Set(["SQL_ERROR", "BAD_RANGE"]);
+
 /**
  * What is printed on stderr for an error, and the exit code: `error CODE: message`, then `hint: …`.
  *
@@ -113,5 +116,5 @@ export function errorReport(
     for (let cause: unknown = error; cause instanceof Error; cause = cause.cause)
       lines.push(cause.stack ?? cause.message);
   }
-  return { text: `${lines.join("\n")}\n`, exitCode: exitCodeOf(error) };
+  return { text: `${lines.join("\n")}\n`, exitCode: USAGE_CODES.has(code) ? EXIT.usage : exitCodeOf(error) };
 }

@@ -19,6 +19,7 @@ export function createProgram(): Command {
     .configureOutput({ outputError: (text, write) => write(usageText(text)) })
     .exitOverride();
   addGlobalOptions(program);
+  program.addHelpText("after", GLOBAL_HELP);
 
   program
     .command("run")
@@ -70,6 +71,10 @@ export function createProgram(): Command {
 
   return program;
 }
+
+const GLOBAL_HELP = `
+Global options may also be given as FRAZIL_JSON, FRAZIL_QUIET, FRAZIL_LOG_LEVEL, FRAZIL_LOG_FORMAT,
+FRAZIL_COLOR, FRAZIL_ENV_FILE and FRAZIL_WAREHOUSE. Without a warehouse, ./warehouse is read.`;
 
 /** A commander action: the context first, then the verb's arguments and options as commander gives them. */
 function verb<A extends unknown[]>(run: (context: CliContext, ...args: A) => Promise<void>) {

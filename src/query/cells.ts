@@ -97,7 +97,7 @@ function jsonObject(entries: readonly (readonly [string, DuckDBValue])[]): strin
 }
 
 /** Characters that would break a line or the terminal. */
-const CONTROL = /[\u0000-\u001f\u007f-\u009f]/g;
+const CONTROL = /\p{Cc}/gu;
 
 function textCell(value: DuckDBValue): string {
   if (value === null) return "";

@@ -85,7 +85,12 @@ export function parquetSchema(fields: readonly NestedField[]): string {
 function defaultText(field: NestedField): string {
   const value = field.initialDefault;
   if (value === undefined || value === null) return "NULL::VARCHAR";
-  if (typeof value === "object") {
+  if (
+    typeof value !== "string" &&
+    typeof value !== "number" &&
+    typeof value !== "bigint" &&
+    typeof value !== "boolean"
+  ) {
     throw new FrazilError("unsupported", "UNSUPPORTED_DEFAULT", `the default of column ${field.name} cannot be read`);
   }
   const text = String(value);
