@@ -22,7 +22,8 @@ function mayHoldValue(summary: FieldSummary, type: PrimitiveType | null, value: 
   if (type === null) return true;
   if (Number.isNaN(value)) return summary.containsNan !== false;
   const { lowerBound, upperBound } = summary;
-  if (lowerBound === null || upperBound === null) return true;
+  // Without bounds all values are null or NaN (spec, "field_summary"); where there are none either, the writer left the bounds out.
+  if (lowerBound === null || upperBound === null) return !summary.containsNull && summary.containsNan !== true;
   return (
     compareValues(type, value, decodeValue(type, lowerBound)) >= 0 &&
     compareValues(type, value, decodeValue(type, upperBound)) <= 0

@@ -64,14 +64,14 @@ export async function filterDataManifests(
   };
   if (wanted.size > 0) {
     const known = new Set(removals.map((removal) => ("manifestPath" in removal ? removal.manifestPath : null)));
-    const tried = manifests.filter((manifest) => known.has(manifest.path));
-    await search(tried);
+    const named = manifests.filter((manifest) => known.has(manifest.path));
+    await search(named);
     const mayHold = candidateTest(removals, context.base);
-    const likely = manifests
-      .filter((manifest) => !tried.includes(manifest) && mayHold(manifest))
-      // A file that was never moved lies in the manifest of the snapshot that added it.
-      .toSorted((a, b) => Number(addsOneOf(b, removals)) - Number(addsOneOf(a, removals)));
-    await search(likely);
+    const likely = manifests.filter((manifest) => !known.has(manifest.path) && mayHold(manifest));
+    // A file that was never moved lies in the manifest of the snapshot that added it.
+    const addedIn = new Set(removals.map((removal) => removal.snapshotId));
+    await search(likely.filter((manifest) => addedIn.has(manifest.addedSnapshotId)));
+    await search(likely.filter((manifest) => !addedIn.has(manifest.addedSnapshotId)));
   }
   for (const path of wanted.keys()) throw notLive(path);
   return rewrite(manifests, hits, "data", context);
@@ -178,10 +178,6 @@ function partitionTest(files: readonly DataFile[], base: TableMetadata): (manife
     if (candidates === undefined) return false;
     return candidates.files.some((file) => mayHoldPartition(manifest, candidates.types, file.partition));
   };
-}
-
-function addsOneOf(manifest: ManifestFile, removals: readonly LiveFile[]): boolean {
-  return removals.some((removal) => removal.snapshotId === manifest.addedSnapshotId);
 }
 
 function notLive(path: string): FrazilError {
