@@ -21,7 +21,11 @@ export interface ResultRows {
 
 /** A DuckDB of its own for one call. Times with a zone are shown and taken in UTC. */
 export interface Duckdb {
-  /** Runs statements of ours. */
+  /**
+   * Runs statements of ours.
+   *
+   * @throws FrazilError `corrupt`, code `FILE_UNREADABLE`, for a file that is missing or broken.
+   */
   run(sql: string): Promise<void>;
   /** Fills `_frazil.<name>` with `(fi UBIGINT, pos BIGINT)`: deleted or chosen positions by index of the file in a list. */
   createPositions(name: string, bitmaps: readonly RoaringBitmap[]): Promise<void>;
@@ -58,7 +62,11 @@ export async function openDuckdb(folder: string): Promise<Duckdb> {
   await connection.run(`SET TimeZone = 'UTC'; CREATE SCHEMA ${OWN}`);
   return {
     async run(sql) {
-      await connection.run(sql);
+      try {
+        await connection.run(sql);
+      } catch (error) {
+        throw fileError(error);
+      }
     },
     createPositions: (name, bitmaps) => createPositions(connection, name, bitmaps),
     tableNames(sql) {
@@ -123,6 +131,13 @@ async function* chunks(result: DuckDBResult): AsyncGenerator<DuckDBValue[][]> {
   } catch (error) {
     throw queryError(error);
   }
+}
+
+/** A statement of ours fails because of a file, or because it is wrong: then it is passed on as the bug it is. */
+function fileError(error: unknown): unknown {
+  const message = error instanceof Error ? error.message : String(error);
+  if (!/^(IO|Invalid Input|HTTP) Error|TProtocolException/.test(message)) return error;
+  return new FrazilError("corrupt", "FILE_UNREADABLE", message, { cause: error });
 }
 
 /** DuckDB says of what kind an error is in front of it. */

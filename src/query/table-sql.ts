@@ -22,7 +22,7 @@ export function selectRows(at: TableAt, paths: readonly string[], names: readonl
   const { fields } = at.schema;
   if (paths.length === 0) {
     const nulls = fields.map((field, index) => `NULL::${duckdbType(field.type)} AS ${names[index]}`);
-    return `SELECT ${nulls.join(", ")} LIMIT 0`;
+    return `SELECT ${nulls.join(", ")} WHERE false`;
   }
   const columns = fields.map((field, index) => `t.${columnName(field)} AS ${names[index]}`);
   const list = paths.map(quoteText).join(", ");

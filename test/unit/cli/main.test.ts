@@ -214,3 +214,20 @@ describe("query", () => {
     expect(fails.stderr).toMatch(/^error QUERY_FAILED: Conversion Error/);
   });
 });
+
+describe("diff", () => {
+  it("prints the changes between two snapshots", () => {
+    const third = '{"_op":"insert","id":3,"total":null}\n';
+    expect(at("diff", "shop.orders", `before..${second}`)).toEqual({ code: 0, stdout: third, stderr: "" });
+    expect(at("diff", "shop.orders", "before..")).toEqual({ code: 0, stdout: third, stderr: "" });
+    expect(at("diff", "shop.orders", "main..before").stdout).toBe(third.replace("insert", "delete"));
+    expect(objects(at("diff", "shop.orders", "..main").stdout)).toHaveLength(3);
+  });
+
+  it("ends with 64 for a range that is none, with 1 for a snapshot that is not there", () => {
+    const wrong = at("diff", "shop.orders", "before");
+    expect([wrong.code, wrong.stdout]).toEqual([64, ""]);
+    expect(wrong.stderr).toMatch(/^error BAD_RANGE: expected a\.\.b, found "before"\nhint: /);
+    expect(at("diff", "shop.orders", "nothing..before")).toMatchObject({ code: 1, stdout: "" });
+  });
+});

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Environment } from "../../../src/config/interpolate.ts";
 import { warehouseAt } from "../../../src/config/load.ts";
 import { openQuery } from "../../../src/query/query.ts";
 import type { ResultRows } from "../../../src/query/duckdb.ts";
@@ -21,17 +22,7 @@ import { columnOf } from "../table-format/columns.ts";
 /** A warehouse in a folder of its own, with the sqlite catalog. Its clock moves one second a call, its ids count. */
 export async function temporaryWarehouse(): Promise<Warehouse & AsyncDisposable> {
   const folder = mkdtempSync(join(tmpdir(), "frazil-test-"));
-  let nowMs = 1_795_000_000_000;
-  let random = 1;
-  const warehouse = await openWarehouse(
-    warehouseAt(folder, {}),
-    {
-      clock: { nowMs: () => (nowMs += 1000), monotonicMs: () => nowMs, sleep: async () => {} },
-      random: { uint32: () => random++ },
-      log: { debug() {}, info() {}, warn() {}, error() {} },
-    },
-    "create",
-  );
+  const warehouse = await testWarehouse(folder, {});
   return {
     ...warehouse,
     async [Symbol.asyncDispose]() {
@@ -39,6 +30,21 @@ export async function temporaryWarehouse(): Promise<Warehouse & AsyncDisposable>
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** What `--warehouse` opens, made when missing. */
+export async function testWarehouse(location: string, env: Environment): Promise<Warehouse> {
+  let nowMs = 1_795_000_000_000;
+  let random = 1;
+  return openWarehouse(
+    warehouseAt(location, env),
+    {
+      clock: { nowMs: () => (nowMs += 1000), monotonicMs: () => nowMs, sleep: async () => {} },
+      random: { uint32: () => random++ },
+      log: { debug() {}, info() {}, warn() {}, error() {} },
+    },
+    "create",
+  );
 }
 
 /** A new table without rows. */

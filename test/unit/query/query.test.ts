@@ -1,4 +1,4 @@
-import { readdirSync } from "node:fs";
+import { readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openQuery } from "../../../src/query/query.ts";
@@ -269,6 +269,17 @@ describe("a statement", () => {
     "ATTACH '/tmp/frazil-should-not-be-there.db' AS x",
   ])("cannot reach outside: %s", async (sql) => {
     expect((await error(sql)).message).toMatch(/disabled|locked|configuration|not allowed/i);
+  });
+
+  it("says which data file is missing", async () => {
+    const ident = { namespace: ["a"], name: "broken" };
+    await createTable(warehouse, ident, id);
+    const snapshotId = await appendColumns(warehouse, ident, [[1n]]);
+    const path = `${warehouse.location}/a/broken/data/${snapshotId}.parquet`;
+    rmSync(path);
+    const found = await error("FROM a.broken");
+    expect(found).toMatchObject({ kind: "corrupt", code: "FILE_UNREADABLE" });
+    expect(found.message).toContain(path);
   });
 
   it("leaves no temporary files behind", async () => {
