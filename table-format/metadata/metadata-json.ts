@@ -9,9 +9,6 @@ import { parseSortOrder, parseSpec, parseSpecFields, sortOrderJson, specJson } f
 import type { JsonValue, PartitionSpec, SnapshotRef, SortOrder, TableMetadata } from "./table-metadata.ts";
 import { checkMetadata } from "./validate.ts";
 
-export { schemaJsonText } from "../schema/schema-json.ts";
-export { partitionFieldsJsonText } from "./spec-json.ts";
-
 /** Guards against a gzip bomb; the largest tables known have metadata files of some hundred MB. */
 const MAX_METADATA_BYTES = 1 << 30;
 /** The newest version that this library reads and writes. */

@@ -1,4 +1,4 @@
-import { FrazilError, must } from "../errors.ts";
+import { FrazilError } from "../errors.ts";
 import type { PartitionField, PartitionSpec } from "../metadata/table-metadata.ts";
 import { fieldById, fieldByName } from "../schema/schema.ts";
 import { isPrimitive, typeText } from "../schema/type-json.ts";
@@ -106,9 +106,4 @@ export function bindSpec(spec: PartitionSpec, schema: Schema): BoundField[] {
     const resultType = transformResultType(transform, source.type);
     return { field, transform, sourceType: source.type, resultType };
   });
-}
-
-/** The type of partition value `i` of a spec. */
-export function partitionType(bound: readonly BoundField[], i: number): PrimitiveType {
-  return must(bound[i], `partition field ${i}`).resultType;
 }
