@@ -99,9 +99,10 @@ test("a file of Java's layout V0 gets the missing column, views stay hidden", as
   expect(await catalog.commit([create()])).toMatchObject({ outcome: "conflict" });
 });
 
-test("another engine's commit between load and swap is a conflict", async () => {
-  await catalog.commit([create()]);
-  const base = await catalog.loadTable(ident);
+test("another engine's commit between load and swap is a conflict that undoes all of the transaction", async () => {
+  const items = { namespace: ["shop"], name: "items" };
+  await catalog.commit([create(), { ...create(), ident: items, updates: creation(catalog.defaultLocation(items)) }]);
+  const bases = [await catalog.loadTable(ident), await catalog.loadTable(items)];
   const database = new DatabaseSync(path);
   const io = createLocalStorage();
   const racing = openSqliteCatalog({
@@ -114,15 +115,23 @@ test("another engine's commit between load and swap is a conflict", async () => 
       read: io.read.bind(io),
       write: async (location: string, bytes: Uint8Array) => {
         await io.write(location, bytes);
-        database.exec("UPDATE iceberg_tables SET metadata_location = metadata_location || 'x'");
+        if (!location.includes("/items/")) return;
+        database.exec("UPDATE iceberg_tables SET metadata_location = 'elsewhere' WHERE table_name = 'items'");
       },
     }),
   });
-  const change = { ident, requirements: [], updates: appended(snapshotOn(base!.metadata, 1n)) };
-  expect(await racing.commit([change])).toMatchObject({ outcome: "conflict", requirement: null });
-  expect(rows("SELECT metadata_location FROM iceberg_tables")).toEqual([
-    { metadata_location: `${base!.metadataLocation}x` },
+  const changes = [ident, items].map((table, i) => ({
+    ident: table,
+    requirements: [],
+    updates: appended(snapshotOn(bases[i]!.metadata, 1n)),
+  }));
+  // The first table's row and the claim are written when the second table turns out to have moved.
+  expect(await racing.commit(changes, { key: "k", value: "v" })).toMatchObject({ outcome: "conflict", table: items });
+  expect(rows("SELECT metadata_location FROM iceberg_tables ORDER BY table_name")).toEqual([
+    { metadata_location: "elsewhere" },
+    { metadata_location: bases[0]!.metadataLocation },
   ]);
+  expect(await catalog.readClaim("k")).toBeNull();
   database.close();
   await racing.close();
 });

@@ -85,6 +85,17 @@ describe("when the answer to the conditional write is lost", () => {
     expect((await load()).metadata.snapshots.map((snapshot) => snapshot.snapshotId)).toEqual([1n, 2n]);
   });
 
+  test("and a change without a snapshot took effect below another commit: the metadata log tells", async () => {
+    await other.commit([create]);
+    const writer = client(async (request) => {
+      await request();
+      await other.commit([await next(2n)]);
+      throw lost();
+    });
+    const updates = [{ action: "set-properties", updates: new Map([["owner", "shop"]]) }] as const;
+    expect(await writer.commit([{ ident, requirements: [], updates }])).toMatchObject({ outcome: "committed" });
+  });
+
   test("and so many committed on top that the log has forgotten us: the snapshot tells", async () => {
     const updates = new Map([["write.metadata.previous-versions-max", "1"]]);
     await other.commit([{ ...create, updates: [...create.updates, { action: "set-properties", updates }] }]);
