@@ -28,6 +28,7 @@ export type * from "./io/file-io.ts";
 export { jsonText, parseJson } from "./json/exact-json.ts";
 export type * from "./manifest/data-file.ts";
 export { contentKey, scopedDataFile } from "./manifest/delete-scope.ts";
+export { createManifestCache } from "./manifest/manifest-cache.ts";
 export type { ManifestEntry, ManifestFile } from "./manifest/manifest-file.ts";
 export { readManifestList } from "./manifest/manifest-list.ts";
 export { type ManifestCache, readManifest } from "./manifest/manifest-reader.ts";
@@ -61,6 +62,7 @@ export {
   type DeletionVector,
   isDeletionVector,
   readDeletionVector,
+  readDeletionVectors,
   writeDeletionVectors,
 } from "./puffin/deletion-vector.ts";
 export { RoaringBitmap } from "./puffin/roaring.ts";

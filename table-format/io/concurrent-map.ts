@@ -21,3 +21,21 @@ export async function mapConcurrently<T, R>(
   await Promise.all(Array.from({ length: Math.min(atOnce, items.length) }, worker));
   return results;
 }
+
+/** The same function with at most `atOnce` calls under way; further ones wait in the order in which they came. */
+export function limitConcurrency<T, R>(atOnce: number, run: (item: T) => Promise<R>): (item: T) => Promise<R> {
+  const waiting: (() => void)[] = [];
+  let underWay = 0;
+  return async (item) => {
+    if (underWay >= atOnce) await new Promise<void>((resolve) => waiting.push(resolve));
+    else underWay += 1;
+    try {
+      return await run(item);
+    } finally {
+      // Whoever waits takes over this place.
+      const next = waiting.shift();
+      if (next === undefined) underWay -= 1;
+      else next();
+    }
+  };
+}

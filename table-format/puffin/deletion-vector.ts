@@ -1,6 +1,8 @@
 import { crc32 } from "node:zlib";
 import { assert, FrazilError, must } from "../errors.ts";
+import { mapConcurrently } from "../io/concurrent-map.ts";
 import type { FileIO } from "../io/file-io.ts";
+import { DELETE_FILES_AT_ONCE } from "../limits.ts";
 import type { DataFile } from "../manifest/data-file.ts";
 import { encodePuffin } from "./puffin.ts";
 import { RoaringBitmap } from "./roaring.ts";
@@ -14,6 +16,10 @@ export interface DeletionVector {
 /** `_pos`, the field that a deletion vector is about. */
 const POSITION_FIELD_ID = 2147483645;
 const MAGIC = Uint8Array.of(0xd1, 0xd3, 0x39, 0x64);
+/** Blobs that lie so near are read in one request: on an object store a request costs as much as so many bytes. */
+const MAX_GAP_BYTES = 256 << 10;
+/** And so much at most in one. */
+const MAX_READ_BYTES = 16 << 20;
 const LENGTH_BYTES = 4;
 const CRC_BYTES = 4;
 
@@ -73,16 +79,63 @@ export function isDeletionVector(file: DataFile): boolean {
  * @throws FrazilError kind `corrupt` when the blob breaks its format, `unsupported` for positions of 2^32 and above.
  */
 export async function readDeletionVector(io: FileIO, file: DataFile): Promise<RoaringBitmap> {
+  const { offset, length } = blobOf(file);
+  return decodeBlob(file, await io.readRange(file.filePath, offset, length));
+}
+
+/**
+ * Reads many deletion vectors, in their order. Blobs that lie close together in one Puffin file, as those of one commit do, come
+ * in one request.
+ * @throws FrazilError as `readDeletionVector`
+ */
+export async function readDeletionVectors(io: FileIO, files: readonly DataFile[]): Promise<RoaringBitmap[]> {
+  const bitmaps: RoaringBitmap[] = [];
+  await mapConcurrently(readsOf(files), DELETE_FILES_AT_ONCE, async ({ filePath, start, end, members }) => {
+    const bytes = await io.readRange(filePath, start, end - start);
+    for (const { file, index } of members) {
+      const { offset, length } = blobOf(file);
+      bitmaps[index] = decodeBlob(file, bytes.subarray(offset - start, offset - start + length));
+    }
+  });
+  return bitmaps;
+}
+
+interface BlobRead {
+  readonly filePath: string;
+  readonly start: number;
+  end: number;
+  readonly members: { readonly file: DataFile; readonly index: number }[];
+}
+
+function readsOf(files: readonly DataFile[]): BlobRead[] {
+  const members = files.map((file, index) => ({ file, index, ...blobOf(file) }));
+  const reads: BlobRead[] = [];
+  for (const [filePath, inFile] of Map.groupBy(members, ({ file }) => file.filePath)) {
+    let last: BlobRead | null = null;
+    for (const member of inFile.toSorted((a, b) => a.offset - b.offset)) {
+      const end = member.offset + member.length;
+      if (last !== null && member.offset - last.end <= MAX_GAP_BYTES && end - last.start <= MAX_READ_BYTES) {
+        last.end = Math.max(last.end, end);
+        last.members.push(member);
+      } else {
+        last = { filePath, start: member.offset, end, members: [member] };
+        reads.push(last);
+      }
+    }
+  }
+  return reads;
+}
+
+function blobOf(file: DataFile): { offset: number; length: number } {
   const { contentOffset, contentSizeBytes } = file;
   if (contentOffset === null || contentSizeBytes === null) {
-    throw new FrazilError(
-      "corrupt",
-      "DELETION_VECTOR",
-      `${file.filePath}: expected a blob's offset and size, found none`,
-    );
+    throw corrupt(file.filePath, "a blob's offset and size", "none");
   }
-  const blob = await io.readRange(file.filePath, Number(contentOffset), Number(contentSizeBytes));
-  const bitmap = decodeDeletionVector(blob, `${file.filePath} at ${contentOffset}`);
+  return { offset: Number(contentOffset), length: Number(contentSizeBytes) };
+}
+
+function decodeBlob(file: DataFile, blob: Uint8Array): RoaringBitmap {
+  const bitmap = decodeDeletionVector(blob, `${file.filePath} at ${file.contentOffset}`);
   if (BigInt(bitmap.cardinality) !== file.recordCount) {
     throw corrupt(file.filePath, `${file.recordCount} positions`, String(bitmap.cardinality));
   }

@@ -75,17 +75,18 @@ export async function diffSnapshots(
   const reader = deletedPositions(io);
   const deadBefore = ({ file }: LiveFile) => reader.of(file, deletesBefore.get(file.filePath) ?? []);
   const deadAfter = ({ file }: LiveFile) => reader.of(file, deletesAfter.get(file.filePath) ?? []);
-  const deleted = await mapConcurrently(removed, DELETE_FILES_AT_ONCE, async (each) =>
-    liveRows(each, await deadBefore(each)),
-  );
-  const inserted = await mapConcurrently(added, DELETE_FILES_AT_ONCE, async (each) =>
-    liveRows(each, await deadAfter(each)),
-  );
-  const changed = await mapConcurrently(surviving, DELETE_FILES_AT_ONCE, async (each) => {
-    const [dead, now] = [await deadBefore(each), await deadAfter(each)];
-    const { file } = each;
-    return { died: { file, positions: now.difference(dead) }, revived: { file, positions: dead.difference(now) } };
-  });
+  // All at once: vectors asked for together are read together.
+  const [deleted, inserted, changed] = await Promise.all([
+    Promise.all(removed.map(async (each) => liveRows(each, await deadBefore(each)))),
+    Promise.all(added.map(async (each) => liveRows(each, await deadAfter(each)))),
+    Promise.all(
+      surviving.map(async (each) => {
+        const [dead, now] = await Promise.all([deadBefore(each), deadAfter(each)]);
+        const { file } = each;
+        return { died: { file, positions: now.difference(dead) }, revived: { file, positions: dead.difference(now) } };
+      }),
+    ),
+  ]);
   return {
     inserted: [...inserted, ...changed.map(({ revived }) => revived)].filter(hasRows),
     deleted: [...deleted, ...changed.map(({ died }) => died)].filter(hasRows),

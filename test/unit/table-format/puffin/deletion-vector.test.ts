@@ -6,6 +6,7 @@ import {
   encodeDeletionVector,
   isDeletionVector,
   readDeletionVector,
+  readDeletionVectors,
   writeDeletionVectors,
 } from "../../../../table-format/puffin/deletion-vector.ts";
 import { RoaringBitmap } from "../../../../table-format/puffin/roaring.ts";
@@ -80,6 +81,36 @@ test("several vectors share one Puffin file and are read by offset", async () =>
     length: Number(files[1]!.contentSizeBytes),
     properties: { "referenced-data-file": second.filePath, cardinality: "1" },
   });
+});
+
+test("many vectors come in few requests, in the order asked", async () => {
+  const io = createMemoryStorage();
+  const write = (location: string, count: number, step: number) =>
+    writeDeletionVectors(
+      io,
+      location,
+      Array.from({ length: count }, (_, i) => ({
+        dataFile: dataFile({ filePath: `mem://t/${i}` }),
+        bitmap: RoaringBitmap.from(range(0, 200_000, step + i)),
+      })),
+    );
+  const files = [...(await write("mem://t/a.puffin", 30, 2)), ...(await write("mem://t/b.puffin", 3, 5))].reverse();
+  const ranges: string[] = [];
+  const readRange = io.readRange.bind(io);
+  io.readRange = (location, offset, length) => {
+    ranges.push(location);
+    return readRange(location, offset, length);
+  };
+  const bitmaps = await readDeletionVectors(io, files);
+  expect(ranges.sort()).toEqual(["mem://t/a.puffin", "mem://t/b.puffin"]);
+  for (const [i, file] of files.entries()) {
+    expect([...bitmaps[i]!.toArray()]).toEqual([...(await readDeletionVector(io, file)).toArray()]);
+  }
+  // Far apart: the bytes between cost more than a request.
+  ranges.length = 0;
+  await readDeletionVectors(io, [files.at(-1)!, files[3]!]);
+  expect(ranges).toEqual(["mem://t/a.puffin", "mem://t/a.puffin"]);
+  expect(await readDeletionVectors(io, [])).toEqual([]);
 });
 
 test("a damaged vector is refused, with the reason", () => {
