@@ -200,7 +200,7 @@ export type JobOver<S extends SourceSchema> = Job<z.output<S>>;
 export function jobSchema<S extends SourceSchema>(sources: readonly S[]): z.ZodType<JobOver<S>> {
   // The compiler cannot see that each of the schemas has a literal `type`; zod checks it when the union is built.
   const options = sources as unknown as Parameters<typeof z.discriminatedUnion>[1];
-  const source = z.discriminatedUnion("type", options) as unknown as z.ZodType<z.output<S>>;
+  const source = z.discriminatedUnion("type", options);
   return z
     .strictObject({
       name: z.string().regex(/^[a-z0-9-]{1,40}$/, "must be 1 to 40 of a-z, 0-9 and -"),

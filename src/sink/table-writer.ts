@@ -1,6 +1,5 @@
 import {
   currentSchema,
-  type FileIO,
   type LiveFile,
   type LoadedTable,
   type NestedField,

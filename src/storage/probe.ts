@@ -84,7 +84,11 @@ function expectNoWinner(test: string, winners: readonly number[]): void {
 async function expectContent(io: FileIO, location: string, test: string, content: Uint8Array): Promise<void> {
   const found = await io.read(location);
   if (Buffer.compare(found, content) !== 0) {
-    throw refused(test, `the winner's bytes (${Buffer.from(content)})`, Buffer.from(found).toString("latin1"));
+    throw refused(
+      test,
+      `the winner's bytes (${Buffer.from(content).toString("latin1")})`,
+      Buffer.from(found).toString("latin1"),
+    );
   }
 }
 

@@ -164,9 +164,9 @@ export function jsonText(value: JsonValue): string {
     case "object":
       if (value === null) return "null";
       return Array.isArray(value)
-        ? `[${(value as readonly JsonValue[]).map(jsonText).join(",")}]`
+        ? `[${value.map(jsonText).join(",")}]`
         : `{${Object.entries(value)
-            .map(([key, member]) => `${JSON.stringify(key)}:${jsonText(member as JsonValue)}`)
+            .map(([key, member]) => `${JSON.stringify(key)}:${jsonText(member)}`)
             .join(",")}}`;
     default:
       return JSON.stringify(value);

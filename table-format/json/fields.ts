@@ -100,6 +100,8 @@ function mismatch(where: string, expected: string, found: JsonValue | undefined)
   const what =
     typeof found === "object" && found !== null ? (Array.isArray(found) ? "an array" : "an object") : undefined;
   const shown =
-    found === undefined ? "nothing" : (what ?? (typeof found === "string" ? JSON.stringify(found) : String(found)));
+    found === undefined
+      ? "nothing"
+      : (what ?? (typeof found === "string" ? JSON.stringify(found) : `${found as boolean | number | bigint | null}`));
   return new FrazilError("corrupt", "UNEXPECTED_JSON", `${where || "document"}: expected ${expected}, found ${shown}`);
 }
