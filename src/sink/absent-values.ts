@@ -19,13 +19,21 @@ import { KEY_WORDS } from "./key-words.ts";
 import type { Selection } from "./selection.ts";
 import type { TableState } from "./table-state.ts";
 
-/** Whether some update among the rows leaves out a column that the batch has: its value is then the row's current one, not null. */
+/** Whether some update among the rows leaves out a column that its batch has: its value is then the row's current one, not null. */
 export function hasAbsentValues(batches: readonly BufferedBatch[]): boolean {
-  return batches.some(
-    ({ batch }) =>
-      batch.absent.some((bitmap) => bitmap !== null && bitmap.some((byte) => byte !== 0)) &&
-      batch.ops.includes(Op.update),
+  return batches.some(({ batch, from }) =>
+    batch.absent.some((bitmap) => bitmap !== null && hasAbsentUpdate(batch, bitmap, from)),
   );
+}
+
+/** Deletes carry their key only, so absent values alone say nothing. */
+function hasAbsentUpdate(batch: BufferedBatch["batch"], bitmap: Uint8Array, from: number): boolean {
+  for (let row = from; row < batch.length; row++) {
+    const byte = bitmap[row >> 3] as number;
+    if (byte === 0) row |= 7;
+    else if ((byte & (1 << (row & 7))) !== 0 && batch.ops[row] === Op.update) return true;
+  }
+  return false;
 }
 
 /**

@@ -42,10 +42,15 @@ export class KeyMap {
     const b = keys[at + 1] as number;
     const c = keys[at + 2] as number;
     const d = keys[at + 3] as number;
-    for (let slot = hash(a, b, c, d) & this.#mask; ; slot = (slot + 1) & this.#mask) {
-      const file = this.#files[slot] as number;
+    const own = this.#keys;
+    const files = this.#files;
+    const mask = this.#mask;
+    for (let slot = hash(a, b, c, d) & mask; ; slot = (slot + 1) & mask) {
+      const file = files[slot] as number;
       if (file === EMPTY) return -1;
-      if (file !== REMOVED && this.#same(slot, a, b, c, d)) return slot;
+      if (file === REMOVED) continue;
+      const from = slot * KEY_WORDS;
+      if (own[from] === a && own[from + 1] === b && own[from + 2] === c && own[from + 3] === d) return slot;
     }
   }
 
@@ -68,7 +73,13 @@ export class KeyMap {
     if ((this.#used + 1) * 8 > this.#files.length * 5) this.#grow();
     const slot = this.#freeSlot(keys, at);
     if (this.#files[slot] === EMPTY) this.#used++;
-    this.#keys.set(keys.subarray(at, at + KEY_WORDS), slot * KEY_WORDS);
+    // Word by word: a subarray for `set` would be an object per key.
+    const own = this.#keys;
+    const to = slot * KEY_WORDS;
+    own[to] = keys[at] as number;
+    own[to + 1] = keys[at + 1] as number;
+    own[to + 2] = keys[at + 2] as number;
+    own[to + 3] = keys[at + 3] as number;
     this.#files[slot] = file + FIRST;
     this.#positions[slot] = position;
     this.#size++;
@@ -80,12 +91,6 @@ export class KeyMap {
     if (slot < 0) return;
     this.#files[slot] = REMOVED;
     this.#size--;
-  }
-
-  #same(slot: number, a: number, b: number, c: number, d: number): boolean {
-    const keys = this.#keys;
-    const at = slot * KEY_WORDS;
-    return keys[at] === a && keys[at + 1] === b && keys[at + 2] === c && keys[at + 3] === d;
   }
 
   #freeSlot(keys: Uint32Array, at: number): number {
