@@ -59,12 +59,13 @@ export function warehouseAt(location: string, env: Environment): WarehouseSettin
 
 /**
  * An endpoint that only the environment names (`AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL`) counts as one that the job names, with
- * what follows from it: stores other than AWS want the bucket in the path.
+ * what follows from it: stores other than AWS want the bucket in the path, and have a region of their own unless AWS_* names one.
  */
 function withEnvironment(settings: WarehouseSettings, env: Environment): WarehouseSettings {
-  const endpoint = env["AWS_ENDPOINT_URL_S3"] || env["AWS_ENDPOINT_URL"];
-  if (!settings.location.startsWith("s3://") || settings.s3.endpoint !== undefined || !endpoint) return settings;
-  const region = settings.s3.region ?? (env["AWS_REGION"] || env["AWS_DEFAULT_REGION"] || undefined);
+  const variable = (...names: string[]): string | undefined => names.map((name) => env[name]).find(Boolean);
+  const endpoint = settings.s3.endpoint ?? variable("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL");
+  if (!settings.location.startsWith("s3://") || endpoint === undefined) return settings;
+  const region = settings.s3.region ?? variable("AWS_REGION", "AWS_DEFAULT_REGION");
   return { ...settings, s3: { ...settings.s3, endpoint, region } };
 }
 

@@ -288,5 +288,13 @@ describe("--warehouse", () => {
     expect(settings.s3).toEqual({ endpoint: "http://localhost:9000", region: "eu-west-1" });
     expect(load(GOOD.replace("./warehouse", "s3://lake/w"), env).warehouse).toEqual(settings);
     expect(warehouseAt("./w", env).s3).toEqual({});
+    const named = 's3://lake/w\n  s3: { endpoint: "http://store:1", region: here }';
+    expect(load(GOOD.replace("./warehouse", named), env).warehouse.s3).toMatchObject({
+      endpoint: "http://store:1",
+      region: "here",
+    });
+    expect(load(GOOD.replace("./warehouse", named.replace(", region: here", "")), env).warehouse.s3.region).toBe(
+      "eu-west-1",
+    );
   });
 });
