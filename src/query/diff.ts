@@ -13,7 +13,7 @@ import { type Duckdb, openDuckdb, type ResultRows } from "./duckdb.ts";
 import { columnName } from "./duckdb-types.ts";
 import { type LocalFiles, openLocalFiles } from "./local-files.ts";
 import type { QueryWarehouse } from "./query.ts";
-import { checkReadable, internalNames, selectRows, tableNames, toRead } from "./table-sql.ts";
+import { checkFieldIds, checkReadable, internalNames, selectRows, tableNames, toRead } from "./table-sql.ts";
 
 /** The rows that changed between two snapshots; the first column is `_op`. Close it when done. */
 export interface Diff extends ResultRows {
@@ -85,6 +85,7 @@ async function createRows(
   );
   const wholePaths = await files.paths(whole.map(({ file }) => toRead(file)));
   const partialPaths = await files.paths(partial.map(({ file }) => toRead(file)));
+  await checkFieldIds(duckdb, at, [...wholePaths, ...partialPaths]);
   const positions = `${side}_positions`;
   await duckdb.createPositions(
     positions,

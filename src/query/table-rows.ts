@@ -2,7 +2,7 @@ import { deletedPositions, type FileIO, planSnapshot } from "../../table-format/
 import type { TableAt } from "./as-of.ts";
 import type { Duckdb } from "./duckdb.ts";
 import type { LocalFiles } from "./local-files.ts";
-import { checkReadable, selectRows, tableNames, toRead } from "./table-sql.ts";
+import { checkFieldIds, checkReadable, selectRows, tableNames, toRead } from "./table-sql.ts";
 
 /** The rows of a table at one point, for DuckDB. */
 export interface TableRows {
@@ -35,9 +35,11 @@ export async function prepareTable(
   const clean = plan.dataFiles.filter(({ file }) => !plan.deletes.get(file.filePath)?.length);
   const dirty = plan.dataFiles.filter(({ file }) => plan.deletes.get(file.filePath)?.length);
   const cleanPaths = await files.paths(clean.map(({ file }) => toRead(file)));
+  await checkFieldIds(duckdb, at, cleanPaths);
   if (dirty.length === 0) return { select: selectRows(at, cleanPaths, tableNames(at)), paths: cleanPaths };
 
   const dirtyPaths = await files.paths(dirty.map(({ file }) => toRead(file)));
+  await checkFieldIds(duckdb, at, dirtyPaths);
   const positions = deletedPositions(io);
   const bitmaps = await Promise.all(dirty.map(({ file }) => positions.of(file, plan.deletes.get(file.filePath) ?? [])));
   await duckdb.createPositions(deletesName, bitmaps);

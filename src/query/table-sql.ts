@@ -1,5 +1,6 @@
 import { type DataFile, FrazilError, identText, type NestedField, type Type } from "../../table-format/index.ts";
 import type { TableAt } from "./as-of.ts";
+import type { Duckdb } from "./duckdb.ts";
 import { columnName, duckdbType, parquetSchema, quoteName, quoteText } from "./duckdb-types.ts";
 
 /** What the columns of a SELECT are called, beside the schema's fields. */
@@ -82,4 +83,22 @@ function* innerFields(type: Type): Generator<NestedField> {
 /** The bytes of a file, for fetching. */
 export function toRead(file: DataFile): { location: string; sizeBytes: bigint } {
   return { location: file.filePath, sizeBytes: file.fileSizeBytes };
+}
+
+/**
+ * Refuses files without field ids, which tables with a name mapping may hold: DuckDB would find none of their columns and give nulls.
+ *
+ * @throws FrazilError `unsupported`, code `NAME_MAPPING`.
+ */
+export async function checkFieldIds(duckdb: Duckdb, at: TableAt, paths: readonly string[]): Promise<void> {
+  if (paths.length === 0 || !at.table.metadata.properties.has("schema.name-mapping.default")) return;
+  const { chunks } = await duckdb.query(
+    `SELECT file_name FROM parquet_schema([${paths.map(quoteText).join(", ")}])
+     WHERE field_id IS NULL AND type IS NOT NULL AND num_children IS NULL LIMIT 1`,
+  );
+  for await (const [row] of chunks()) {
+    if (row === undefined) continue;
+    const message = `${identText(at.table.ident)} holds files without field ids, which cannot be read yet: ${String(row[0])}`;
+    throw new FrazilError("unsupported", "NAME_MAPPING", message);
+  }
 }

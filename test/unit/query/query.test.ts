@@ -1,5 +1,6 @@
 import { readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
+import { DuckDBInstance } from "@duckdb/node-api";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openQuery } from "../../../src/query/query.ts";
 import type { Warehouse } from "../../../src/warehouse.ts";
@@ -280,6 +281,23 @@ describe("a statement", () => {
     const found = await error("FROM a.broken");
     expect(found).toMatchObject({ kind: "corrupt", code: "FILE_UNREADABLE" });
     expect(found.message).toContain(path);
+  });
+
+  it("refuses files without field ids, and reads those that have them beside a name mapping", async () => {
+    const ident = { namespace: ["a"], name: "mapped" };
+    await createTable(warehouse, ident, id);
+    const snapshotId = await appendColumns(warehouse, ident, [[1n]]);
+    await commit(warehouse, ident, [
+      { action: "set-properties", updates: new Map([["schema.name-mapping.default", "[]"]]) },
+    ]);
+    expect(await lines("FROM a.mapped")).toEqual(['{"id":1}']);
+    const path = `${warehouse.location}/a/mapped/data/${snapshotId}.parquet`;
+    const instance = await DuckDBInstance.create(":memory:");
+    const connection = await instance.connect();
+    await connection.run(`COPY (SELECT 1::BIGINT AS id) TO '${path}' (FORMAT parquet)`);
+    connection.closeSync();
+    instance.closeSync();
+    expect(await error("FROM a.mapped")).toMatchObject({ kind: "unsupported", code: "NAME_MAPPING" });
   });
 
   it("leaves no temporary files behind", async () => {
