@@ -8,6 +8,7 @@ import { parseArgs } from "node:util";
 import { installReaders } from "../readers/install.ts";
 import { progressOnStderr } from "./progress.ts";
 import { type ServerName, serverNames, servers } from "./registry.ts";
+import type { StartOptions } from "./server.ts";
 import { readSupervised, type Supervised, supervisionFiles } from "./supervised.ts";
 import { Unavailable } from "./unavailable.ts";
 
@@ -19,6 +20,7 @@ const usage = `usage: npm run services -- <command> [${serverNames.join("|")}]â€
   install  only build and download what they need (default: all, and the readers of the tests)
 
   --data <folder>   up: keep the data in <folder>/<name>, also after down
+  --port <number>   up: the client port of the one server named (default: a free one)
   --json            up, env: one JSON object instead of export lines
 `;
 
@@ -27,7 +29,12 @@ const stopTimeoutMs = 30_000;
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
-  options: { data: { type: "string" }, json: { type: "boolean" }, help: { type: "boolean", short: "h" } },
+  options: {
+    data: { type: "string" },
+    port: { type: "string" },
+    json: { type: "boolean" },
+    help: { type: "boolean", short: "h" },
+  },
 });
 const [command, ...words] = positionals;
 const names = words.map((word) => {
@@ -52,10 +59,20 @@ async function install(wanted: readonly ServerName[]): Promise<void> {
 }
 
 async function up(wanted: readonly ServerName[]): Promise<void> {
+  if (options.port !== undefined && wanted.length !== 1) fail(64, "--port needs exactly one server");
+  if (options.port !== undefined && !/^[1-9]\d{0,4}$/.test(options.port))
+    fail(64, `--port: expected a number, found ${options.port}`);
   await install(wanted);
-  const started = await Promise.all(wanted.map(async (name) => (await readSupervised(name)) ?? (await start(name))));
-  for (const { name, address, folder } of started) process.stderr.write(`${name} at ${address}, data in ${folder}\n`);
-  printEnv(started);
+  const states = await Promise.all(
+    wanted.map(async (name) => {
+      const running = await readSupervised(name);
+      const state = running ?? (await start(name));
+      const how = running === null ? "" : " (it was running already)";
+      process.stderr.write(`${name} at ${state.address}, data in ${state.folder}${how}\n`);
+      return state;
+    }),
+  );
+  printEnv(states);
 }
 
 /** Starts the server's supervisor as a process group of its own, so that Ctrl-C in this terminal does not reach it. */
@@ -63,8 +80,11 @@ async function start(name: ServerName): Promise<Supervised> {
   const { log } = await supervisionFiles(name);
   const logFile = openSync(log, "w");
   const supervisor = fileURLToPath(new URL("supervisor.ts", import.meta.url));
-  const folder = options.data === undefined ? [] : [join(resolve(options.data), name)];
-  const child = spawn(process.execPath, [supervisor, name, ...folder], {
+  const start: StartOptions = {
+    ...(options.data === undefined ? {} : { folder: join(resolve(options.data), name) }),
+    ...(options.port === undefined ? {} : { port: Number(options.port) }),
+  };
+  const child = spawn(process.execPath, [supervisor, name, JSON.stringify(start)], {
     detached: true,
     stdio: ["ignore", logFile, logFile],
   });

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { type Admin, type ITopicConfig, Kafka, logLevel } from "kafkajs";
 
 /** A kafkajs client that fails at once instead of retrying for long, and prints nothing. */
@@ -23,6 +24,8 @@ export async function withAdmin<T>(brokers: readonly string[], use: (admin: Admi
   }
 }
 
+const leadersTimeoutMs = 10_000;
+
 /** Creates a topic and waits until its partitions have leaders. `config` are topic settings such as `cleanup.policy`. */
 export async function createTopic(
   brokers: readonly string[],
@@ -34,7 +37,18 @@ export async function createTopic(
   const admin = kafkaClient(brokers).admin();
   await admin.connect();
   try {
-    await admin.createTopics({ topics: [request], waitForLeaders: true });
+    await admin.createTopics({ topics: [request], waitForLeaders: false });
+    // kafkajs's own wait fails when the broker has not yet heard of the topic.
+    const startMs = performance.now();
+    for (;;) {
+      try {
+        await admin.fetchTopicMetadata({ topics: [topic] });
+        return;
+      } catch (error) {
+        if (performance.now() - startMs > leadersTimeoutMs) throw error;
+        await sleep(20);
+      }
+    }
   } finally {
     await admin.disconnect();
   }

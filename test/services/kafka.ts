@@ -54,7 +54,8 @@ export async function startKafka(options: KafkaOptions = {}): Promise<RunningKaf
       .map(([key, value]) => `${key}=${value}\n`)
       .join(""),
   );
-  await format(install, configFile, security !== null);
+  // Kept data has its identity already, and the tool refuses to give it another.
+  if (!existsSync(join(folder.path, "log", "meta.properties"))) await format(install, configFile, security !== null);
   const server = await startServer({
     name: "kafka",
     address,
@@ -100,7 +101,7 @@ function baseConfig(address: string, controller: string, logFolder: string): Rec
   };
 }
 
-/** Writes the storage's identity; a folder that has one is left as it is, so that kept data opens again. */
+/** Writes the storage's identity, and the SCRAM users. */
 async function format(install: KafkaInstall, configFile: string, scram: boolean): Promise<void> {
   const users = ["SCRAM-SHA-256", "SCRAM-SHA-512"].flatMap((mechanism) => [
     "--add-scram",
@@ -111,7 +112,6 @@ async function format(install: KafkaInstall, configFile: string, scram: boolean)
     install.classPath,
     "kafka.tools.StorageTool",
     "format",
-    "--ignore-formatted",
     "-t",
     clusterId(),
     "-c",

@@ -1,12 +1,13 @@
 /**
  * The background process behind `npm run services -- up <name>`: it owns one server as its direct child, announces it in
- * the cache folder, and ends with it. Started by `cli.ts` as `supervisor.ts <name> [folder]`.
+ * the cache folder, and ends with it. Started by `cli.ts` as `supervisor.ts <name> <StartOptions as JSON>`.
  */
 import { tryLock } from "./cache.ts";
 import { type ServerName, serverNames, servers } from "./registry.ts";
+import type { StartOptions } from "./server.ts";
 import { removeSupervised, supervisionFiles, writeSupervised } from "./supervised.ts";
 
-const [name, folder] = process.argv.slice(2) as [ServerName, string?];
+const [name, options] = process.argv.slice(2) as [ServerName, string];
 if (!serverNames.includes(name)) throw new Error(`expected one of ${serverNames.join(", ")}, found ${name}`);
 
 // Held until this process ends: it is what tells others that the announcement is true.
@@ -17,7 +18,7 @@ await removeSupervised(name);
 const asked = new Promise<void>((resolve) => {
   for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.once(signal, () => resolve());
 });
-const server = await servers[name].start(folder === undefined ? {} : { folder });
+const server = await servers[name].start(JSON.parse(options) as StartOptions);
 await writeSupervised({
   name,
   supervisorPid: process.pid,
