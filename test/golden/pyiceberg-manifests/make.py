@@ -1,4 +1,4 @@
-"""Writes the files of this folder: a partitioned v2 table of PyIceberg, its metadata files, and what PyIceberg reads in them."""
+"""Writes the files of this folder: a partitioned table of PyIceberg in v1 and one in v2, and what PyIceberg reads in them."""
 
 import datetime as dt
 import json
@@ -15,7 +15,6 @@ from pyiceberg.schema import Schema
 from pyiceberg.transforms import BucketTransform, DayTransform, IdentityTransform, TruncateTransform
 from pyiceberg.types import DateType, DecimalType, LongType, NestedField, StringType, TimestamptzType
 
-out = Path(sys.argv[1])
 warehouse = Path("/tmp/golden-warehouse")
 shutil.rmtree(warehouse, ignore_errors=True)
 warehouse.mkdir()
@@ -35,35 +34,39 @@ spec = PartitionSpec(
     PartitionField(5, 1003, TruncateTransform(3), "name_trunc"),
     PartitionField(1, 1004, BucketTransform(4), "id_bucket"),
 )
-table = catalog.create_table("g.t", schema, partition_spec=spec, properties={"format-version": "2"})
 day = dt.date(2026, 11, 20)
 at = dt.datetime(1969, 12, 31, 23, tzinfo=dt.timezone.utc)
-types = table.schema().as_arrow()
-rows = lambda *ids: pa.Table.from_pylist(
-    [{"id": i, "day": day if i % 2 else None, "at": at, "price": Decimal("-12.34"), "name": "grüße"} for i in ids], types
-)
-table.append(rows(1, 2, 9007199254740993))
-table.append(rows(4))
-table.delete("id == 4")
-table.delete("id == 1")
-table.append(rows(7))
 
-entries = []
-for snapshot in table.snapshots():
-    for manifest in snapshot.manifests(table.io):
-        for entry in manifest.fetch_manifest_entry(table.io, discard_deleted=False):
-            f = entry.data_file
-            entries.append({
-                "snapshot": str(snapshot.snapshot_id), "manifest": os.path.basename(manifest.manifest_path),
-                "status": entry.status.name.lower(), "snapshotId": str(entry.snapshot_id),
-                "sequenceNumber": str(entry.sequence_number), "fileSequenceNumber": str(entry.file_sequence_number),
-                "path": f.file_path, "records": str(f.record_count), "size": str(f.file_size_in_bytes),
-                "partition": [None if v is None else str(v) for v in (f.partition[i] for i in range(5))],
-                "lower": {str(k): v.hex() for k, v in sorted((f.lower_bounds or {}).items())},
-                "nulls": {str(k): str(v) for k, v in sorted((f.null_value_counts or {}).items())},
-            })
-(out / "entries.json").write_text(json.dumps(entries, indent=1) + "\n")
-metadata = Path(table.location().removeprefix("file://")) / "metadata"
-for path in metadata.glob("*.avro"):
-    shutil.copy(path, out)
-shutil.copy(table.metadata_location.removeprefix("file://"), out / "table.metadata.json")
+for version in ("1", "2"):
+    out = Path(sys.argv[1]) / f"v{version}"
+    out.mkdir()
+    table = catalog.create_table(f"g.v{version}", schema, partition_spec=spec, properties={"format-version": version})
+    types = table.schema().as_arrow()
+    rows = lambda *ids: pa.Table.from_pylist(
+        [{"id": i, "day": day if i % 2 else None, "at": at, "price": Decimal("-12.34"), "name": "grüße"} for i in ids], types
+    )
+    table.append(rows(1, 2, 9007199254740993))
+    table.append(rows(4))
+    table.delete("id == 4")
+    table.delete("id == 1")
+    table.append(rows(7))
+
+    entries = []
+    for snapshot in table.snapshots():
+        for manifest in snapshot.manifests(table.io):
+            for entry in manifest.fetch_manifest_entry(table.io, discard_deleted=False):
+                f = entry.data_file
+                entries.append({
+                    "snapshot": str(snapshot.snapshot_id), "manifest": os.path.basename(manifest.manifest_path),
+                    "status": entry.status.name.lower(), "snapshotId": str(entry.snapshot_id),
+                    "sequenceNumber": str(entry.sequence_number), "fileSequenceNumber": str(entry.file_sequence_number),
+                    "path": f.file_path, "records": str(f.record_count), "size": str(f.file_size_in_bytes),
+                    "partition": [None if v is None else str(v) for v in (f.partition[i] for i in range(5))],
+                    "lower": {str(k): v.hex() for k, v in sorted((f.lower_bounds or {}).items())},
+                    "nulls": {str(k): str(v) for k, v in sorted((f.null_value_counts or {}).items())},
+                })
+    (out / "entries.json").write_text(json.dumps(entries, indent=1) + "\n")
+    metadata = Path(table.location().removeprefix("file://")) / "metadata"
+    for path in metadata.glob("*.avro"):
+        shutil.copy(path, out)
+    shutil.copy(table.metadata_location.removeprefix("file://"), out / "table.metadata.json")
