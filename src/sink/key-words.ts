@@ -1,4 +1,4 @@
-import { type Column, isValid, layoutOf, type PrimitiveType, widenColumn } from "../../table-format/index.ts";
+import { type Column, isValid, type PrimitiveType, widenColumn } from "../../table-format/index.ts";
 import { Op } from "../core/change-batch.ts";
 import { FrazilError, must } from "../core/errors.ts";
 import { murmur128 } from "./murmur128.ts";
@@ -133,10 +133,4 @@ function encode(column: Column, row: number, into: Uint8Array, view: DataView, a
     default:
       return at;
   }
-}
-
-/** Whether a type can be part of a key. */
-export function isKeyType(type: PrimitiveType): boolean {
-  const layout = layoutOf(type);
-  return layout !== "f32" && layout !== "f64" && type.kind !== "unknown" && type.kind !== "variant";
 }

@@ -1,4 +1,4 @@
-import { type ColumnBuilder, createBuilder, type PrimitiveType } from "../../table-format/index.ts";
+import { type ColumnBuilder, createBuilder } from "../../table-format/index.ts";
 import { type ChangeBatch, type ChangeColumn, Op, offsetPoints } from "../../src/core/change-batch.ts";
 import type { Position } from "../../src/core/position.ts";
 import type { Source, SourceBatch } from "../../src/core/source.ts";
@@ -99,6 +99,3 @@ function append(builders: readonly ColumnBuilder[], change: ScriptedChange): voi
   if (change.value === null || change.op === "delete") value.appendNull();
   else value.appendI64(change.value);
 }
-
-/** The scripted tables' column types. */
-export const SCRIPT_TYPES: readonly PrimitiveType[] = FIELDS.map(({ type }) => type);

@@ -37,7 +37,8 @@ export class BankFeed {
   }
 
   static async open(brokers: readonly string[], prefix: string, seed: number): Promise<BankFeed> {
-    for (const table of ["accounts", "stock", "entries"]) await createTopic(brokers, `${prefix}.${table}`, { partitions: PARTITIONS });
+    for (const table of ["accounts", "stock", "entries"])
+      await createTopic(brokers, `${prefix}.${table}`, { partitions: PARTITIONS });
     const producer = kafkaClient(brokers).producer({ createPartitioner: kafkajs.Partitioners.DefaultPartitioner });
     await producer.connect();
     return new BankFeed(producer, prefix, seed);
