@@ -41,7 +41,7 @@ export function addTo(container: Container, value: number): void {
 function insertAt(container: Container & { kind: "array" }, at: number, value: number): void {
   const { size } = container;
   if (size === container.values.length) {
-    const grown = new Uint16Array(Math.min(MAX_ARRAY_SIZE, size * 2));
+    const grown = new Uint16Array(Math.min(MAX_ARRAY_SIZE, Math.max(4, size * 2)));
     grown.set(container.values);
     container.values = grown;
   }
@@ -80,14 +80,34 @@ export function copyOf(container: Container): Container {
 
 /** Values of either. */
 export function unionOf(a: Container, b: Container): Container {
+  if (a.kind === "array" && b.kind === "array" && a.size + b.size <= MAX_ARRAY_SIZE) return mergeArrays(a, b);
   const words = toWords(a);
   const other = b.kind === "bitmap" ? b.words : toWords(b);
   for (let i = 0; i < BITMAP_WORDS; i++) words[i] = (words[i] as number) | (other[i] as number);
   return fromWords(words);
 }
 
+function mergeArrays(a: Container & { kind: "array" }, b: Container & { kind: "array" }): Container {
+  const values = new Uint16Array(Math.max(a.size + b.size, 4));
+  let size = 0;
+  let i = 0;
+  let j = 0;
+  while (i < a.size || j < b.size) {
+    const left = i < a.size ? (a.values[i] as number) : Number.POSITIVE_INFINITY;
+    const right = j < b.size ? (b.values[j] as number) : Number.POSITIVE_INFINITY;
+    values[size++] = left < right ? left : right;
+    if (left <= right) i += 1;
+    if (right <= left) j += 1;
+  }
+  return { kind: "array", values, size };
+}
+
 /** Values of `a` that are not in `b`. */
 export function differenceOf(a: Container, b: Container): Container {
+  if (a.kind === "array") {
+    const values = a.values.subarray(0, a.size).filter((value) => !hasIn(b, value));
+    return { kind: "array", values, size: values.length };
+  }
   const words = toWords(a);
   const other = b.kind === "bitmap" ? b.words : toWords(b);
   for (let i = 0; i < BITMAP_WORDS; i++) words[i] = (words[i] as number) & ~(other[i] as number);
