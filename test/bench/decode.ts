@@ -64,12 +64,12 @@ const binding: TableBinding = {
 
 const slabs: MessageSlab[] = [];
 let bytes = 0;
-const expected = { rows: 0, deletes: 0, ids: 0n };
+const expected = { rows: 0, deletes: 0, ids: 0 };
 for (let s = 0; s < SLABS; s++) {
   const messages = Array.from({ length: SLAB_MESSAGES }, (_, k) => event(s * SLAB_MESSAGES + k));
   for (const message of messages) {
     expected.rows++;
-    expected.ids += BigInt((message.key as { id: number }).id);
+    expected.ids += (message.key as { id: number }).id;
     if ((message.value as { op: string }).op === "d") expected.deletes++;
   }
   const slab = slabOf(messages, "shop.public.orders", BigInt(s * SLAB_MESSAGES));
@@ -83,25 +83,32 @@ const decoder = debeziumJson.createDecoder(
 );
 
 let best = 0;
+let bestOfCpu = 0;
 for (let round = 0; round < ROUNDS; round++) {
-  const found = { rows: 0, deletes: 0, ids: 0n };
+  const found = { rows: 0, deletes: 0, ids: 0 };
   const start = performance.now();
+  const cpuStart = process.threadCpuUsage().user;
   const batches = slabs.flatMap((slab) => decoder.decode(slab));
   const seconds = (performance.now() - start) / 1000;
+  const cpuSeconds = (process.threadCpuUsage().user - cpuStart) / 1e6;
   for (const batch of batches) {
     found.rows += batch.length;
     for (let row = 0; row < batch.length; row++) if (batch.ops[row] === Op.delete) found.deletes++;
     const ids = batch.columns[batch.fields.findIndex((field) => field.name === "id")]?.values as BigInt64Array;
-    for (const id of ids) found.ids += id;
+    const words = new Int32Array(ids.buffer, ids.byteOffset, ids.length * 2);
+    for (let row = 0; row < ids.length; row++) found.ids += words[row * 2] as number;
   }
   if (found.rows !== expected.rows || found.deletes !== expected.deletes || found.ids !== expected.ids) {
-    throw new Error(`decoded ${JSON.stringify({ ...found, ids: String(found.ids) })}`);
+    throw new Error(`decoded ${JSON.stringify(found)}`);
   }
   best = Math.max(best, expected.rows / seconds);
+  bestOfCpu = Math.max(bestOfCpu, expected.rows / cpuSeconds);
 }
 
 const figures = [
   { figure: "events", value: Math.round(best), unit: "events/s" },
+  // What a busy machine leaves comparable.
+  { figure: "events of the thread's CPU time", value: Math.round(bestOfCpu), unit: "events/s" },
   { figure: "bytes", value: Math.round((best * bytes) / expected.rows / 1e6), unit: "MB/s" },
   { figure: "event size", value: Math.round(bytes / expected.rows), unit: "bytes" },
 ];

@@ -41,9 +41,12 @@ export function slabOf(messages: readonly TestMessage[], stream = "shop.public.o
     valueEnds,
     offsets,
     timestampsMs: new Float64Array(count),
-    headers: () => [],
+    headers: noHeaders,
   };
 }
+
+/** Outside of `slabOf`, so that a slab does not keep what it was made from. */
+const noHeaders = () => [];
 
 function bytesOf(part: unknown): Uint8Array | null {
   if (part === undefined || part === null) return null;

@@ -42,6 +42,8 @@ export class DebeziumJsonDecoder implements Decoder, AfterTaker {
   /** The table of the message, once known. */
   private table: TableRows | null = null;
   private rowTaken = false;
+  /** `after` while it is still being read: its end is the message's. */
+  private readonly ahead: Range = { start: 0, end: 0 };
 
   constructor(router: TableRouter, notices: DecodeNotices) {
     this.router = router;
@@ -106,8 +108,9 @@ export class DebeziumJsonDecoder implements Decoder, AfterTaker {
     const { before } = this.envelope;
     if (before.start >= 0) {
       const key = this.keyOf(table.binding);
-      const after = { start: pos, end };
-      if (key !== null && !this.sameKey(key, before, after)) return -1;
+      this.ahead.start = pos;
+      this.ahead.end = end;
+      if (key !== null && !this.sameKey(key, before, this.ahead)) return -1;
     }
     const next = this.readRow(table, bytes, pos, end, false);
     this.rowTaken = true;

@@ -121,14 +121,14 @@ export function readValue(slot: ColumnSlot, bytes: Uint8Array, pos: number, end:
     case Read.double:
       if (isNumber(first)) {
         const read = doubleAt(bytes, pos, end);
-        (slot.builder as F64Builder).appendF64(read.value);
+        (slot.builder as F64Builder).appendF64(read.value[0] as number);
         return read.next;
       }
       break;
     case Read.float:
       if (isNumber(first)) {
         const read = doubleAt(bytes, pos, end);
-        const value = Math.fround(read.value);
+        const value = Math.fround(read.value[0] as number);
         if (!Number.isFinite(value)) throw new ValueFault(pos, "a number within the range of a float", "double");
         (slot.builder as F32Builder).appendF32(value);
         return read.next;

@@ -3,13 +3,13 @@ import { JsonFault, ValueFault } from "./fault.ts";
 import { skipNumber } from "./skip.ts";
 import { asciiText } from "./text.ts";
 
-/** A double and the position after it. One object is reused. */
+/** A double, `value[0]`, and the position after it. One object is reused; the array saves a number on the heap for each value. */
 export interface DoubleRead {
-  value: number;
+  readonly value: Float64Array;
   next: number;
 }
 
-const read: DoubleRead = { value: 0, next: 0 };
+const read: DoubleRead = { value: new Float64Array(1), next: 0 };
 
 /** Powers of ten that a double holds exactly. */
 const POWERS = Array.from({ length: 23 }, (_, k) => Number(`1e${k}`));
@@ -45,15 +45,16 @@ export function doubleAt(bytes: Uint8Array, pos: number, end: number): DoubleRea
   const marked = at < end && (bytes[at] === LETTER_e || bytes[at] === LETTER_E);
   if (marked || mantissa > Number.MAX_SAFE_INTEGER || scale > 22) return slowDouble(bytes, pos, end);
   const value = scale === 0 ? mantissa : mantissa / (POWERS[scale] as number);
-  read.value = negative ? -value : value;
+  read.value[0] = negative ? -value : value;
   read.next = at;
   return read;
 }
 
 function slowDouble(bytes: Uint8Array, pos: number, end: number): DoubleRead {
   read.next = skipNumber(bytes, pos, end);
-  read.value = Number(asciiText(bytes, pos, read.next));
-  if (!Number.isFinite(read.value)) throw new ValueFault(pos, "a number within the range of a double", "string");
+  const value = Number(asciiText(bytes, pos, read.next));
+  if (!Number.isFinite(value)) throw new ValueFault(pos, "a number within the range of a double", "string");
+  read.value[0] = value;
   return read;
 }
 

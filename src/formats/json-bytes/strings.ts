@@ -21,25 +21,9 @@ let scratch = new Uint8Array(256);
  * @throws JsonFault for malformed strings, invalid UTF-8 and lone surrogates, which UTF-8 cannot hold.
  */
 export function readString(bytes: Uint8Array, pos: number, end: number, builder: BytesBuilder): number {
-  const start = pos++;
-  const out = builder.reserveBytes(end - pos);
-  let at = builder.bytesLength;
-  while (pos < end) {
-    const byte = bytes[pos] as number;
-    if (byte === QUOTE) {
-      builder.commitBytes(at);
-      return pos + 1;
-    }
-    if (byte >= SPACE && byte < 0x80 && byte !== BACKSLASH) {
-      out[at++] = byte;
-      pos++;
-    } else {
-      const written = copyUnit(bytes, pos, end, out, at);
-      pos += unitLength(bytes, pos, written);
-      at += written;
-    }
-  }
-  throw new JsonFault(start, "a string that ends");
+  const text = textAt(bytes, pos, end);
+  builder.appendBytes(text.bytes, text.start, text.end);
+  return text.next;
 }
 
 /** The content of the string whose opening quote is at `pos`, in place where it has no escapes. Throws as `readString` does. */

@@ -1,0 +1,64 @@
+import type { ChangeBatch, ChangeColumn } from "../../src/core/change-batch.ts";
+import type { Format } from "../../src/core/format.ts";
+import type { TableBinding } from "../../src/core/table-binding.ts";
+import { parsePrimitiveType } from "../../table-format/index.ts";
+import { slabOf, type TestMessage } from "./slab.ts";
+
+/** A binding as a job would make it; types by their texts. */
+export function bindingOf(
+  settings: {
+    table?: number;
+    target?: string;
+    mode?: "upsert" | "append";
+    key?: readonly string[] | null;
+    columns?: Record<string, string>;
+    existing?: Record<string, string>;
+  } = {},
+): TableBinding {
+  const types = (texts: Record<string, string> = {}) =>
+    new Map(Object.entries(texts).map(([name, text]) => [name, parsePrimitiveType(text)]));
+  return {
+    table: settings.table ?? 0,
+    target: settings.target ?? "shop.orders",
+    mode: settings.mode ?? "upsert",
+    key: settings.key ?? null,
+    columns: types(settings.columns),
+    existing: types(settings.existing),
+  };
+}
+
+/** A decoder that takes slabs of test messages, and what it has noted. */
+export interface TestDecoder {
+  decode(messages: readonly TestMessage[]): ChangeBatch[];
+  readonly inferred: ChangeColumn[];
+  readonly unrouted: (string | null)[];
+  readonly skipped: unknown;
+}
+
+/** One stream, bound to one table. */
+export function decoderOf(format: Format, binding: TableBinding = bindingOf()): TestDecoder {
+  return routedDecoder(format, { byStream: () => binding, route: () => binding });
+}
+
+/** One stream, whose tables are found by `router`. */
+export function routedDecoder(format: Format, router: Parameters<Format["createDecoder"]>[0]): TestDecoder {
+  const inferred: ChangeColumn[] = [];
+  const unrouted: (string | null)[] = [];
+  const decoder = format.createDecoder(router, {
+    inferred: (_, column) => void inferred.push(column),
+    unrouted: (_, tableId) => void unrouted.push(tableId),
+  });
+  let offset = 0n;
+  return {
+    inferred,
+    unrouted,
+    get skipped() {
+      return (decoder as { skipped?: unknown }).skipped;
+    },
+    decode(messages) {
+      const batches = decoder.decode(slabOf(messages, "shop.public.orders", offset));
+      offset += BigInt(messages.length);
+      return batches;
+    },
+  };
+}
