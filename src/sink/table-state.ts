@@ -48,21 +48,46 @@ export async function followHead(io: FileIO, state: TableState, base: LoadedTabl
     if (!live.has(entry.live.file.filePath)) state.files.remove(number);
   }
   const schema = currentSchema(base.metadata);
+  const vectorOf = (file: LiveFile): LiveFile | null => plan.deletes.get(file.file.filePath)?.[0] ?? null;
+  // Known files before new ones: a new file takes keys over from rows that a new vector deletes, and should this fail in between,
+  // the next attempt must not take those vectors for the ones that the locations were learned under.
   for (const file of plan.dataFiles) {
-    const vector = plan.deletes.get(file.file.filePath)?.[0] ?? null;
     const known = state.files.numberOf(file.file.filePath);
-    if (known === null) {
-      await addFile(io, state, schema, file, vector);
-      continue;
-    }
-    const entry = must(state.files.get(known), "a numbered file is live");
-    if (!sameVector(entry.vector, vector)) {
-      entry.vector = vector;
-      entry.deleted = vector === null ? null : await readDeletionVector(io, vector.file);
-    }
+    if (known !== null) await followVector(io, state, schema, known, vectorOf(file));
+  }
+  for (const file of plan.dataFiles) {
+    if (state.files.numberOf(file.file.filePath) === null) await addFile(io, state, schema, file, vectorOf(file));
   }
   state.snapshotId = head;
   return true;
+}
+
+/**
+ * Takes over a file's present vector. Where it deletes less than the last one (a rollback), rows live again whose keys may have been given
+ * to other rows meanwhile: the file is indexed anew.
+ */
+async function followVector(
+  io: FileIO,
+  state: TableState,
+  schema: Schema,
+  number: number,
+  vector: LiveFile | null,
+): Promise<void> {
+  const entry = must(state.files.get(number), "a numbered file is live");
+  if (sameVector(entry.vector, vector)) return;
+  const deleted = vector === null ? null : await readDeletionVector(io, vector.file);
+  if (deletesAll(deleted, entry.deleted)) {
+    entry.vector = vector;
+    entry.deleted = deleted;
+    return;
+  }
+  state.files.remove(number);
+  await addFile(io, state, schema, entry.live, vector);
+}
+
+function deletesAll(deleted: RoaringBitmap | null, before: RoaringBitmap | null): boolean {
+  if (before === null) return true;
+  return deleted !== null && deleted.union(before).cardinality === deleted.cardinality;
 }
 
 async function planOf(io: FileIO, base: LoadedTable, snapshot: Snapshot | undefined) {

@@ -57,7 +57,13 @@ export function scriptSource(
   };
 }
 
-function batches(split: string, changes: readonly ScriptedChange[], first: number, router: TableRouter): ChangeBatch[] {
+/** The changes as change batches; the split's point before them is `first`. */
+export function batches(
+  split: string,
+  changes: readonly ScriptedChange[],
+  first: number,
+  router: TableRouter,
+): ChangeBatch[] {
   const byStream = Map.groupBy(changes.entries(), ([, change]) => change.stream);
   return [...byStream].map(([stream, members]) => {
     const binding = router.byStream(stream);

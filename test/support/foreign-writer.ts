@@ -1,0 +1,208 @@
+import {
+  currentSchema,
+  type DataFile,
+  type LiveFile,
+  type LoadedTable,
+  openDataFileWriter,
+  planSnapshot,
+  produceSnapshot,
+  readDataFile,
+  readDeletionVector,
+  RoaringBitmap,
+  type TableIdent,
+  type TableUpdate,
+  valueAt,
+  writeDeletionVectors,
+} from "../../table-format/index.ts";
+import { createBuilder } from "../../table-format/index.ts";
+import type { Warehouse } from "./checkpoints.ts";
+
+export interface ForeignRow {
+  readonly id: bigint;
+  readonly part: string;
+  readonly value: bigint | null;
+}
+
+interface PlacedRow extends ForeignRow {
+  readonly live: LiveFile;
+  readonly vector: LiveFile | null;
+  readonly position: number;
+}
+
+let made = 0;
+
+/** Another engine that writes to tables of `{ id long, part string, value long }`: each call is a commit of its own. */
+export class ForeignWriter {
+  readonly #warehouse: Warehouse;
+  readonly #ident: TableIdent;
+
+  constructor(warehouse: Warehouse, name: string) {
+    this.#warehouse = warehouse;
+    this.#ident = { namespace: ["shop"], name };
+  }
+
+  async load(): Promise<LoadedTable> {
+    const loaded = await this.#warehouse.catalog.loadTable(this.#ident);
+    if (loaded === null) throw new Error("no such table");
+    return loaded;
+  }
+
+  /** Appends rows in one file. */
+  async append(rows: readonly ForeignRow[]): Promise<void> {
+    const base = await this.load();
+    await this.#commit(base, { addedDataFiles: [await this.#file(base, rows)] });
+  }
+
+  /** Rewrites all live rows into one file, as a compaction does. */
+  async compact(): Promise<void> {
+    const base = await this.load();
+    const rows = await this.#rows(base);
+    const files = new Map(rows.map(({ live }) => [live.file.filePath, live]));
+    const vectors = new Map(
+      rows.flatMap(({ live, vector }) => (vector === null ? [] : [[live.file.filePath, vector]])),
+    );
+    await this.#commit(base, {
+      addedDataFiles: [await this.#file(base, rows)],
+      removedDataFiles: [...files.values()],
+      removedDeleteFiles: [...vectors.values()],
+    });
+  }
+
+  /** Deletes rows by key with a deletion vector, and writes others in the same commit. */
+  async replace(ids: readonly bigint[], rows: readonly ForeignRow[]): Promise<void> {
+    const base = await this.load();
+    const hits = (await this.#rows(base)).filter(({ id }) => ids.includes(id));
+    const vectors: { dataFile: DataFile; bitmap: RoaringBitmap }[] = [];
+    const replaced: LiveFile[] = [];
+    for (const members of Map.groupBy(hits, ({ live }) => live.file.filePath).values()) {
+      const { live, vector } = members[0] as PlacedRow;
+      const bitmap = vector === null ? new RoaringBitmap() : await readDeletionVector(this.#warehouse.io, vector.file);
+      for (const { position } of members) bitmap.add(position);
+      vectors.push({ dataFile: live.file, bitmap });
+      if (vector !== null) replaced.push(vector);
+    }
+    const location = `${base.metadata.location}/data/foreign-${++made}.puffin`;
+    await this.#commit(base, {
+      addedDataFiles: rows.length === 0 ? [] : [await this.#file(base, rows)],
+      addedDeleteFiles: await writeDeletionVectors(this.#warehouse.io, location, vectors),
+      removedDeleteFiles: replaced,
+    });
+  }
+
+  /** Moves `main` back to an earlier snapshot, as `rollback_to_snapshot` does. */
+  async rollback(snapshotId: bigint): Promise<void> {
+    await this.update([{ action: "set-snapshot-ref", name: "main", ref: { type: "branch", snapshotId } }]);
+  }
+
+  async update(updates: readonly TableUpdate[]): Promise<void> {
+    const base = await this.load();
+    await this.#send(base, updates);
+  }
+
+  async #rows(base: LoadedTable): Promise<PlacedRow[]> {
+    const { io } = this.#warehouse;
+    const { metadata } = base;
+    const head = metadata.snapshots.find(({ snapshotId }) => snapshotId === metadata.currentSnapshotId);
+    if (head === undefined) return [];
+    const schema = currentSchema(metadata);
+    const ids = ["id", "part", "value"].map((name) => schema.fields.find((field) => field.name === name)?.id as number);
+    const plan = await planSnapshot(io, metadata, head);
+    const rows: PlacedRow[] = [];
+    for (const live of plan.dataFiles) {
+      const vector = plan.deletes.get(live.file.filePath)?.[0] ?? null;
+      const deleted = vector === null ? null : await readDeletionVector(io, vector.file);
+      let position = 0;
+      for await (const batch of readDataFile(io, live.file, schema, ids)) {
+        for (let row = 0; row < batch.length; row++, position++) {
+          if (deleted?.has(position) === true) continue;
+          const [id, part, value] = batch.columns.map((column) => valueAt(column, row));
+          rows.push({ id: id as bigint, part: String(part), value: value as bigint | null, live, vector, position });
+        }
+      }
+    }
+    return rows;
+  }
+
+  async #file(base: LoadedTable, rows: readonly ForeignRow[]): Promise<DataFile> {
+    const schema = currentSchema(base.metadata);
+    const filePath = `${base.metadata.location}/data/foreign-${++made}.parquet`;
+    const writer = openDataFileWriter({ schema, output: await this.#warehouse.io.openWrite(filePath) });
+    const columns = schema.fields.map(({ name, type }) => {
+      const builder = createBuilder(type as Parameters<typeof createBuilder>[0]);
+      for (const row of rows) {
+        if (name === "id") builder.appendI64(row.id);
+        else if (name === "part") builder.appendString(row.part);
+        else if (name === "value" && row.value !== null) builder.appendI64(row.value);
+        else builder.appendNull();
+      }
+      return builder.finish();
+    });
+    await writer.write({ length: rows.length, columns });
+    return {
+      content: "data",
+      filePath,
+      fileFormat: "PARQUET",
+      specId: base.metadata.defaultSpecId,
+      partition: [],
+      keyMetadata: null,
+      equalityIds: null,
+      sortOrderId: null,
+      firstRowId: null,
+      referencedDataFile: null,
+      contentOffset: null,
+      contentSizeBytes: null,
+      ...(await writer.finish()),
+    };
+  }
+
+  async #commit(
+    base: LoadedTable,
+    files: Partial<
+      Record<"addedDataFiles" | "addedDeleteFiles", readonly DataFile[]> &
+        Record<"removedDataFiles" | "removedDeleteFiles", readonly LiveFile[]>
+    >,
+  ): Promise<void> {
+    const number = ++made;
+    const { location } = base.metadata;
+    const { snapshot } = await produceSnapshot(
+      this.#warehouse.io,
+      base.metadata,
+      {
+        snapshotId: BigInt(1_000_000 + number),
+        timestampMs: base.metadata.lastUpdatedMs + 1n,
+        addedDataFiles: [],
+        removedDataFiles: [],
+        addedDeleteFiles: [],
+        removedDeleteFiles: [],
+        summary: new Map(),
+        schema: currentSchema(base.metadata),
+        ref: "main",
+        ...files,
+      },
+      {
+        manifest: (k) => `${location}/metadata/foreign-${number}-m${k}.avro`,
+        manifestList: () => `${location}/metadata/foreign-${number}.avro`,
+      },
+    );
+    const { snapshotId } = snapshot;
+    await this.#send(base, [
+      { action: "add-snapshot", snapshot },
+      { action: "set-snapshot-ref", name: "main", ref: { type: "branch", snapshotId } },
+    ]);
+  }
+
+  async #send(base: LoadedTable, updates: readonly TableUpdate[]): Promise<void> {
+    const { tableUuid, currentSnapshotId } = base.metadata;
+    const outcome = await this.#warehouse.catalog.commit([
+      {
+        ident: base.ident,
+        requirements: [
+          { type: "assert-table-uuid", uuid: tableUuid },
+          { type: "assert-ref-snapshot-id", ref: "main", snapshotId: currentSnapshotId },
+        ],
+        updates,
+      },
+    ]);
+    if (outcome.outcome !== "committed") throw new Error(`the foreign commit failed: ${outcome.outcome}`);
+  }
+}
