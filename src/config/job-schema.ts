@@ -68,12 +68,21 @@ export interface CheckpointSettings {
 
 const s3 = z
   .strictObject({
-    endpoint: z.url({ protocol: /^https?$/, error: "must be an http:// or https:// address" }).optional(),
-    region: text().optional(),
-    path_style: flag().optional(),
-    access_key_id: text().optional(),
-    secret_access_key: text().optional(),
-    session_token: text().optional(),
+    endpoint: z
+      .url({ protocol: /^https?$/, error: "must be an http:// or https:// address" })
+      .optional()
+      .describe(
+        "Address of a store that is not AWS. Without it `AWS_ENDPOINT_URL_S3` and `AWS_ENDPOINT_URL` are looked at.",
+      ),
+    region: text().optional().describe("Without it `AWS_REGION` or the profile decides."),
+    path_style: flag()
+      .optional()
+      .describe("The bucket stands in the path, not in the host name. Default: true where an endpoint is set."),
+    access_key_id: text()
+      .optional()
+      .describe("Without it the AWS SDK's own chain finds credentials (`AWS_ACCESS_KEY_ID`, profile, role)."),
+    secret_access_key: text().optional().describe("The other half of `access_key_id`."),
+    session_token: text().optional().describe("For temporary credentials."),
   })
   .superRefine((value, context) => {
     if ((value.access_key_id === undefined) !== (value.secret_access_key === undefined)) {
@@ -96,9 +105,23 @@ const s3 = z
 
 const catalog = z.discriminatedUnion("type", [
   z
-    .strictObject({ type: z.literal("sqlite"), name: text().default("frazil"), path: text().optional() })
-    .transform((value): CatalogSettings => ({ type: value.type, name: value.name, path: value.path ?? null })),
-  z.strictObject({ type: z.literal("object-store"), name: text().default("frazil") }),
+    .strictObject({
+      type: z.literal("sqlite"),
+      name: text().default("frazil").describe("The `catalog_name` of its rows."),
+      path: text()
+        .optional()
+        .describe("The SQLite file. Default: `catalog.sqlite` in a local location; required for `s3://`."),
+    })
+    .transform((value): CatalogSettings => ({ type: value.type, name: value.name, path: value.path ?? null }))
+    .describe(
+      "A SQLite file as Java's JDBC catalog and PyIceberg lay it out; all tables of a checkpoint commit in one transaction.",
+    ),
+  z
+    .strictObject({
+      type: z.literal("object-store"),
+      name: text().default("frazil").describe("How the catalog is called in messages."),
+    })
+    .describe("No server: `metadata/version-hint.text` of each table, replaced only if unchanged, is the commit."),
 ]);
 
 /** The `warehouse:` block. Also what `--warehouse` means: this block with a location alone. */
@@ -109,9 +132,11 @@ export const warehouseSchema = z
       .min(1)
       .refine((value) => !/^[A-Za-z][A-Za-z0-9+.-]*:\/\//.test(value) || /^(s3:\/\/[^/]+|file:\/\/\/)/.test(value), {
         error: "must be a folder or s3://bucket/prefix",
-      }),
-    catalog: catalog.optional(),
-    s3: s3.optional(),
+      })
+      .meta({ examples: ["./warehouse"] })
+      .describe("A folder, or `s3://bucket/prefix`. A table lies at `<location>/<namespace>/<table>`."),
+    catalog: catalog.optional().describe("Default: `sqlite` for a folder, `object-store` for `s3://`."),
+    s3: s3.optional().describe("How the store of an `s3://` location is reached."),
   })
   .superRefine((value, context) => {
     const remote = value.location.startsWith("s3://");
@@ -136,22 +161,54 @@ export const warehouseSchema = z
 
 const route = z
   .strictObject({
-    from: text(),
-    to: z.string().refine(isTableName, {
-      error: "must be namespace.table: letters, digits, _ and -, ${table}, ${schema}, ${db} and ${topic}",
-    }),
-    mode: z.enum(["upsert", "append"]),
-    key: z.array(text()).min(1).optional(),
-    columns: z.record(z.string(), primitiveType()).default({}),
+    from: text()
+      .meta({ examples: ["shop.*"] })
+      .describe(
+        "A topic, or the table that the messages name (`schema.table` or `db.table`). `*` and `?` are wild; the first entry that matches wins.",
+      ),
+    to: z
+      .string()
+      .refine(isTableName, {
+        error: "must be namespace.table: letters, digits, _ and -, ${table}, ${schema}, ${db} and ${topic}",
+      })
+      .meta({ examples: ["shop.${table}"] })
+      .describe("`namespace.table`. `${table}`, `${schema}`, `${db}` and `${topic}` stand for what matched."),
+    mode: z
+      .enum(["upsert", "append"])
+      .meta({ examples: ["upsert"] })
+      .describe(
+        "`upsert`: the current row of each key. `append`: inserts only; an update, delete or truncate ends the job with exit 65.",
+      ),
+    key: z
+      .array(text())
+      .min(1)
+      .optional()
+      .describe(
+        "Columns that tell rows apart, of an upsert table. Default: what the messages name. Key columns are required.",
+      ),
+    columns: z
+      .record(z.string(), primitiveType())
+      .default({})
+      .describe(
+        "Types of columns by name; they win over what messages declare. The rest is declared or inferred: [formats](../formats.md).",
+      ),
     partition_by: z
       .array(
         z.string().refine(isPartitionExpression, {
           error: "must be a column, year(c), month(c), day(c), hour(c), bucket(n, c) or truncate(n, c)",
         }),
       )
-      .default([]),
-    format_version: z.literal(3).default(3),
-    schema_changes: z.enum(["evolve", "refuse"]).default("evolve"),
+      .default([])
+      .describe(
+        "Iceberg partitions of a table that this job creates: a column, `year(c)`, `month(c)`, `day(c)`, `hour(c)`, `bucket(n, c)`, `truncate(n, c)`.",
+      ),
+    format_version: z.literal(3).default(3).describe("Iceberg format version of a table that this job creates."),
+    schema_changes: z
+      .enum(["evolve", "refuse"])
+      .default("evolve")
+      .describe(
+        "`evolve`: new columns are added, types widened where Iceberg allows it. `refuse`: either ends the job with exit 65.",
+      ),
   })
   .superRefine((value, context) => {
     if (value.mode === "append" && value.key !== undefined) {
@@ -178,10 +235,12 @@ const route = z
 
 const checkpoint = z
   .strictObject({
-    interval: duration().default(10_000),
-    max_rows: whole(1).default(500_000),
-    max_size: size(2 ** 16).default(256 * 2 ** 20),
-    idle_commit: duration().default(300_000),
+    interval: duration().prefault("10s").describe("A checkpoint closes after this time."),
+    max_rows: whole(1).prefault(500_000).describe("A checkpoint closes after this many changes."),
+    max_size: size(2 ** 16)
+      .prefault("256MiB")
+      .describe("A checkpoint closes after this many bytes of changes in memory."),
+    idle_commit: duration().prefault("5m").describe("At most this often the position is committed without rows."),
   })
   .transform((value): CheckpointSettings => ({
     intervalMs: value.interval,
@@ -203,12 +262,19 @@ export function jobSchema<S extends SourceSchema>(sources: readonly S[]): z.ZodT
   const source = z.discriminatedUnion("type", options);
   return z
     .strictObject({
-      name: z.string().regex(/^[a-z0-9-]{1,40}$/, "must be 1 to 40 of a-z, 0-9 and -"),
-      source,
-      warehouse: warehouseSchema,
-      tables: z.array(route).min(1).superRefine(checkTables),
-      checkpoint: checkpoint.prefault({}),
-      memory: size(64 * 2 ** 20).default(512 * 2 ** 20),
+      name: z
+        .string()
+        .regex(/^[a-z0-9-]{1,40}$/, "must be 1 to 40 of a-z, 0-9 and -")
+        .describe("The pipeline's identity: it resumes under this name, and its tag in the tables is `ingest.<name>`."),
+      source: source.describe("Where changes come from."),
+      warehouse: warehouseSchema.describe("Where the tables are."),
+      tables: z.array(route).min(1).superRefine(checkTables).describe("Which changes go to which table, and how."),
+      checkpoint: checkpoint
+        .prefault({})
+        .describe("When rows become a snapshot: whichever of `interval`, `max_rows` and `max_size` comes first."),
+      memory: size(64 * 2 ** 20)
+        .prefault("512MiB")
+        .describe("Byte budget of the process for rows and keys."),
     })
     .transform(({ memory, ...job }) => ({ ...job, memoryBytes: memory })) as unknown as z.ZodType<JobOver<S>>;
 }

@@ -4,7 +4,10 @@ import { durationMs, sizeBytes } from "./units.ts";
 
 /** A setting that holds a duration: `10s`. Gives milliseconds, at least `minimumMs`. */
 export function duration(minimumMs = 1): z.ZodType<number, string> {
-  return z.string().transform((text, context) => {
+  const given = z
+    .string()
+    .meta({ title: "duration", pattern: String.raw`^\d+(\.\d+)?(ms|s|m|h|d)$`, examples: ["10s", "5m"] });
+  return given.transform((text, context) => {
     const value = durationMs(text);
     if (value !== null && value >= minimumMs) return value;
     const problem =
@@ -16,7 +19,12 @@ export function duration(minimumMs = 1): z.ZodType<number, string> {
 
 /** A setting that holds a size: `256MiB`. Gives bytes, at least `minimumBytes`. */
 export function size(minimumBytes = 1): z.ZodType<number, string> {
-  return z.string().transform((text, context) => {
+  const given = z.string().meta({
+    title: "size",
+    pattern: String.raw`^\d+(\.\d+)?(B|kB|KB|MB|GB|KiB|MiB|GiB)$`,
+    examples: ["256MiB"],
+  });
+  return given.transform((text, context) => {
     const value = sizeBytes(text);
     if (value !== null && value >= minimumBytes) return value;
     const problem =
@@ -33,7 +41,7 @@ export function whole(minimum: number, maximum: number = Number.MAX_SAFE_INTEGER
     maximum === Number.MAX_SAFE_INTEGER
       ? `a whole number from ${minimum}`
       : `a whole number from ${minimum} to ${maximum}`,
-  );
+  ).meta({ type: "integer", minimum, ...(maximum === Number.MAX_SAFE_INTEGER ? {} : { maximum }) });
 }
 
 function number(accepts: (value: number) => boolean, expected: string): z.ZodType<number, number | string> {
@@ -48,12 +56,13 @@ function number(accepts: (value: number) => boolean, expected: string): z.ZodTyp
 
 /** `true` or `false`, also as the text that `"${VAR}"` leaves behind. */
 export function flag(): z.ZodType<boolean, boolean | "true" | "false"> {
-  return z.custom<boolean | "true" | "false">(isGiven, REQUIRED).transform((input, context) => {
+  const setting = z.custom<boolean | "true" | "false">(isGiven, REQUIRED).transform((input, context) => {
     if (input === true || input === "true") return true;
     if (input === false || input === "false") return false;
     context.addIssue({ code: "custom", message: `must be true or false, found ${foundText(input)}` });
     return z.NEVER;
   });
+  return setting.meta({ type: "boolean" });
 }
 
 const REQUIRED = { error: "is required", abort: true };
@@ -69,7 +78,8 @@ export function text(): z.ZodType<string, string> {
 
 /** A primitive Iceberg type by its name in the specification: `long`, `decimal(18,2)`, `timestamptz`. */
 export function primitiveType(): z.ZodType<PrimitiveType, string> {
-  return z.string().transform((name, context) => {
+  const given = z.string().meta({ title: "Iceberg type", examples: ["long", "decimal(18,2)", "timestamptz"] });
+  return given.transform((name, context) => {
     try {
       return parsePrimitiveType(name);
     } catch (error) {

@@ -18,9 +18,14 @@ export interface GeneratorSettings {
 export const generatorSchema = z
   .strictObject({
     type: z.literal("generator"),
-    seed: whole(0, 0xffff_ffff).default(1),
-    events: whole(0, 0x7fff_ffff).default(1_000_000),
-    rate: whole(1).optional(),
-    splits: whole(1, 64).default(2),
+    seed: whole(0, 0xffff_ffff).prefault(1).describe("Equal seeds give equal changelogs."),
+    events: whole(0, 0x7fff_ffff).prefault(1_000_000).describe("Where the changelog ends."),
+    rate: whole(1).optional().describe("Events per second. Default: as fast as they are taken."),
+    splits: whole(1, 64)
+      .prefault(2)
+      .describe("Parts that are read side by side. Part of what the changelog is, like the seed."),
   })
-  .transform(({ rate, ...settings }): GeneratorSettings => ({ ...settings, rate: rate ?? null }));
+  .transform(({ rate, ...settings }): GeneratorSettings => ({ ...settings, rate: rate ?? null }))
+  .describe(
+    "A made-up shop's changelog (`shop.customers`, `shop.orders`, `shop.order_events`), for trying things out. Needs no server.",
+  );

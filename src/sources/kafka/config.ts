@@ -47,13 +47,22 @@ export type KafkaJobSource = Omit<KafkaSettings, "clientId" | "groupId"> & {
 };
 
 const tls = z
-  .union([flag(), z.strictObject({ ca: text().optional(), cert: text().optional(), key: text().optional() })])
+  .union([
+    flag(),
+    z.strictObject({
+      ca: text()
+        .optional()
+        .describe("Authorities to trust: a PEM text or the path of a PEM file. Default: those that Node brings."),
+      cert: text().optional().describe("The client's certificate, likewise."),
+      key: text().optional().describe("The client's private key, likewise."),
+    }),
+  ])
   .transform((value): KafkaTls | null => (value === true ? {} : value === false ? null : value));
 
 const sasl = z.strictObject({
-  mechanism: z.enum(["plain", "scram-sha-256", "scram-sha-512"]),
-  username: text(),
-  password: text(),
+  mechanism: z.enum(["plain", "scram-sha-256", "scram-sha-512"]).describe("As the brokers are set up."),
+  username: text().describe("The user."),
+  password: text().describe("Its password; better a `${VARIABLE}` than the text itself."),
 });
 
 const start = z.string().transform((value, context): KafkaStart => {
@@ -81,19 +90,33 @@ export function kafkaSourceSchema(formats: readonly [string, ...string[]]): z.Zo
   return z
     .strictObject({
       type: z.literal("kafka"),
-      brokers: z.array(readable(parseAddress)).min(1),
-      topics: z.array(readable(parseTopic)).min(1),
-      format: z.enum(formats),
-      start: start.default("earliest"),
-      on_lost_offsets: z.enum(["stop", "earliest", "latest"]).default("stop"),
-      tls: tls.default(null),
-      sasl: sasl.optional(),
+      brokers: z
+        .array(readable(parseAddress))
+        .min(1)
+        .meta({ examples: [["localhost:9092"]] })
+        .describe("`host:port` of some brokers; the rest is found through them."),
+      topics: z
+        .array(readable(parseTopic))
+        .min(1)
+        .meta({ examples: [["shop.public.orders"]] })
+        .describe("Topic names, and `/patterns/` that stand for whole names."),
+      format: z.enum(formats).describe("How the messages are written: [formats](../formats.md)."),
+      start: start
+        .prefault("earliest")
+        .describe("`earliest`, `latest` or an RFC 3339 time. Used only where the tables hold no position."),
+      on_lost_offsets: z
+        .enum(["stop", "earliest", "latest"])
+        .default("stop")
+        .describe("When the broker no longer has the position: end with exit 65, or go on at one end, with a warning."),
+      tls: tls.prefault(false).describe("`true`, or whom to trust and who we are. Default: false."),
+      sasl: sasl.optional().describe("How we log in. Default: not at all."),
     })
     .transform(({ on_lost_offsets, sasl: login, ...rest }) => ({
       ...rest,
       onLostOffsets: on_lost_offsets,
       sasl: login ?? null,
-    }));
+    }))
+    .describe("Topics of Apache Kafka, without a consumer group: positions live in the tables.");
 }
 
 /** `host`, `host:port`, `[::1]:9092`. @throws FrazilError `config`. */
