@@ -17,7 +17,7 @@ export async function patiently<T>(
   limitMs: number,
   doing: string,
   attempt: () => Promise<T>,
-  signal?: AbortSignal,
+  { signal, level = "warn" }: { readonly signal?: AbortSignal; readonly level?: "warn" | "debug" } = {},
 ): Promise<T> {
   const startMs = runtime.clock.monotonicMs();
   for (let failures = 1; ; failures++) {
@@ -29,7 +29,7 @@ export async function patiently<T>(
       if (signal?.aborted) throw error;
       if (forMs >= limitMs) throw gaveUp(error, forMs);
       const retryInMs = Math.min(pauseMs(failures, runtime.random), Math.max(1, limitMs - forMs));
-      runtime.log.warn("Kafka does not answer, trying again", {
+      runtime.log[level]("Kafka does not answer, trying again", {
         doing,
         error: error.message,
         forMs: Math.round(forMs),

@@ -208,7 +208,7 @@ class KafkaSource implements Source {
       }
       return starts;
     };
-    return patiently(this.#runtime, this.#outageLimitMs, "starting to read", () => attempt(false), signal);
+    return patiently(this.#runtime, this.#outageLimitMs, "starting to read", () => attempt(false), { signal });
   }
 
   async #offsets(query: OffsetQuery): Promise<Position> {
@@ -241,7 +241,11 @@ class KafkaSource implements Source {
       return { topic: split.slice(0, slash), partition: Number(split.slice(slash + 1)), offset: BigInt(point) };
     });
     try {
-      await log.commitOffsets(this.#settings.groupId, positions);
+      // A cluster's first group has to wait for the topic of group offsets.
+      const commit = (): Promise<void> => log.commitOffsets(this.#settings.groupId, positions);
+      await patiently(this.#runtime, KAFKA_ACKNOWLEDGE_MS, "committing the group's offsets", commit, {
+        level: "debug",
+      });
       this.#acknowledged = new Map([...this.#acknowledged, ...moved]);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
