@@ -3,6 +3,7 @@ import { FrazilError } from "../../core/errors.ts";
 import type { MessageSlab } from "../../core/format.ts";
 import type { TableBinding } from "../../core/table-binding.ts";
 import { JsonFault, ValueFault } from "../json-bytes/fault.ts";
+import { skipValue } from "../json-bytes/skip.ts";
 import { utf8Text } from "../json-bytes/text.ts";
 import type { ColumnSlot } from "./column-slot.ts";
 
@@ -88,9 +89,11 @@ function excerpt(bytes: Uint8Array, start: number, end: number): string {
   return end - start > MAX_EXCERPT ? `${text}…` : text;
 }
 
-/** Roughly where a value ends, for showing it: a string at its quote, anything else at a separator. */
+/** Where the value that an error shows ends: the message itself when the value is malformed. */
 function valueEnd(bytes: Uint8Array, start: number, end: number): number {
-  const text = utf8Text(bytes, start, Math.min(end, start + MAX_EXCERPT * 4));
-  const shown = /^"(?:[^"\\]|\\.)*"|^[^,}\]]+/.exec(text)?.[0];
-  return shown === undefined ? end : start + Buffer.byteLength(shown);
+  try {
+    return skipValue(bytes, start, end);
+  } catch {
+    return end;
+  }
 }

@@ -19,5 +19,7 @@ import { DebeziumJsonDecoder } from "./decoder.ts";
  * unchanged TOAST values makes a column absent, and so does a key that a row without schema lacks.
  */
 export const debeziumJson: Format = {
+  summary: "Debezium's change events as JSON, with the schema in each message or without",
+  namesKey: true,
   createDecoder: (router, notices) => new DebeziumJsonDecoder(router, notices),
 };
