@@ -2,7 +2,7 @@ import { type CommitOutcome, identText, type LoadedTable, type TableChange } fro
 import { FrazilError, must } from "../core/errors.ts";
 import type { CommitContext } from "./context.ts";
 import type { FileNames } from "./names.ts";
-import { growingPauses } from "./pauses.ts";
+import { growingPauses, isOutage } from "./pauses.ts";
 import { type FileChanges, snapshotChange } from "./snapshot-change.ts";
 import type { Stamp } from "./stamp.ts";
 import { checkStillOurs, fencedError, readPipelineTag, type TrackedTable } from "./tracked-table.ts";
@@ -106,10 +106,8 @@ async function attemptOnce(
     runtime.step("commit.answered");
     return outcome;
   } catch (error) {
-    if (error instanceof FrazilError && (error.kind === "unavailable" || error.kind === "io")) {
-      return { outcome: "unknown", cause: error };
-    }
-    throw error;
+    if (!isOutage(error)) throw error;
+    return { outcome: "unknown", cause: error };
   }
 }
 

@@ -14,9 +14,9 @@ import { randomSnapshotId, randomUuid } from "../core/runtime.ts";
 import type { CommitContext } from "./context.ts";
 import { laterOf } from "./merge-position.ts";
 import { fileNames, markerProperty, tagName } from "./names.ts";
-import { growingPauses } from "./pauses.ts";
+import { growingPauses, isOutage } from "./pauses.ts";
 import { NO_FILES, refUpdates, snapshotChange, stampedSnapshot } from "./snapshot-change.ts";
-import type { Stamp } from "./stamp.ts";
+import { readStamp, type Stamp } from "./stamp.ts";
 import { fencedError, readPipelineTag, type TrackedTable } from "./tracked-table.ts";
 
 export interface NewTable {
@@ -48,11 +48,12 @@ export async function openTable(
   const uuid = randomUuid(runtime.random);
   const pauses = growingPauses(runtime, GIVE_UP_AFTER_MS);
   const name = identText(wanted.ident);
-  await catalog.ensureNamespace(wanted.ident.namespace);
-  for (let attempt = 0; ; attempt++) {
+  const attemptOnce = async (attempt: number): Promise<TrackedTable | FrazilError> => {
+    await catalog.ensureNamespace(wanted.ident.namespace);
     const existing = await catalog.loadTable(wanted.ident);
-    if (existing?.metadata.snapshots.some((snapshot) => snapshot.snapshotId === snapshotId) === true) {
-      return tracked(existing, snapshotId, stamp.position);
+    const landed = existing?.metadata.snapshots.find((snapshot) => snapshot.snapshotId === snapshotId);
+    if (existing !== null && landed !== undefined) {
+      return tracked(existing, snapshotId, must(readStamp(landed), "our snapshots are stamped").position);
     }
     const tag = existing === null ? null : readPipelineTag(existing, context.pipeline);
     if (tag !== null && tag.stamp.epoch >= stamp.epoch) {
@@ -77,15 +78,22 @@ export async function openTable(
         throw fencedError(context.pipeline, stamp.epoch, `the anchor table ${held}`, stamp.epoch);
       }
     }
-    await pauses.next(
-      () =>
-        new FrazilError(
-          result.outcome === "conflict" ? "conflict" : "unavailable",
-          "TABLE_NOT_CREATED",
-          `table ${name} could not be brought under the pipeline ${context.pipeline}: ${result.outcome === "conflict" ? result.message : String(result.cause)}`,
-          { hint: "start the job again" },
-        ),
+    return new FrazilError(
+      result.outcome === "conflict" ? "conflict" : "unavailable",
+      "TABLE_NOT_CREATED",
+      `table ${name} could not be brought under the pipeline ${context.pipeline}: ${result.outcome === "conflict" ? result.message : String(result.cause)}`,
+      { hint: "start the job again" },
     );
+  };
+  for (let attempt = 0; ; attempt++) {
+    // A store that goes away after a lost answer must not end the loop: with another snapshot id the table would look like a successor's.
+    const opened = await attemptOnce(attempt).catch((error: unknown) => {
+      if (!isOutage(error)) throw error;
+      runtime.log.warn("a table cannot be opened; trying again", { table: name, cause: error.message });
+      return error;
+    });
+    if (!(opened instanceof FrazilError)) return opened;
+    await pauses.next(() => opened);
   }
 }
 

@@ -4,7 +4,7 @@ import { randomSnapshotId } from "../core/runtime.ts";
 import type { CommitContext } from "./context.ts";
 import { takeover } from "./create-table.ts";
 import { growingPauses } from "./pauses.ts";
-import type { Stamp } from "./stamp.ts";
+import { readStamp, type Stamp } from "./stamp.ts";
 import { fencedError, type PipelineTag, readPipelineTag, type TrackedTable } from "./tracked-table.ts";
 
 const GIVE_UP_AFTER_MS = 300_000;
@@ -37,6 +37,13 @@ export async function fenceTables(
     if (owned.every(({ tag }, index) => tag.snapshot.snapshotId === ids[index])) {
       const tables = owned.map(({ loaded, tag }) => track(loaded, tag.snapshot.snapshotId, tag.stamp));
       return { tables, epoch: highest, checkpoint };
+    }
+    for (const [index, { loaded, tag }] of owned.entries()) {
+      // Our request took effect, and somebody has taken over since: a second one under the same id could not.
+      const landed = loaded.metadata.snapshots.find((snapshot) => snapshot.snapshotId === ids[index]);
+      if (landed === undefined) continue;
+      const { epoch } = must(readStamp(landed), "our snapshots are stamped");
+      throw fencedError(context.pipeline, epoch, `table ${identText(loaded.ident)}`, tag.stamp.epoch);
     }
     const epoch = epochFor(highest);
     const stamps = owned.map(({ tag }): Stamp => ({ ...tag.stamp, epoch }));

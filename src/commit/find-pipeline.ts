@@ -39,8 +39,8 @@ async function findOneByOne(context: CommitContext, mayWrite: (table: TableIdent
   if (ledger === null) return { anchor: null, tables: [], epoch: 1n, checkpoint: 0n, ledger };
   const { anchor } = ledger.ledger;
   const anchorIdent = parseIdent(anchor);
-  if (ledger.ledger.tables.size === 0 && (await context.catalog.loadTable(anchorIdent)) === null) {
-    // The anchor was named but a crash came before its creation: nothing has been committed yet.
+  if (ledger.ledger.tables.size === 0 && !(await isOurs(context, anchorIdent))) {
+    // The anchor was named but a crash came before it was created or adopted: nothing has been committed yet.
     return { anchor: null, tables: [], epoch: ledger.ledger.epoch + 1n, checkpoint: 0n, ledger };
   }
   await requireAnchor(context, anchor);
@@ -84,6 +84,11 @@ async function takeLedger(context: CommitContext, store: LedgerStore, epoch: big
     const taken = await store.swap({ ...current.ledger, epoch }, current.etag);
     if (taken !== null) return taken;
   }
+}
+
+async function isOurs(context: CommitContext, ident: TableIdent): Promise<boolean> {
+  const loaded = await context.catalog.loadTable(ident);
+  return loaded !== null && readPipelineTag(loaded, context.pipeline) !== null;
 }
 
 /** The pipeline's tables that the job may write to. */

@@ -40,6 +40,7 @@ export class LedgerStore {
 
   /**
    * Puts the ledger if it is absent (`etag` null) or still the one read under `etag`. Null when another write came first.
+   * @throws FrazilError `unavailable` when it is certain only that nobody else has written meanwhile.
    * An ambiguous answer is resolved by reading back: only this process writes its epoch's bytes.
    */
   async swap(ledger: Ledger, etag: string | null): Promise<TaggedLedger | null> {
@@ -55,7 +56,7 @@ export class LedgerStore {
     }
     const found = await this.#io.readTagged(this.#location);
     if (found !== null && Buffer.compare(found.bytes, bytes) === 0) return { ledger, etag: found.etag };
-    if (found !== null && found.etag === etag) {
+    if ((found?.etag ?? null) === etag) {
       throw new FrazilError("unavailable", "LEDGER_WRITE", `the ledger ${this.#location} could not be replaced`);
     }
     return null;

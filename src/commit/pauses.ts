@@ -1,3 +1,4 @@
+import { FrazilError } from "../core/errors.ts";
 import type { Runtime } from "../core/runtime.ts";
 
 const FIRST_PAUSE_MS = 50;
@@ -7,6 +8,11 @@ const LONGEST_PAUSE_MS = 10_000;
 export interface Pauses {
   /** Waits before the next attempt. @throws the given error when the time is used up. */
   next(giveUp: () => Error): Promise<void>;
+}
+
+/** Whether an error may pass by waiting: a server that cannot be reached, a store that refuses to write. */
+export function isOutage(error: unknown): error is FrazilError {
+  return error instanceof FrazilError && (error.kind === "unavailable" || error.kind === "io");
 }
 
 /** Each pause is up to twice as long as the last, at a random point of its second half so that two writers do not move in step. */

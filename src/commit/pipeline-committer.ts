@@ -8,6 +8,7 @@ import { type NewTable, openTable } from "./create-table.ts";
 import { claimAnchor, findPipeline } from "./find-pipeline.ts";
 import { laterOf, reachedByAll, samePosition, withinCut } from "./merge-position.ts";
 import { fileNames, type FileNames } from "./names.ts";
+import { growingPauses, isOutage } from "./pauses.ts";
 import { type Ledger, LedgerStore, type TaggedLedger } from "./ledger.ts";
 import { type FileChanges, NO_FILES } from "./snapshot-change.ts";
 import type { Stamp } from "./stamp.ts";
@@ -23,6 +24,9 @@ export interface CommittedTable {
   readonly table: TrackedTable;
   readonly snapshotId: bigint;
 }
+
+/** How long a store that is gone is waited for when the ledger is to be written. */
+const LEDGER_PATIENCE_MS = 600_000;
 
 /**
  * One process's hold on a pipeline: its epoch, its tables, and the only way to commit a checkpoint.
@@ -206,19 +210,33 @@ export class PipelineCommitter {
   }
 
   async #writeLedger(ledger: Ledger): Promise<void> {
-    const store = this.#ledgerStore;
-    this.#context.runtime.step("ledger.sent");
-    let swapped = await store.swap(ledger, this.#ledger?.etag ?? null);
-    if (swapped === null) {
-      // A request of ours whose answer was lost may have landed late: then the ledger still carries our epoch.
-      const current = await store.read();
-      if (current === null || current.ledger.epoch > this.#epoch) {
-        throw fencedError(this.#context.pipeline, this.#epoch, "the ledger", current?.ledger.epoch ?? 0n);
+    const { runtime } = this.#context;
+    const pauses = growingPauses(runtime, LEDGER_PATIENCE_MS);
+    runtime.step("ledger.sent");
+    for (;;) {
+      try {
+        this.#ledger = await this.#swapLedger(ledger);
+        break;
+      } catch (error) {
+        if (!isOutage(error)) throw error;
+        runtime.log.warn("the ledger cannot be written; trying again", { cause: error.message });
+        await pauses.next(() => error);
       }
-      swapped = await store.swap(ledger, current.etag);
-      if (swapped === null) throw fencedError(this.#context.pipeline, this.#epoch, "the ledger", this.#epoch + 1n);
     }
-    this.#ledger = swapped;
-    this.#context.runtime.step("ledger.answered");
+    runtime.step("ledger.answered");
+  }
+
+  async #swapLedger(ledger: Ledger): Promise<TaggedLedger> {
+    const store = this.#ledgerStore;
+    const swapped = await store.swap(ledger, this.#ledger?.etag ?? null);
+    if (swapped !== null) return swapped;
+    // A request of ours whose answer was lost may have landed late: then the ledger still carries our epoch, and our anchor.
+    const current = await store.read();
+    if (current === null || current.ledger.epoch > this.#epoch || current.ledger.anchor !== ledger.anchor) {
+      throw fencedError(this.#context.pipeline, this.#epoch, "the ledger", current?.ledger.epoch ?? 0n);
+    }
+    const again = await store.swap(ledger, current.etag);
+    if (again === null) throw fencedError(this.#context.pipeline, this.#epoch, "the ledger", this.#epoch + 1n);
+    return again;
   }
 }

@@ -1,7 +1,7 @@
-import { growingPauses } from "../commit/pauses.ts";
+import { growingPauses, isOutage } from "../commit/pauses.ts";
 import type { CommittedTable, PipelineCommitter } from "../commit/pipeline-committer.ts";
 import type { ChangeBatch } from "../core/change-batch.ts";
-import { FrazilError, must } from "../core/errors.ts";
+import { must } from "../core/errors.ts";
 import type { Position } from "../core/position.ts";
 import type { CommitContext } from "../commit/context.ts";
 import type { RuleRouter } from "../sink/router.ts";
@@ -80,7 +80,7 @@ export class Checkpointer {
         }
         return prepared;
       } catch (error) {
-        if (!(error instanceof FrazilError && (error.kind === "unavailable" || error.kind === "io"))) throw error;
+        if (!isOutage(error)) throw error;
         this.#observer.notice(`waiting for the store: ${error.message}`);
         await pauses.next(() => error);
       }

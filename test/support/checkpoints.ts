@@ -31,7 +31,7 @@ export function memoryWarehouse(kind: "memory" | "object-store"): Warehouse {
         try {
           warehouse.fault(String(property), String(parameters[0]));
         } catch (error) {
-          return Promise.reject(error as Error);
+          return Promise.reject(error);
         }
         return value.apply(target, parameters) as unknown;
       };
@@ -74,6 +74,8 @@ export function change(stream: string, text: string): ScriptedChange {
   return { stream, op, id: BigInt(id || "0"), part, value: value === undefined ? null : BigInt(value) };
 }
 
+let processes = 0;
+
 /** One process of a pipeline, checkpoint by checkpoint, on one split `t/0`. */
 export class Process {
   readonly runtime: VirtualRuntime;
@@ -102,7 +104,7 @@ export class Process {
     this.reached = committer.resumePosition() ?? new Map([["t/0", "0"]]);
   }
 
-  static async start(warehouse: Warehouse, rules: TableRule[], seed = 1): Promise<Process> {
+  static async start(warehouse: Warehouse, rules: TableRule[], seed = ++processes): Promise<Process> {
     const runtime = virtualRuntime(seed);
     const context: CommitContext = {
       pipeline: "test",
