@@ -19,7 +19,7 @@ import { KEY_WORDS } from "./key-words.ts";
 import type { Selection } from "./selection.ts";
 import type { TableState } from "./table-state.ts";
 
-/** Whether some update among the rows leaves out a column that its batch has: its value is then the row's current one, not null. */
+/** Whether some update or key change among the rows leaves out a column that its batch has: its value is then the row's current one, not null. */
 export function hasAbsentValues(batches: readonly BufferedBatch[]): boolean {
   return batches.some(({ batch, from }) =>
     batch.absent.some((bitmap) => bitmap !== null && hasAbsentUpdate(batch, bitmap, from)),
@@ -31,18 +31,19 @@ function hasAbsentUpdate(batch: BufferedBatch["batch"], bitmap: Uint8Array, from
   for (let row = from; row < batch.length; row++) {
     const byte = bitmap[row >> 3] as number;
     if (byte === 0) row |= 7;
-    else if ((byte & (1 << (row & 7))) !== 0 && batch.ops[row] === Op.update) return true;
+    else if (isSet(bitmap, row) && (batch.ops[row] === Op.update || isKeyChange(batch, row))) return true;
   }
   return false;
 }
 
 /**
  * Where one column's values of the rows to be written come from when updates leave columns out: the last change of the same key in the
- * checkpoint that sent it, else the row that the table holds now, read by position. Inserts without a value mean null.
+ * checkpoint that sent it, else the row that the table holds now, read by position. Inserts without a value mean null, but for those of a
+ * key change: the value stood in the row of the old key.
  *
  * @param locations where the table holds each row to be written now.
  * @returns the plan, and whether it read from the table (then it belongs to the mirrored snapshot only).
- * @throws FrazilError `data` when an update of a row that is nowhere to be found leaves the column out: null would be a wrong value.
+ * @throws FrazilError `data` when a change leaves the column out and no row is known to take it from: null would be a wrong value.
  */
 export async function planWithAbsent(
   io: FileIO,
@@ -65,7 +66,7 @@ export async function planWithAbsent(
   }
   const nullSource = sources.length;
   const tableSource = sources.length + 1;
-  const latest = latestSent(batches, keysOf, bitmaps, nullSource);
+  const latest = latestSent(batches, keysOf, bitmaps, nullSource, tableSource);
   const sourceOf = selection.sourceOf.slice();
   const rows = selection.rows.slice();
   const wanted: number[] = [];
@@ -74,19 +75,19 @@ export async function planWithAbsent(
     const row = rows[i] as number;
     const bitmap = bitmaps[source] ?? null;
     const { batch } = must(batches[source], "a batch");
-    if (bitmap === null || batch.ops[row] !== Op.update || ((bitmap[row >> 3] as number) & (1 << (row & 7))) === 0)
-      continue;
+    if (bitmap === null || !isSet(bitmap, row)) continue;
+    if (batch.ops[row] !== Op.update && !isKeyChange(batch, row)) continue;
     const slot = latest.find(selection.keys, i * KEY_WORDS);
-    if (slot >= 0) {
+    if (slot >= 0 && latest.fileAt(slot) !== tableSource) {
       sourceOf[i] = latest.fileAt(slot);
       rows[i] = latest.positionAt(slot);
       continue;
     }
-    if (selection.truncated || !isLive(state.files, locations, i)) {
+    if (slot >= 0 || selection.truncated || !isLive(state.files, locations, i)) {
       throw new FrazilError(
         "data",
         "ABSENT_VALUE",
-        `table ${target}: an update of ${batch.split} before point ${batch.points.after(row)} leaves out column ${field.name}, and the table holds no row of that key to take it from`,
+        `table ${target}: a change of ${batch.split} before point ${batch.points.after(row)} leaves out column ${field.name}, and no row of its key is known to take it from`,
         {
           hint: "let the source send whole rows (PostgreSQL: REPLICA IDENTITY FULL), or load the topic from its start",
         },
@@ -100,14 +101,18 @@ export async function planWithAbsent(
   return { plan: { sources: [...sources, null, fetched], sourceOf, rows }, fromTable: fetched !== null };
 }
 
-/** For each key the last row of the checkpoint that says what the column is: a sent value, or null by an insert or a delete. */
+/**
+ * For each key the last row of the checkpoint that says what the column is: a sent value, or null by an insert or a delete.
+ * `lostSource` stands where that row took over another key's and left the column out.
+ */
 function latestSent(
   batches: readonly BufferedBatch[],
   keysOf: readonly Uint32Array[],
   bitmaps: readonly (Uint8Array | null)[],
   nullSource: number,
+  lostSource: number,
 ): KeyMap {
-  const latest = new KeyMap();
+  let latest = new KeyMap();
   for (const [source, { batch, from }] of batches.entries()) {
     const bitmap = bitmaps[source] ?? null;
     const sends = batch.fields.length > 0;
@@ -115,14 +120,23 @@ function latestSent(
       const op = batch.ops[row];
       const at = row * KEY_WORDS;
       const keys = must(keysOf[source], "keys of a batch");
-      if (op === Op.delete) latest.put(keys, at, nullSource, 0);
-      else if (op === Op.insert) latest.put(keys, at, source, row);
-      else if (sends && (bitmap === null || ((bitmap[row >> 3] as number) & (1 << (row & 7))) === 0)) {
-        latest.put(keys, at, source, row);
-      }
+      const sent = sends && (bitmap === null || !isSet(bitmap, row));
+      if (op === Op.truncate) latest = new KeyMap();
+      else if (op === Op.delete) latest.put(keys, at, nullSource, 0);
+      else if (op === Op.insert && !sent && isKeyChange(batch, row)) latest.put(keys, at, lostSource, 0);
+      else if (op === Op.insert || sent) latest.put(keys, at, source, row);
     }
   }
   return latest;
+}
+
+function isSet(bitmap: Uint8Array, row: number): boolean {
+  return ((bitmap[row >> 3] as number) & (1 << (row & 7))) !== 0;
+}
+
+/** Whether a row is the second half of a key change: an insert that shares its point with the delete before it. */
+function isKeyChange({ ops, points }: BufferedBatch["batch"], row: number): boolean {
+  return row > 0 && ops[row] === Op.insert && ops[row - 1] === Op.delete && points.after(row - 1) === points.after(row);
 }
 
 /** The column's present values of the rows `wanted`, in their order. */
@@ -142,10 +156,18 @@ async function currentValues(
     const byPosition = new Map(members.map((index) => [locations.positions[wanted[index] as number] as number, index]));
     let first = 0;
     for await (const batch of readDataFile(io, entry.live.file, schema, [field.id])) {
+      const column = must(batch.columns[0], "one column asked for");
+      // Copied out: a reference would keep the whole column of every touched file in memory.
+      const values = createBuilder(field.type);
+      const indexes: number[] = [];
       for (const [position, index] of byPosition) {
         if (position < first || position >= first + batch.length) continue;
-        found[index] = { column: must(batch.columns[0], "one column asked for"), row: position - first };
+        if (isValid(column, position - first)) values.appendFrom(column, position - first);
+        else values.appendNull();
+        indexes.push(index);
       }
+      const copied = values.finish();
+      for (const [row, index] of indexes.entries()) found[index] = { column: copied, row };
       first += batch.length;
     }
   }

@@ -52,6 +52,8 @@ export class TableWriter {
   readonly #batches: BufferedBatch[] = [];
   #table: TrackedTable | null;
   #state: TableState | null = null;
+  /** How many key columns were dates when the state was made. */
+  #keyDates = 0;
   #bufferedRows = 0;
   #bufferedBytes = 0;
 
@@ -160,7 +162,7 @@ export class TableWriter {
 
   async #prepareUpsert(table: TrackedTable, batches: readonly BufferedBatch[]): Promise<PreparedTable> {
     const { io, runtime } = this.#context;
-    const state = this.#keyedState(table);
+    const state = this.#keyedState(table, batches);
     await followHead(io, state, table.loaded);
     const keysOf = batches.map((buffered) => this.#keysOf(table, state, buffered));
     const selection = selectLast(batches, keysOf);
@@ -223,20 +225,21 @@ export class TableWriter {
     return { planOf: (field) => plans.get(field.id) ?? plain(field), fromTable };
   }
 
-  #keyedState(table: TrackedTable): TableState {
-    if (this.#state !== null) return this.#state;
-    const declared = this.#declaredKeyOrNull();
-    const identifiers = identifierNames(currentSchema(table.loaded.metadata));
-    const key = identifiers.length > 0 ? identifiers : (declared ?? []);
+  #keyedState(table: TrackedTable, batches: readonly BufferedBatch[]): TableState {
+    const { metadata } = table.loaded;
+    if (metadata.formatVersion < 3) throw noVectors(table);
+    const schema = currentSchema(metadata);
+    const identifiers = identifierNames(schema);
+    const key = this.#state?.key ?? (identifiers.length > 0 ? identifiers : (this.#declaredKeyOrNull() ?? []));
     if (key.length === 0) throw this.#noKey();
-    if (declared !== null && !sameNames(declared, key)) {
-      throw new FrazilError(
-        "config",
-        "KEY_CHANGED",
-        `table ${table.name} has the key [${key.join(", ")}], the job or its messages say [${declared.join(", ")}]`,
-        { hint: `set key: [${key.join(", ")}], or load into a new table` },
-      );
+    for (const { batch } of batches) {
+      const declared = this.routed.rule.key ?? batch.key;
+      if (declared !== null && !sameNames(declared, key)) throw keyChanged(table, key, declared);
     }
+    // A date that became a timestamp has other words than those that its keys were learned under. Other widenings keep them.
+    const dates = keyFields(schema, key).filter(({ type }) => type.kind === "date").length;
+    if (this.#state !== null && this.#keyDates === dates) return this.#state;
+    this.#keyDates = dates;
     this.#state = {
       files: new FileTable(),
       resolver: memoryResolver(),
@@ -367,6 +370,25 @@ function applyCommitted(
     );
   }
   state.snapshotId = head.snapshotId;
+}
+
+/** Upserts need deletion vectors, which came with format version 3. */
+function noVectors(table: TrackedTable): FrazilError {
+  return new FrazilError(
+    "unsupported",
+    "UPSERT_FORMAT_VERSION",
+    `table ${table.name} has format version ${table.loaded.metadata.formatVersion}; mode: upsert expects 3, which has deletion vectors`,
+    { hint: "upgrade the table's format-version to 3, or use mode: append" },
+  );
+}
+
+function keyChanged(table: TrackedTable, key: readonly string[], declared: readonly string[]): FrazilError {
+  return new FrazilError(
+    "config",
+    "KEY_CHANGED",
+    `table ${table.name} has the key [${key.join(", ")}], the job or its messages say [${declared.join(", ")}]`,
+    { hint: `set key: [${key.join(", ")}], or load into a new table` },
+  );
 }
 
 function sameNames(a: readonly string[], b: readonly string[]): boolean {
