@@ -87,6 +87,11 @@ export class PipelineCommitter {
     );
   }
 
+  /** The splits that some table has a point of. */
+  knownSplits(): ReadonlySet<string> {
+    return new Set([...this.#tables.values()].flatMap((table) => [...table.position.keys()]));
+  }
+
   /** The position that the source may forget: on it or before it every table is complete. */
   get acknowledged(): Position {
     return this.#acknowledged;

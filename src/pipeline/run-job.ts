@@ -38,7 +38,7 @@ export async function runJob(job: JobRun): Promise<JobSummary> {
     const committer = await PipelineCommitter.start(context, mayWrite);
     const resumeFrom = committer.resumePosition();
     job.observer.started({ epoch: committer.epoch, resumeFrom, checkpoint: committer.checkpoint });
-    const from = startPoints(resumeFrom, await source.startPosition());
+    const from = startPoints(resumeFrom, await source.startPosition(), committer.knownSplits());
     const target = job.end.caughtUp ? await source.endPosition() : null;
     const run = new Run(
       job,
@@ -175,6 +175,8 @@ class Run {
     const wake = new AbortController();
     const onStop = () => wake.abort();
     this.#job.stop.addEventListener("abort", onStop);
+    // A signal during the checkpoint before has been and gone.
+    if (this.#job.stop.aborted) onStop();
     const dueMs = this.#lastCheckpointMs + this.#job.checkpoint.intervalMs - startedMs;
     const leftMs = this.#job.end.afterMs === null ? dueMs : this.#startedMs + this.#job.end.afterMs - startedMs;
     try {

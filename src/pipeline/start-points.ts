@@ -4,13 +4,16 @@ import type { Source } from "../core/source.ts";
 /**
  * Where reading begins. Committed positions rule. A split without one is read by the job's `start` when its whole stream is new to the
  * pipeline; when the pipeline knows other splits of the stream it was added since (a new topic partition) and is read from its very start.
+ *
+ * @param known splits that some table has a point of. After a crash between two tables one may lack what another has: by `start: latest`
+ *   the changes since would be skipped.
  */
-export function startPoints(committed: Position | null, byPolicy: Position): Position {
+export function startPoints(committed: Position | null, byPolicy: Position, known: Iterable<string>): Position {
   if (committed === null) return byPolicy;
-  const known = new Set([...committed.keys()].map(streamOf));
+  const streams = new Set([...committed.keys(), ...known].map(streamOf));
   const from = new Map(committed);
   for (const [split, point] of byPolicy) {
-    if (!from.has(split) && !known.has(streamOf(split))) from.set(split, point);
+    if (!from.has(split) && !streams.has(streamOf(split))) from.set(split, point);
   }
   return from;
 }

@@ -178,7 +178,8 @@ describe("keys", () => {
     await process.checkpointOf([days], 2);
     const times = batchOf(process, { id: { kind: "timestamp" }, part: TEXT }, [["update", 86_400_000_000n, "y"]], 2);
     await process.checkpointOf([times], 3);
-    expect((await rowsOf(warehouse)).map((row) => row.split("|")[1]).toSorted()).toEqual(["x", "y"]);
+    const rows = await rowsOf(warehouse);
+    expect([rows.length, rows.filter((row) => row.endsWith("|y")).length]).toEqual([2, 1]);
   });
 
   it("that the messages name otherwise than before are refused", async () => {

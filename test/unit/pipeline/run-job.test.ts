@@ -1,0 +1,108 @@
+import { describe, expect, it } from "vitest";
+import type { Position } from "../../../src/core/position.ts";
+import type { JobRun, JobSummary } from "../../../src/pipeline/job-run.ts";
+import { runJob } from "../../../src/pipeline/run-job.ts";
+import { startPoints } from "../../../src/pipeline/start-points.ts";
+import { change, memoryWarehouse, storeGone, upsertRule, type Warehouse } from "../../support/checkpoints.ts";
+import { batches, type ScriptedChange, scriptSource } from "../../support/script-source.ts";
+import { tableRows } from "../../support/table-rows.ts";
+import { virtualRuntime } from "../../support/virtual-runtime.ts";
+
+const rowsOf = (warehouse: Warehouse) => tableRows(warehouse.io, warehouse.catalog, { namespace: ["shop"], name: "a" });
+
+function job(
+  warehouse: Warehouse,
+  changes: readonly ScriptedChange[],
+  given: Partial<JobRun> = {},
+): Promise<JobSummary> {
+  const runtime = virtualRuntime(5);
+  return runJob({
+    pipeline: "test",
+    rules: [upsertRule("a")],
+    checkpoint: { intervalMs: 3_600_000, maxRows: 2, maxSizeBytes: 1 << 20, idleCommitMs: 3_600_000 },
+    memoryBytes: 1 << 26,
+    warehouseLocation: "mem://w",
+    catalog: warehouse.catalog,
+    io: warehouse.io,
+    runtime,
+    createSource: (router) => scriptSource(new Map([["t/0", changes]]), router, runtime.random),
+    end: { caughtUp: true, afterMs: null, maxRows: null },
+    stop: new AbortController().signal,
+    observer: { started() {}, progress() {}, committed() {}, notice() {} },
+    ...given,
+  });
+}
+
+describe("a job that runs until it has caught up", () => {
+  it("ends at once, without a table, when there is nothing to read", async () => {
+    const warehouse = memoryWarehouse("memory");
+    expect(await job(warehouse, [])).toMatchObject({ reason: "caught-up", rows: 0, checkpoints: 0 });
+    expect(await warehouse.catalog.listTables(["shop"])).toEqual([]);
+  });
+
+  it("reads nothing twice", async () => {
+    const warehouse = memoryWarehouse("memory");
+    const changes = ["+1:x:1", "+2:x:2", "-1"].map((text) => change("a", text));
+    expect((await job(warehouse, changes)).rows).toBe(3);
+    expect((await job(warehouse, changes)).rows).toBe(0);
+    expect(await rowsOf(warehouse)).toEqual(["2|x|2"]);
+  });
+});
+
+describe("a job that is stopped", () => {
+  it("ends although the signal came while a checkpoint was being committed and the source is silent", async () => {
+    const warehouse = memoryWarehouse("memory");
+    const stop = new AbortController();
+    const summary = await job(warehouse, [], {
+      stop: stop.signal,
+      end: { caughtUp: false, afterMs: null, maxRows: null },
+      createSource: (router) => ({
+        ...scriptSource(new Map(), router, { uint32: () => 0 }),
+        async *read(_, signal) {
+          const rows = ["+1:x:1", "+2:x:2"].map((text) => change("a", text));
+          yield { changes: batches("t/0", rows, 0, router), ends: new Map([["t/0", "2"]]), records: 2 };
+          await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
+        },
+      }),
+      observer: { started() {}, progress() {}, notice() {}, committed: () => stop.abort() },
+    });
+    expect(summary).toMatchObject({ reason: "stopped", rows: 2, checkpoints: 1 });
+  });
+});
+
+describe("a store that is gone for a while", () => {
+  it("is waited for, with a reason that is shown, in the middle of preparing and committing", async () => {
+    const warehouse = memoryWarehouse("object-store");
+    const notices: string[] = [];
+    const failing = new Set<string>();
+    warehouse.fault = (operation, location) => {
+      const kind = location.replace(/^.*\./, ".");
+      if (operation.startsWith("read") || failing.has(operation + kind) || failing.size > 40) return;
+      failing.add(operation + kind);
+      throw storeGone();
+    };
+    const changes = ["+1:x:1", "+2:x:2", "~1:y:1", "-2", "+3:x:3"].map((text) => change("a", text));
+    await job(warehouse, changes, {
+      observer: { started() {}, progress() {}, committed() {}, notice: (text) => void notices.push(text) },
+    });
+    expect(failing.size).toBeGreaterThan(4);
+    expect(notices.some((text) => text.startsWith("waiting for the store"))).toBe(true);
+    expect(await rowsOf(warehouse)).toEqual(["1|y|1", "3|x|3"]);
+  });
+});
+
+describe("where reading begins", () => {
+  const at = (points: Record<string, string>): Position => new Map(Object.entries(points));
+
+  it("is the policy's for a new pipeline and for new streams", () => {
+    expect(startPoints(null, at({ "t/0": "9" }), [])).toEqual(at({ "t/0": "9" }));
+    expect(startPoints(at({ "t/0": "5" }), at({ "t/0": "9", "u/0": "7" }), ["t/0"])).toEqual(
+      at({ "t/0": "5", "u/0": "7" }),
+    );
+  });
+
+  it("is the very start for a new split of a known stream, also of one that only some table knows", () => {
+    expect(startPoints(at({ "t/0": "5" }), at({ "t/1": "9" }), ["t/0"])).toEqual(at({ "t/0": "5" }));
+    expect(startPoints(at({ "t/0": "5" }), at({ "u/0": "9" }), ["t/0", "u/0"])).toEqual(at({ "t/0": "5" }));
+  });
+});
