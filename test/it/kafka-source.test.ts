@@ -300,7 +300,7 @@ describe.skipIf(missing !== null)(withReason("source kafka", missing), () => {
     const { source, messages, lines } = open(["outage"]);
     await source.open();
     let restarted = false;
-    let restarting: Promise<void> | null = null;
+    let restarting = Promise.resolve();
     await read(source, await source.startPosition(), (position) => {
       if (!restarted && messages.length >= 6) {
         restarted = true;

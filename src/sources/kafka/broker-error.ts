@@ -50,6 +50,7 @@ function unavailableHint(error: KafkajsError, tls: boolean): string {
   if (error.code === "ENOTFOUND" || error.code === "EAI_AGAIN") {
     return "brokers tell clients where to go: the name may come from the broker's `advertised.listeners`, not from the job";
   }
+  if (tls && /TLS|SSL/.test(error.message)) return "does this listener speak TLS?";
   if (!tls && /closed|ECONNRESET/i.test(error.message)) return "does this listener expect TLS or SASL?";
   return "check `source.brokers` and that the broker runs";
 }

@@ -100,7 +100,7 @@ export function kafkaSourceSchema(formats: readonly [string, ...string[]]): z.Zo
         .min(1)
         .meta({ examples: [["shop.public.orders"]] })
         .describe("Topic names, and `/patterns/` that stand for whole names."),
-      format: z.enum(formats).describe("How the messages are written: [formats](../formats.md)."),
+      format: z.enum(formats).describe("How the messages are written."),
       start: start
         .prefault("earliest")
         .describe("`earliest`, `latest` or an RFC 3339 time. Used only where the tables hold no position."),
@@ -121,7 +121,7 @@ export function kafkaSourceSchema(formats: readonly [string, ...string[]]): z.Zo
 
 /** `host`, `host:port`, `[::1]:9092`. @throws FrazilError `config`. */
 export function parseAddress(broker: string): Address {
-  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^\s:/[\]]+))(?::(\d{1,5}))?$/.exec(broker);
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^\s:/,[\]]+))(?::(\d{1,5}))?$/.exec(broker);
   const port = Number(match?.[3] ?? 9092);
   if (match === null || port < 1 || port > 65535) {
     throw new FrazilError("config", "KAFKA_BROKER", `expected a broker as host:port, found "${broker}"`);

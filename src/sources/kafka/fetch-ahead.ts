@@ -296,6 +296,7 @@ export class FetchAhead {
     this.#runtime.log.warn("Kafka topic partitions cannot be read, trying again", {
       splits: splits.length === 1 ? first.name : `${first.name} and ${splits.length - 1} more`,
       error: error.message,
+      hint: error.hint,
       forMs: Math.round(nowMs - sinceMs),
       retryInMs: Math.round((first.trouble?.untilMs ?? nowMs) - nowMs),
     });
@@ -347,6 +348,15 @@ export class FetchAhead {
       else {
         split.leader = partition.leader;
         split.missingSinceMs = null;
+      }
+    }
+    for (const { topic, error } of topics) {
+      if (error !== "LEADER_NOT_AVAILABLE") continue;
+      // The topic is there, only nobody can say yet what of it: its splits are not gone.
+      for (const split of this.#splits.values()) {
+        if (split.topic !== topic) continue;
+        known.add(split.name);
+        split.leader = null;
       }
     }
     const leaderless = [...this.#splits.values()].filter(({ name, leader }) => known.has(name) && leader === null);

@@ -112,7 +112,7 @@ const { createErrorFromCode } = require("kafkajs/src/protocol/error") as {
 export function errorName(code: number): string | null {
   if (code === 0) return null;
   const { type } = createErrorFromCode(code);
-  return type === undefined || (type === "UNKNOWN" && code !== -1) ? `ERROR_${code}` : type;
+  return type === "KAFKAJS_UNKNOWN_ERROR_CODE" ? `ERROR_${code}` : type;
 }
 
 // After each answer kafkajs 2.2.4 sets a timer to look at requests that wait, and where none does its time lies in the past, which

@@ -32,6 +32,7 @@ export async function patiently<T>(
       runtime.log[level]("Kafka does not answer, trying again", {
         doing,
         error: error.message,
+        hint: error.hint,
         forMs: Math.round(forMs),
         retryInMs,
       });

@@ -50,6 +50,7 @@ class KafkaSource implements Source {
   readonly #subscription;
   readonly #seeds;
   #log: KafkaLog | null;
+  #reading: FetchAhead | null = null;
   #acknowledged: Position = new Map();
   #toAcknowledge: Position | null = null;
   #acknowledging: Promise<void> | null = null;
@@ -96,6 +97,7 @@ class KafkaSource implements Source {
       },
       starts,
     );
+    this.#reading = fetched;
     const wake = (): void => fetched.wake();
     signal.addEventListener("abort", wake);
     try {
@@ -140,6 +142,7 @@ class KafkaSource implements Source {
   }
 
   async close(): Promise<void> {
+    this.#reading?.stop();
     await this.#log?.close();
     this.#log = null;
   }

@@ -4,6 +4,9 @@ import { BadCompression } from "./bad-compression.ts";
 const XERIAL_MAGIC = [0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0x00] as const;
 const XERIAL_HEADER_BYTES = 16;
 
+/** How many bytes tell a copy's distance, by the lowest two bits of its tag; 0 is a literal. */
+const DISTANCE_BYTES = [0, 1, 2, 4] as const;
+
 /**
  * Decompresses snappy: the frame of snappy-java, which Java's producer writes (big-endian length and raw block, again and again),
  * or one raw block, which librdkafka writes. Format: google/snappy, `format_description.txt`.
@@ -77,22 +80,23 @@ function unsnappyBlock(block: Uint8Array, from: number, output: Buffer, start: n
       to += length;
       continue;
     }
-    if ((tag & 3) === 1) {
+    const distanceBytes = DISTANCE_BYTES[tag & 3] as number;
+    if (at + distanceBytes > block.length) throw new BadCompression("a snappy copy without a distance");
+    if (distanceBytes === 1) {
       length = ((tag >>> 2) & 7) + 4;
-      distance = ((tag >>> 5) << 8) | (block[at] ?? 0);
-      at += 1;
+      distance = ((tag >>> 5) << 8) | (block[at] as number);
     } else {
-      const wide = (tag & 3) === 3;
       length = (tag >>> 2) + 1;
-      distance = (block[at] ?? 0) | ((block[at + 1] ?? 0) << 8);
-      if (wide) distance += (block[at + 2] ?? 0) * 0x10000 + (block[at + 3] ?? 0) * 0x1000000;
-      at += wide ? 4 : 2;
+      distance = (block[at] as number) | ((block[at + 1] as number) << 8);
+      // Blocks are far smaller than 2^31: a distance that would not fit comes out negative, and is refused.
+      if (distanceBytes === 4) distance |= ((block[at + 2] as number) << 16) | ((block[at + 3] as number) << 24);
     }
-    if (distance === 0 || to - distance < start || to + length > end || at > block.length) {
+    at += distanceBytes;
+    if (distance <= 0 || to - distance < start || to + length > end) {
       throw new BadCompression("a snappy copy from outside its block");
     }
     // Byte by byte, as a copy may overlap what it writes.
-    for (const stop = to + length; to < stop; to++) output[to] = output[to - distance] as number;
+    for (let copied = to - distance, stop = to + length; to < stop;) output[to++] = output[copied++] as number;
   }
   if (to !== end) throw new BadCompression("a snappy block that is too short");
 }
