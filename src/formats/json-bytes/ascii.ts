@@ -17,7 +17,7 @@ export const CLOSE_BRACKET = 0x5d;
 export const LETTER_E = 0x45;
 export const LETTER_T = 0x54;
 export const LETTER_Z = 0x5a;
-export const LETTER_a = 0x61;
+
 export const LETTER_e = 0x65;
 export const LETTER_f = 0x66;
 export const LETTER_n = 0x6e;
