@@ -1,11 +1,12 @@
 import { readFileSync } from "node:fs";
 import { findPackageJSON } from "node:module";
-import { Command, InvalidArgumentError, Option } from "commander";
-import { durationMs } from "../config/units.ts";
+import { Command, Option } from "commander";
 import { must } from "../core/errors.ts";
 import type { RunOptions } from "./commands/run.ts";
-import type { CliContext } from "./context.ts";
-import { addGlobalOptions, readGlobals } from "./globals.ts";
+import { addGlobalOptions } from "./globals.ts";
+import { addInspectVerbs } from "./inspect-verbs.ts";
+import { addJobFileVerbs } from "./job-file-verbs.ts";
+import { countOption, durationOption, verb } from "./verb.ts";
 
 /**
  * The command line: every verb with its arguments. What a verb needs is loaded when it runs, so that `--version` and `--help` are
@@ -69,36 +70,14 @@ export function createProgram(): Command {
       ),
     );
 
+  addInspectVerbs(program);
+  addJobFileVerbs(program);
   return program;
 }
 
 const GLOBAL_HELP = `
 Global options may also be given as FRAZIL_JSON, FRAZIL_QUIET, FRAZIL_LOG_LEVEL, FRAZIL_LOG_FORMAT,
 FRAZIL_COLOR, FRAZIL_ENV_FILE and FRAZIL_WAREHOUSE. Without a warehouse, ./warehouse is read.`;
-
-/** A commander action: the context first, then the verb's arguments and options as commander gives them. */
-function verb<A extends unknown[]>(run: (context: CliContext, ...args: A) => Promise<void>) {
-  return async (...parameters: unknown[]): Promise<void> => {
-    const command = parameters.at(-1) as Command;
-    const globals = readGlobals(command.optsWithGlobals(), process.env, process.stderr.isTTY);
-    // The AWS SDK looks for its AWS_* in the process's own environment.
-    Object.assign(process.env, globals.env);
-    const { createContext } = await import("./context.ts");
-    await run(createContext(globals), ...(parameters.slice(0, -1) as A));
-  };
-}
-
-function durationOption(text: string): number {
-  const ms = durationMs(text);
-  if (ms === null) throw new InvalidArgumentError("Write 30s, 10m or 2h.");
-  return ms;
-}
-
-function countOption(text: string): number {
-  const count = Number(text);
-  if (!Number.isSafeInteger(count) || count < 1) throw new InvalidArgumentError("Expected a positive whole number.");
-  return count;
-}
 
 /** Commander's messages in the form of ours. */
 function usageText(text: string): string {

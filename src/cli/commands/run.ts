@@ -1,9 +1,6 @@
-import { readFileSync } from "node:fs";
-import { loadJob } from "../../config/load.ts";
-import { FrazilError } from "../../core/errors.ts";
-import { type AnyJob, SOURCES } from "../../registry.ts";
 import { run as runJob } from "../../run.ts";
 import type { CliContext } from "../context.ts";
+import { readJob } from "../job-file.ts";
 import { runReporter } from "../run-reporter.ts";
 import { onSignals } from "../signals.ts";
 
@@ -31,17 +28,4 @@ export async function run(context: CliContext, path: string, options: RunOptions
     reporter.close();
     signals.close();
   }
-}
-
-function readJob(context: CliContext, path: string): AnyJob {
-  let text: string;
-  try {
-    text = readFileSync(path, "utf8");
-  } catch (cause) {
-    throw new FrazilError("config", "JOB_FILE", `the job file ${path} cannot be read: ${(cause as Error).message}`, {
-      cause,
-      hint: "frazil run <file>, for example jobs/demo.yaml",
-    });
-  }
-  return loadJob(text, path, context.globals.env, SOURCES);
 }

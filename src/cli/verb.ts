@@ -1,0 +1,30 @@
+import { type Command, InvalidArgumentError } from "commander";
+import { durationMs } from "../config/units.ts";
+import type { CliContext } from "./context.ts";
+import { readGlobals } from "./globals.ts";
+
+/** A commander action: the context first, then the verb's arguments and options as commander gives them. */
+export function verb<A extends unknown[]>(run: (context: CliContext, ...args: A) => Promise<void>) {
+  return async (...parameters: unknown[]): Promise<void> => {
+    const command = parameters.at(-1) as Command;
+    const globals = readGlobals(command.optsWithGlobals(), process.env, process.stderr.isTTY);
+    // The AWS SDK looks for its AWS_* in the process's own environment.
+    Object.assign(process.env, globals.env);
+    const { createContext } = await import("./context.ts");
+    await run(createContext(globals), ...(parameters.slice(0, -1) as A));
+  };
+}
+
+/** An option's value as milliseconds. */
+export function durationOption(text: string): number {
+  const ms = durationMs(text);
+  if (ms === null) throw new InvalidArgumentError("Write 30s, 10m or 2h.");
+  return ms;
+}
+
+/** An option's value as a positive whole number. */
+export function countOption(text: string): number {
+  const count = Number(text);
+  if (!Number.isSafeInteger(count) || count < 1) throw new InvalidArgumentError("Expected a positive whole number.");
+  return count;
+}
