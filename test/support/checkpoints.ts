@@ -37,7 +37,7 @@ export function memoryWarehouse(kind: "memory" | "object-store"): Warehouse {
       };
     },
   });
-  const random = seededRandom(77);
+  const random = seededRandom(1_000 + warehouses++);
   let nowMs = Date.UTC(2026, 0, 1);
   const clock = { nowMs: () => ++nowMs, uuid: () => randomUuid(random) };
   const catalog =
@@ -74,6 +74,7 @@ export function change(stream: string, text: string): ScriptedChange {
   return { stream, op, id: BigInt(id || "0"), part, value: value === undefined ? null : BigInt(value) };
 }
 
+let warehouses = 0;
 let processes = 0;
 
 /** One process of a pipeline, checkpoint by checkpoint, on one split `t/0`. */

@@ -1,0 +1,198 @@
+import { describe, expect, it } from "vitest";
+import type { CommitOutcome } from "../../../table-format/index.ts";
+import { change, memoryWarehouse, Process, storeGone, upsertRule, type Warehouse } from "../../support/checkpoints.ts";
+import { ForeignWriter } from "../../support/foreign-writer.ts";
+import { tableRows } from "../../support/table-rows.ts";
+
+const RULES = [upsertRule("a"), upsertRule("b")];
+const LEDGER = "mem://w/_ingest/test/ledger.json";
+const rowsOf = (warehouse: Warehouse, name: string) =>
+  tableRows(warehouse.io, warehouse.catalog, { namespace: ["shop"], name });
+
+/** Holds back the `n`th commit from now until `release`. */
+function holdBack(warehouse: Warehouse, n: number) {
+  const { catalog } = warehouse;
+  const commit = catalog.commit.bind(catalog);
+  let commits = 0;
+  let release = () => {};
+  const released = new Promise<void>((resolve) => (release = resolve));
+  let arrived = () => {};
+  const held = new Promise<void>((resolve) => (arrived = resolve));
+  catalog.commit = async (changes, claim) => {
+    if (++commits === n) {
+      arrived();
+      await released;
+    }
+    return commit(changes, claim);
+  };
+  return { held, release };
+}
+
+const failure = (work: Promise<unknown>) =>
+  work.then(
+    () => null,
+    (error: unknown) => error,
+  );
+
+describe.each(["memory", "object-store"] as const)("a commit on a catalog of kind %s", (kind) => {
+  const begun = async () => {
+    const warehouse = memoryWarehouse(kind);
+    const process = await Process.start(warehouse, RULES);
+    await process.checkpoint([change("a", "+1:x:1"), change("b", "+2:x:2")]);
+    return { warehouse, process };
+  };
+
+  it("of an older process fails by the tag alone when main is back where it was", async () => {
+    const { warehouse, process } = await begun();
+    const a = new ForeignWriter(warehouse, "a");
+    const main = (await a.load()).metadata.currentSnapshotId as bigint;
+    const { held, release } = holdBack(warehouse, 1);
+    const older = failure(process.checkpoint([change("a", "+9:x:9")]));
+    await held;
+    await Process.start(warehouse, RULES);
+    await a.rollback(main);
+    release();
+    expect(await older).not.toBeNull();
+    expect((await a.load()).metadata.currentSnapshotId).toBe(main);
+    expect(await rowsOf(warehouse, "a")).toEqual(["1|x|1"]);
+  });
+
+  it("whose answer is lost stands, whatever is committed on top before it is looked for", async () => {
+    const { warehouse, process } = await begun();
+    const { catalog } = warehouse;
+    const commit = catalog.commit.bind(catalog);
+    const a = new ForeignWriter(warehouse, "a");
+    let lost = 1;
+    catalog.commit = async (changes, claim): Promise<CommitOutcome> => {
+      const outcome = await commit(changes, claim);
+      if (lost-- <= 0) return outcome;
+      await a.compact();
+      return { outcome: "unknown", cause: storeGone() };
+    };
+    await process.checkpoint([change("a", "~1:y:10"), change("a", "+3:x:3")]);
+    await process.checkpoint([change("a", "~1:z:11"), change("a", "-3"), change("b", "~2:z:22")]);
+    expect(await rowsOf(warehouse, "a")).toEqual(["1|z|11"]);
+    expect(await rowsOf(warehouse, "b")).toEqual(["2|z|22"]);
+  });
+
+  it("that landed before a newer process took over stands, and the older one stops", async () => {
+    const { warehouse, process } = await begun();
+    const { catalog } = warehouse;
+    const commit = catalog.commit.bind(catalog);
+    let lost = 1;
+    catalog.commit = async (changes, claim): Promise<CommitOutcome> => {
+      const outcome = await commit(changes, claim);
+      if (lost-- <= 0) return outcome;
+      await Process.start(warehouse, RULES);
+      return { outcome: "unknown", cause: storeGone() };
+    };
+    await expect(process.checkpoint([change("a", "+3:x:3")])).rejects.toMatchObject({ kind: "fenced" });
+    expect(await rowsOf(warehouse, "a")).toEqual(["1|x|1", "3|x|3"]);
+    const next = await Process.start(warehouse, RULES);
+    // Where tables are committed one by one, `b` has not been told of the position: what comes again is skipped by `a`.
+    expect([...next.reached]).toEqual([["t/0", kind === "memory" ? "3" : "2"]]);
+    if (kind === "object-store") await next.checkpoint([change("a", "+3:x:3")]);
+    expect(await rowsOf(warehouse, "a")).toEqual(["1|x|1", "3|x|3"]);
+  });
+
+  it("stops at a table whose schema somebody else has changed meanwhile", async () => {
+    const { warehouse, process } = await begun();
+    const a = new ForeignWriter(warehouse, "a");
+    const { schemas, lastColumnId } = (await a.load()).metadata;
+    const schema = schemas[0]!;
+    const added = { id: lastColumnId + 1, name: "more", type: { kind: "int" }, required: false } as const;
+    await a.update([
+      { action: "add-schema", schema: { ...schema, fields: [...schema.fields, added] }, lastColumnId: added.id },
+      { action: "set-current-schema", schemaId: -1 },
+    ]);
+    await expect(process.checkpoint([change("a", "+3:x:3")])).rejects.toMatchObject({ kind: "conflict" });
+    const next = await Process.start(warehouse, RULES);
+    await next.checkpoint([change("a", "+3:x:3")]);
+    expect(await rowsOf(warehouse, "a")).toEqual(["1|x|1|null", "3|x|3|null"]);
+  });
+
+  it("writes nothing twice and deletes nothing when the store fails on the way", async () => {
+    const { warehouse, process } = await begun();
+    const deleted: string[] = [];
+    let left = 3;
+    warehouse.fault = (operation, location) => {
+      if (operation === "delete") deleted.push(location);
+      if (operation === "write" && location.endsWith(".avro") && left-- > 0) throw storeGone();
+    };
+    await process.checkpoint([change("a", "~1:y:10"), change("b", "+3:x:3")]);
+    expect(await rowsOf(warehouse, "a")).toEqual(["1|y|10"]);
+    expect(deleted).toEqual([]);
+  });
+});
+
+describe("two tables on an object store", () => {
+  const ledger = async (warehouse: Warehouse) =>
+    JSON.parse(new TextDecoder().decode((await warehouse.io.readTagged(LEDGER))?.bytes)) as {
+      position: string;
+      tables: Record<string, string>;
+    };
+
+  /** A process that has committed `a` up to 4 and `b` up to 2. */
+  const torn = async () => {
+    const warehouse = memoryWarehouse("object-store");
+    const process = await Process.start(warehouse, RULES);
+    await process.checkpoint([change("a", "+1:x:1"), change("b", "+2:x:2")]);
+    let commits = 0;
+    process.runtime.onStep = (name) => {
+      if (name === "commit.sent" && ++commits === 2) throw new Error("crash");
+    };
+    await expect(process.checkpoint([change("a", "+3:x:3"), change("b", "+4:x:4")])).rejects.toThrow("crash");
+    return warehouse;
+  };
+
+  it("resume where both are, and the one that is ahead keeps its position", async () => {
+    const warehouse = await torn();
+    const next = await Process.start(warehouse, RULES);
+    expect([...next.reached]).toEqual([["t/0", "2"]]);
+    // A shorter checkpoint than the one before: `a` is beyond its end.
+    await next.checkpoint([change("a", "+3:x:3")]);
+    const a = await new ForeignWriter(warehouse, "a").load();
+    const head = a.metadata.snapshots.find(({ snapshotId }) => snapshotId === a.metadata.currentSnapshotId);
+    expect(head?.summary.get("ingest.position")).toBe('{"t/0":"4"}');
+    expect((await ledger(warehouse)).position).toBe('{"t/0":"2"}');
+    expect([...next.committer.acknowledged]).toEqual([["t/0", "2"]]);
+    await next.checkpoint([change("b", "+4:x:4")]);
+    expect((await ledger(warehouse)).position).toBe('{"t/0":"4"}');
+    expect([...next.committer.acknowledged]).toEqual([["t/0", "4"]]);
+    expect(await rowsOf(warehouse, "a")).toEqual(["1|x|1", "3|x|3"]);
+    expect(await rowsOf(warehouse, "b")).toEqual(["2|x|2", "4|x|4"]);
+  });
+
+  it("give an idle one its position by the ledger, but not one that the ledger does not name", async () => {
+    const warehouse = memoryWarehouse("object-store");
+    const process = await Process.start(warehouse, RULES);
+    await process.checkpoint([change("a", "+1:x:1"), change("b", "+2:x:2")]);
+    await process.checkpoint([change("a", "+3:x:3")]);
+    const next = await Process.start(warehouse, RULES);
+    expect([...next.reached]).toEqual([["t/0", "3"]]);
+    // As left by a job file that did not write to `b` for a while.
+    const left = await ledger(warehouse);
+    delete left.tables["shop.b"];
+    await warehouse.io.write(LEDGER, new TextEncoder().encode(JSON.stringify(left)));
+    expect([...(await Process.start(warehouse, RULES)).reached]).toEqual([["t/0", "2"]]);
+  });
+});
+
+describe("a table that was dropped", () => {
+  it("and made anew under the running process stops it", async () => {
+    const warehouse = memoryWarehouse("object-store");
+    const process = await Process.start(warehouse, RULES);
+    await process.checkpoint([change("a", "+1:x:1"), change("b", "+2:x:2")]);
+    const hint = "mem://w/shop/b/metadata/version-hint.text";
+    await warehouse.io.delete(hint);
+    await expect(process.committer.checkStillOwner()).rejects.toMatchObject({ code: "TABLE_DROPPED", kind: "data" });
+    const other = memoryWarehouse("object-store");
+    const twin = await Process.start(other, RULES);
+    await twin.checkpoint([change("a", "+1:x:1"), change("b", "+2:x:2")]);
+    for await (const { location } of other.io.list("mem://w/shop/b/metadata")) {
+      await warehouse.io.write(location, await other.io.read(location));
+    }
+    await expect(process.committer.checkStillOwner()).rejects.toMatchObject({ code: "TABLE_REPLACED", kind: "data" });
+    await expect(process.checkpoint([change("b", "+3:x:3")])).rejects.toMatchObject({ code: "TABLE_REPLACED" });
+  });
+});
