@@ -1,4 +1,5 @@
 import type { JobOver } from "./config/job-schema.ts";
+import type { SourceTraits } from "./config/lint-rules.ts";
 import type { Format } from "./core/format.ts";
 import { FrazilError } from "./core/errors.ts";
 import type { Runtime } from "./core/runtime.ts";
@@ -11,7 +12,7 @@ import { kafkaSourceSchema } from "./sources/kafka/config.ts";
 import { createKafkaSource } from "./sources/kafka/source.ts";
 
 /** Message formats by the name that `format:` takes. */
-const FORMATS = {
+export const FORMATS = {
   "debezium-json": debeziumJson,
 } as const satisfies Record<string, Format>;
 
@@ -34,6 +35,12 @@ export function createSource(settings: AnyJob["source"], deps: SourceDeps): Sour
   if (settings.type === "generator") return createGeneratorSource(settings, { router, runtime });
   const decoder = formatNamed(settings.format).createDecoder(router, notices);
   return createKafkaSource({ ...settings, clientId: `frazil-${pipeline}`, groupId: pipeline }, { decoder, runtime });
+}
+
+/** What `lint` must know of a source besides its settings. */
+export function sourceTraits(settings: AnyJob["source"]): SourceTraits {
+  if (settings.type === "generator") return { namesKey: true, topics: false };
+  return { namesKey: formatNamed(settings.format).namesKey, topics: true };
 }
 
 function formatNamed(name: string): Format {

@@ -133,13 +133,18 @@ export const warehouseSchema = z
       .refine((value) => !/^[A-Za-z][A-Za-z0-9+.-]*:\/\//.test(value) || /^(s3:\/\/[^/]+|file:\/\/\/)/.test(value), {
         error: "must be a folder or s3://bucket/prefix",
       })
-      .meta({ examples: ["./warehouse"] })
+      .meta({ example: "./warehouse" })
       .describe("A folder, or `s3://bucket/prefix`. A table lies at `<location>/<namespace>/<table>`."),
     catalog: catalog.optional().describe("Default: `sqlite` for a folder, `object-store` for `s3://`."),
-    s3: s3.optional().describe("How the store of an `s3://` location is reached."),
+    s3: s3
+      .optional()
+      .meta({ example: { endpoint: "http://localhost:9000", region: "us-east-1" } })
+      .describe("How the store of an `s3://` location is reached."),
   })
   .superRefine((value, context) => {
     const remote = value.location.startsWith("s3://");
+    // Lint leaves a variable without a value in place: what kind of location it will be cannot be told.
+    if (value.location.startsWith("${")) return;
     if (!remote && value.s3 !== undefined) {
       context.addIssue({ code: "custom", path: ["s3"], message: "belongs to a location that starts with s3://" });
     }
@@ -162,7 +167,7 @@ export const warehouseSchema = z
 const route = z
   .strictObject({
     from: text()
-      .meta({ examples: ["shop.*"] })
+      .meta({ example: "shop.*" })
       .describe(
         "A topic, or the table that the messages name (`schema.table` or `db.table`). `*` and `?` are wild; the first entry that matches wins.",
       ),
@@ -171,11 +176,11 @@ const route = z
       .refine(isTableName, {
         error: "must be namespace.table: letters, digits, _ and -, ${table}, ${schema}, ${db} and ${topic}",
       })
-      .meta({ examples: ["shop.${table}"] })
+      .meta({ example: "shop.${table}" })
       .describe("`namespace.table`. `${table}`, `${schema}`, `${db}` and `${topic}` stand for what matched."),
     mode: z
       .enum(["upsert", "append"])
-      .meta({ examples: ["upsert"] })
+      .meta({ example: "upsert" })
       .describe(
         "`upsert`: the current row of each key. `append`: inserts only; an update, delete or truncate ends the job with exit 65.",
       ),
@@ -183,15 +188,15 @@ const route = z
       .array(text())
       .min(1)
       .optional()
+      .meta({ example: ["id"] })
       .describe(
         "Columns that tell rows apart, of an upsert table. Default: what the messages name. Key columns are required.",
       ),
     columns: z
       .record(z.string(), primitiveType())
       .default({})
-      .describe(
-        "Types of columns by name; they win over what messages declare. The rest is declared or inferred: [formats](../formats.md).",
-      ),
+      .meta({ example: { total: "decimal(18,2)", created_at: "timestamptz" } })
+      .describe("Types of columns by name; they win over what messages declare."),
     partition_by: z
       .array(
         z.string().refine(isPartitionExpression, {
@@ -199,6 +204,7 @@ const route = z
         }),
       )
       .default([])
+      .meta({ example: ["day(created_at)", "bucket(16, id)"] })
       .describe(
         "Iceberg partitions of a table that this job creates: a column, `year(c)`, `month(c)`, `day(c)`, `hour(c)`, `bucket(n, c)`, `truncate(n, c)`.",
       ),

@@ -1,7 +1,7 @@
 import { FrazilError } from "../core/errors.ts";
 import { type Environment, interpolate } from "./interpolate.ts";
 import { type JobOver, type SourceSchema, type WarehouseSettings, jobSchema, warehouseSchema } from "./job-schema.ts";
-import { check, pathText, type Problem } from "./problems.ts";
+import { check, problemText } from "./problems.ts";
 import { readYaml } from "./yaml-text.ts";
 
 /**
@@ -20,14 +20,16 @@ export function loadJob<S extends SourceSchema>(
   sources: readonly S[],
 ): JobOver<S> {
   const yaml = readYaml(text, (scalar, problem) => interpolate(scalar, env, problem));
-  const problems = [...yaml.problems];
+  const problems = [...yaml.problems, ...yaml.unfilled];
   // A scalar whose variable is missing has no sensible value: checking it would only report it twice.
   if (problems.length === 0) {
     const checked = check(jobSchema(sources), yaml.value);
     if ("value" in checked) {
       return { ...checked.value, warehouse: withEnvironment(checked.value.warehouse, env) };
     }
-    problems.push(...checked.problems.map((problem) => ({ ...yaml.positionOf(problem), message: lineText(problem) })));
+    problems.push(
+      ...checked.problems.map((problem) => ({ ...yaml.positionOf(problem), message: problemText(problem) })),
+    );
   }
   problems.sort((a, b) => a.line - b.line || a.column - b.column);
   const lines = problems.map(({ line, column, message }) => `${path}:${line}:${column}  error  ${message}`);
@@ -42,7 +44,7 @@ export function loadJob<S extends SourceSchema>(
 export function parseJob<S extends SourceSchema>(input: unknown, sources: readonly S[]): JobOver<S> {
   const checked = check(jobSchema(sources), input);
   if ("value" in checked) return checked.value;
-  throw invalid("the job", checked.problems.map(lineText));
+  throw invalid("the job", checked.problems.map(problemText));
 }
 
 /**
@@ -67,10 +69,6 @@ function withEnvironment(settings: WarehouseSettings, env: Environment): Warehou
   if (!settings.location.startsWith("s3://") || endpoint === undefined) return settings;
   const region = settings.s3.region ?? variable("AWS_REGION", "AWS_DEFAULT_REGION");
   return { ...settings, s3: { ...settings.s3, endpoint, region } };
-}
-
-function lineText(problem: Problem): string {
-  return problem.path.length === 0 ? problem.message : `${pathText(problem.path)}: ${problem.message}`;
 }
 
 function invalid(subject: string, lines: readonly string[]): FrazilError {

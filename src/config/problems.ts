@@ -35,6 +35,11 @@ export function check<T>(schema: z.ZodType<T>, input: unknown): { value: T } | {
   return { problems: problems.filter((problem) => !isExplained(problem, problems)) };
 }
 
+/** `tables[0].to: must be …`. */
+export function problemText(problem: Problem): string {
+  return problem.path.length === 0 ? problem.message : `${pathText(problem.path)}: ${problem.message}`;
+}
+
 /** `source.brokers`, `tables[0].to`. */
 export function pathText(path: readonly PropertyKey[]): string {
   let text = "";

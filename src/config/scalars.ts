@@ -4,9 +4,7 @@ import { durationMs, sizeBytes } from "./units.ts";
 
 /** A setting that holds a duration: `10s`. Gives milliseconds, at least `minimumMs`. */
 export function duration(minimumMs = 1): z.ZodType<number, string> {
-  const given = z
-    .string()
-    .meta({ title: "duration", pattern: String.raw`^\d+(\.\d+)?(ms|s|m|h|d)$`, examples: ["10s", "5m"] });
+  const given = z.string().meta({ title: "duration", pattern: String.raw`^\d+(\.\d+)?(ms|s|m|h|d)$`, example: "10s" });
   return given.transform((text, context) => {
     const value = durationMs(text);
     if (value !== null && value >= minimumMs) return value;
@@ -22,7 +20,7 @@ export function size(minimumBytes = 1): z.ZodType<number, string> {
   const given = z.string().meta({
     title: "size",
     pattern: String.raw`^\d+(\.\d+)?(B|kB|KB|MB|GB|KiB|MiB|GiB)$`,
-    examples: ["256MiB"],
+    example: "256MiB",
   });
   return given.transform((text, context) => {
     const value = sizeBytes(text);
@@ -78,7 +76,7 @@ export function text(): z.ZodType<string, string> {
 
 /** A primitive Iceberg type by its name in the specification: `long`, `decimal(18,2)`, `timestamptz`. */
 export function primitiveType(): z.ZodType<PrimitiveType, string> {
-  const given = z.string().meta({ title: "Iceberg type", examples: ["long", "decimal(18,2)", "timestamptz"] });
+  const given = z.string().meta({ title: "Iceberg type", example: "decimal(18,2)" });
   return given.transform((name, context) => {
     try {
       return parsePrimitiveType(name);

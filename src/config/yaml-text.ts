@@ -8,10 +8,21 @@ export interface PlacedProblem {
   readonly message: string;
 }
 
+const VARIABLE_IN_FLOW = '; inside {…} and […] put "${VARIABLE}" in quotes';
+
+/** Whether an error lies on a line where `${` stands without quotes inside braces or brackets: YAML takes its brace for a map. */
+function isUnquotedVariable(text: string, offset: number): boolean {
+  const line = text.slice(text.lastIndexOf("\n", offset - 1) + 1).split("\n", 1)[0] ?? "";
+  return /[[{,:]\s*\$\{/.test(line) && /[[{]/.test(line.replaceAll("${", ""));
+}
+
 /** A YAML text as plain data, with the way back from a path in the data to a place in the text. */
 export interface YamlText {
   readonly value: unknown;
+  /** Why it is no YAML; `value` is null then. */
   readonly problems: readonly PlacedProblem[];
+  /** Scalars that `substitute` could not fill, in the order of the text. */
+  readonly unfilled: readonly PlacedProblem[];
   positionOf(problem: Problem): { line: number; column: number };
 }
 
@@ -31,19 +42,21 @@ export function readYaml(
   };
   const problems: PlacedProblem[] = document.errors.map((error) => ({
     ...place(error.pos[0]),
-    message: error.message,
+    message: error.message + (isUnquotedVariable(text, error.pos[0]) ? VARIABLE_IN_FLOW : ""),
   }));
-  if (problems.length > 0) return { value: null, problems, positionOf: () => place(0) };
+  const unfilled: PlacedProblem[] = [];
+  if (problems.length > 0) return { value: null, problems, unfilled, positionOf: () => place(0) };
 
   visit(document, {
     Scalar(key, node) {
       if (key === "key" || typeof node.value !== "string") return;
-      node.value = substitute(node.value, (message) => problems.push({ ...place(node.range?.[0] ?? 0), message }));
+      node.value = substitute(node.value, (message) => unfilled.push({ ...place(node.range?.[0] ?? 0), message }));
     },
   });
   return {
     value: document.toJS({ maxAliasCount: 100 }) as unknown,
     problems,
+    unfilled,
     positionOf: (problem) => place(offsetOf(problem)),
   };
 

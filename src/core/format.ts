@@ -32,5 +32,9 @@ export interface Decoder {
 }
 
 export interface Format {
+  /** What it is, in one line, for `frazil list formats`. */
+  readonly summary: string;
+  /** Whether its messages name the columns that tell rows apart, so that an upsert table can do without `key:`. */
+  readonly namesKey: boolean;
   createDecoder(router: TableRouter, notices: DecodeNotices): Decoder;
 }

@@ -19,8 +19,8 @@ export const generatorSchema = z
   .strictObject({
     type: z.literal("generator"),
     seed: whole(0, 0xffff_ffff).prefault(1).describe("Equal seeds give equal changelogs."),
-    events: whole(0, 0x7fff_ffff).prefault(1_000_000).describe("Where the changelog ends."),
-    rate: whole(1).optional().describe("Events per second. Default: as fast as they are taken."),
+    events: whole(0, 0x7fff_ffff).prefault(1_000_000).describe("Where the changelog ends: the number of its events."),
+    rate: whole(1).optional().describe("Events per second over all splits. Default: as fast as they are taken."),
     splits: whole(1, 64)
       .prefault(2)
       .describe("Parts that are read side by side. Part of what the changelog is, like the seed."),

@@ -93,12 +93,12 @@ export function kafkaSourceSchema(formats: readonly [string, ...string[]]): z.Zo
       brokers: z
         .array(readable(parseAddress))
         .min(1)
-        .meta({ examples: [["localhost:9092"]] })
+        .meta({ example: ["localhost:9092"] })
         .describe("`host:port` of some brokers; the rest is found through them."),
       topics: z
         .array(readable(parseTopic))
         .min(1)
-        .meta({ examples: [["shop.public.orders"]] })
+        .meta({ example: ["shop.public.orders"] })
         .describe("Topic names, and `/patterns/` that stand for whole names."),
       format: z.enum(formats).describe("How the messages are written."),
       start: start
