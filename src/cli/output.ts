@@ -92,7 +92,7 @@ export function sizeText(bytes: bigint): string {
 }
 
 /** Errors of the command line's own words, which are no setting: usage, like a wrong option. */
-const USAGE_CODES: ReadonlySet<string> = new Set(["SQL_ERROR", "BAD_RANGE"]);
+const USAGE_CODES: ReadonlySet<string> = new Set(["SQL_ERROR", "BAD_RANGE", "UNKNOWN_SOURCE", "FILE_EXISTS"]);
 
 /**
  * What is printed on stderr for an error, and the exit code: `error CODE: message`, then `hint: …`.
