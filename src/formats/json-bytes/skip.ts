@@ -6,6 +6,7 @@ import {
   COLON,
   COMMA,
   DOT,
+  ENDS_RUN,
   isDigit,
   LETTER_E,
   LETTER_e,
@@ -21,6 +22,7 @@ import {
   PLUS,
   QUOTE,
   SPACE,
+  STRING_BYTE,
   TAB,
   ZERO,
 } from "./ascii.ts";
@@ -109,10 +111,13 @@ export function skipString(bytes: Uint8Array, pos: number, end: number): number 
   const start = pos++;
   while (pos < end) {
     const byte = bytes[pos] as number;
+    if (STRING_BYTE[byte] !== ENDS_RUN) {
+      pos++;
+      continue;
+    }
     if (byte === QUOTE) return pos + 1;
     if (byte === BACKSLASH) pos = skipEscape(bytes, pos, end);
-    else if (byte < SPACE) throw new JsonFault(pos, "no control character in a string");
-    else pos++;
+    else throw new JsonFault(pos, "no control character in a string");
   }
   throw new JsonFault(start, "a string that ends");
 }

@@ -1,5 +1,5 @@
 import type { BytesBuilder } from "../../../table-format/index.ts";
-import { BACKSLASH, LETTER_u, QUOTE, SPACE } from "./ascii.ts";
+import { BACKSLASH, LETTER_u, PLAIN_ASCII, QUOTE, SPACE, STRING_BYTE } from "./ascii.ts";
 import { JsonFault } from "./fault.ts";
 import { hexQuad, simpleEscape, skipString } from "./skip.ts";
 import { utf8Text } from "./text.ts";
@@ -32,6 +32,10 @@ export function textAt(bytes: Uint8Array, pos: number, end: number): TextSlice {
   let at = start;
   while (at < end) {
     const byte = bytes[at] as number;
+    if (STRING_BYTE[byte] === PLAIN_ASCII) {
+      at++;
+      continue;
+    }
     if (byte === QUOTE) {
       slice.bytes = bytes;
       slice.start = start;
@@ -41,7 +45,7 @@ export function textAt(bytes: Uint8Array, pos: number, end: number): TextSlice {
     }
     if (byte === BACKSLASH) return unescapedText(bytes, pos, end);
     if (byte < SPACE) throw new JsonFault(at, "no control character in a string");
-    at += byte < 0x80 ? 1 : utf8Length(bytes, at, end);
+    at += utf8Length(bytes, at, end);
   }
   throw new JsonFault(pos, "a string that ends");
 }
