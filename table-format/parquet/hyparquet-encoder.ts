@@ -9,6 +9,7 @@ import { compressZstd } from "./compression.ts";
 import type { DataFileWriter, DataFileWriterOptions, EncodedFile } from "./data-file-writer.ts";
 import { fileMetrics } from "./metrics.ts";
 import { plainValues } from "./plain-values.ts";
+import type { PrimitiveType } from "../schema/types.ts";
 import { type LeafField, leafFields, physicalType, schemaElements } from "./schema-elements.ts";
 
 const DEFAULT_ROW_GROUP_BYTES = 32 << 20;
@@ -144,9 +145,7 @@ class HyparquetEncoder implements DataFileWriter {
         return { column: batch.columns[index] as Column, start, end };
       });
       groupStatistics.push(measure(column));
-      // The library's dictionary takes 0.0 and −0.0 for one value.
-      const isFloat = type.kind === "float" || type.kind === "double";
-      return { name, data: plainValues(type, column), ...(isFloat && { encoding: "PLAIN" as const }) };
+      return { name, data: plainValues(type, column), ...(isWrittenPlain(type) && { encoding: "PLAIN" as const }) };
     });
     await this.parquet.write({
       columnData,
@@ -180,6 +179,14 @@ class HyparquetEncoder implements DataFileWriter {
     this.writtenBytes += chunk.length;
     await this.output.write(chunk);
   }
+}
+
+/**
+ * The library's dictionary takes 0.0 and −0.0 for one value, and it writes booleans as runs, which Spark's vectorized reader
+ * (Iceberg 1.11) refuses.
+ */
+function isWrittenPlain({ kind }: PrimitiveType): boolean {
+  return kind === "float" || kind === "double" || kind === "boolean";
 }
 
 /** The schema without annotations, under which hyparquet-writer takes physical values as they are. */
