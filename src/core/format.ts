@@ -1,4 +1,5 @@
 import type { ChangeBatch } from "./change-batch.ts";
+import type { FrazilError } from "./errors.ts";
 import type { DecodeNotices, TableRouter } from "./table-binding.ts";
 
 /**
@@ -36,5 +37,16 @@ export interface Format {
   readonly summary: string;
   /** Whether its messages name the columns that tell rows apart, so that an upsert table can do without `key:`. */
   readonly namesKey: boolean;
-  createDecoder(router: TableRouter, notices: DecodeNotices): Decoder;
+  /** @param rejects where messages go that cannot be decoded; null: the first one ends the job with its error. */
+  createDecoder(router: TableRouter, notices: DecodeNotices, rejects: Rejects | null): Decoder;
+}
+
+/** Keeps messages that cannot be decoded, so that the job goes on without them. */
+export interface Rejects {
+  /**
+   * Takes message `message` of the slab; the decoder leaves no row of it behind.
+   * @param error kind `data`: why. @param column the column that it is about, where one is.
+   * @throws FrazilError kind `data` when the job has had enough of them.
+   */
+  reject(slab: MessageSlab, message: number, error: FrazilError, column: string | null): void;
 }
