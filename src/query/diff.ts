@@ -33,6 +33,20 @@ export interface Diff extends ResultRows {
  */
 export async function openDiff(warehouse: QueryWarehouse, table: LoadedTable, range: string): Promise<Diff> {
   const { from, to } = parseRange(table, range);
+  return diffBetween(warehouse, from, to, []);
+}
+
+/**
+ * As `openDiff`, between two snapshots of a table.
+ *
+ * @param extra Constant columns behind `_op`: SQL and name.
+ */
+export async function diffBetween(
+  warehouse: QueryWarehouse,
+  from: Snapshot | null,
+  to: PastTable,
+  extra: readonly { readonly sql: string; readonly name: string }[],
+): Promise<Diff> {
   const files = await openLocalFiles(warehouse.io, warehouse.localPath);
   let duckdb: Duckdb | null = null;
   const close = async (): Promise<void> => {
@@ -41,7 +55,7 @@ export async function openDiff(warehouse: QueryWarehouse, table: LoadedTable, ra
   };
   try {
     duckdb = await openDuckdb(files.folder);
-    const plan = await diffSnapshots(warehouse.io, table.metadata, from, to.snapshot);
+    const plan = await diffSnapshots(warehouse.io, to.table.metadata, from, to.snapshot);
     const { inserted, deleted } = plan;
     checkReadable(
       to,
@@ -51,7 +65,7 @@ export async function openDiff(warehouse: QueryWarehouse, table: LoadedTable, ra
     await createRows(duckdb, files, to, "inserted", inserted);
     await createRows(duckdb, files, to, "deleted", deleted);
     await duckdb.lock([]);
-    const rows = await duckdb.query(diffSql(to, inserted.length > 0 && deleted.length > 0));
+    const rows = await duckdb.query(diffSql(to, inserted.length > 0 && deleted.length > 0, extra));
     return { ...rows, from, to: to.snapshot, close };
   } catch (error) {
     await close();
@@ -102,7 +116,11 @@ async function createRows(
  *
  * @param cancels Whether both sides have rows: then those that are equal in every column, copy for copy, cancel each other out.
  */
-function diffSql(at: TableAt, cancels: boolean): string {
+function diffSql(
+  at: TableAt,
+  cancels: boolean,
+  extra: readonly { readonly sql: string; readonly name: string }[],
+): string {
   const { fields, identifierFieldIds } = at.schema;
   const columns = fields.map(columnName);
   const key = fields.filter((field) => identifierFieldIds.includes(field.id)).map(columnName);
@@ -117,6 +135,11 @@ function diffSql(at: TableAt, cancels: boolean): string {
   const nth = key.length === 0 ? "0" : `row_number() OVER (PARTITION BY ${key.join(", ")} ORDER BY ord)`;
   const pairs = key.length === 0 ? "false" : same([...key, "nth"]);
   const names = tableNames(at);
+  const selected = [
+    "a.op AS _op",
+    ...extra.map(({ sql, name }) => `${sql} AS ${name}`),
+    ...columns.map((column, index) => `a.${column} AS ${names[index]}`),
+  ];
   // Internal names carry the order: a column of the table may be called anything.
   return `
     WITH went AS (SELECT *, ${nth} AS nth FROM (${net("deleted", "inserted")})),
@@ -128,7 +151,7 @@ function diffSql(at: TableAt, cancels: boolean): string {
       SELECT CASE WHEN b.nth IS NULL THEN 'insert' ELSE 'update_after' END AS op, 1 AS side, a.*
       FROM came a LEFT JOIN went b ON ${pairs}
     )
-    SELECT a.op AS _op, ${columns.map((column, index) => `a.${column} AS ${names[index]}`).join(", ")}
+    SELECT ${selected.join(", ")}
     FROM changes a
     ORDER BY ${[...key, "nth", "side", "ord"].map((column) => `a.${column}`).join(", ")}`;
 }

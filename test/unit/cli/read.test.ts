@@ -1,0 +1,83 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type GeneratedJob, generatedJob, objects } from "./generated-job.ts";
+
+const MAIN = fileURLToPath(new URL("../../../src/cli/main.ts", import.meta.url));
+
+let job: GeneratedJob;
+
+beforeAll(() => {
+  job = generatedJob("sqlite", 200);
+  job.run();
+}, 60_000);
+afterAll(() => job.remove());
+
+const sortedLines = (text: string): string[] => text.split("\n").filter(Boolean).sort();
+
+/** What is left when changes are applied by key, as lines without the columns of the change. */
+function replayed(text: string): string[] {
+  const rows = new Map<unknown, string>();
+  for (const { _op: op, _snapshot_id, _commit_ts, ...row } of objects(text)) {
+    expect(_snapshot_id).toBeDefined();
+    expect(_commit_ts).toBeDefined();
+    if (op === "insert" || op === "update_after") rows.set(row["id"], JSON.stringify(row));
+    if (op === "delete") rows.delete(row["id"]);
+  }
+  return [...rows.values()].sort();
+}
+
+/** The parsed form of a table's lines, so that `1.50` and `1.5` are equal. */
+const normal = (lines: readonly string[]): string[] => lines.map((line) => JSON.stringify(JSON.parse(line)));
+
+describe("read", () => {
+  it("prints the rows as of now", () => {
+    const rows = job.at("read", "shop.orders");
+    expect([rows.code, rows.stderr]).toEqual([0, ""]);
+    expect(sortedLines(rows.stdout)).toEqual(sortedLines(job.at("query", "SELECT * FROM shop.orders").stdout));
+    expect(rows.stdout).not.toContain("_op");
+  });
+
+  it("prints the changes from a snapshot on, and none from the latest", () => {
+    const changes = job.at("read", "shop.orders", "--from", "earliest");
+    expect(replayed(changes.stdout)).toEqual(normal(sortedLines(job.at("read", "shop.orders").stdout)).sort());
+    expect(job.at("read", "shop.orders", "--from", "latest")).toEqual({ code: 0, stdout: "", stderr: "" });
+  });
+
+  it("ends with 65 for a snapshot that is gone, with 1 for a tag that never was", () => {
+    const gone = job.at("read", "shop.orders", "--from", "12345");
+    expect([gone.code, gone.stdout]).toEqual([65, ""]);
+    expect(gone.stderr).toMatch(
+      /^error LOST_START: table shop\.orders does not hold snapshot 12345 .*it holds \d+ from /,
+    );
+    expect(job.at("read", "shop.orders", "--from", "yesterday")).toMatchObject({ code: 1, stdout: "" });
+  });
+
+  it("follows the commits of a running job until SIGINT, and then ends with 0", async () => {
+    const args = [MAIN, "read", "shop.orders", "--follow", "--warehouse", job.warehouse];
+    const child = spawn(process.execPath, args, {
+      stdio: ["ignore", "pipe", "pipe"],
+      env: { PATH: process.env["PATH"] },
+    });
+    let text = "";
+    child.stdout.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
+    const until = async (what: () => boolean): Promise<void> => {
+      while (!what()) await once(child.stdout, "data");
+    };
+    await until(() => text.includes('"insert"'));
+    job.endAt(500);
+    job.run();
+    const [head] = objects(job.at("snapshots", "shop.orders").stdout).slice(-1);
+    const [last] = objects(job.at("snapshots", "shop.orders").stdout)
+      .filter((snapshot) => Number(snapshot["added"]) > 0)
+      .slice(-1);
+    expect(head).toBeDefined();
+    await until(() => text.includes(`"_snapshot_id":${String(last!["snapshotId"])}`) && text.endsWith("\n"));
+    // The last commit's rows come in one write, so that they are all there once the first is.
+    child.kill("SIGINT");
+    const [code] = (await once(child, "close")) as [number | null];
+    expect(code).toBe(0);
+    expect(replayed(text)).toEqual(normal(sortedLines(job.at("read", "shop.orders").stdout)).sort());
+  }, 60_000);
+});
