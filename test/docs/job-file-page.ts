@@ -1,0 +1,94 @@
+import type { JsonSchema } from "../../src/config/json-schema.ts";
+import { sourceShapes } from "../../src/config/job-template.ts";
+
+const HEAD = `# Job file
+
+<!-- Written by \`npm run docs\` from the declarations in src/config and src/sources: change those. -->
+
+A job is one YAML file. \`frazil init <source>\` writes one to fill in, \`frazil lint\` checks it, \`frazil schema\` prints its JSON Schema; a first line \`# yaml-language-server: $schema=./job.schema.json\` gives completion in editors.
+
+\`\${VAR}\`, \`\${VAR:-default}\` and \`\${VAR:?message}\` come from the environment or from \`--env-file\`, in values only and after the file is parsed: a value cannot change the file's structure. Names are capitals, digits and \`_\`; \`\${table}\`, \`\${schema}\`, \`\${db}\` and \`\${topic}\` belong to \`tables:\`. Inside \`{…}\` and \`[…]\` put them in quotes.
+
+Durations are \`500ms\`, \`10s\`, \`5m\`, \`1h\`, \`7d\`; sizes \`64KiB\`, \`256MiB\`, \`1GB\`. An unknown key is an error.`;
+
+/** The reference of the job file: a table of settings for each block. */
+export function jobFilePage(job: JsonSchema): string {
+  const parts = [HEAD, "## The file", settingsTable(job)];
+  for (const [type, source] of sourceShapes(job)) {
+    parts.push(`## \`source:\` of type \`${type}\``, source.description ?? "", settingsTable(source));
+  }
+  for (const [key, value] of Object.entries(job.properties ?? {})) {
+    const block = value.items ?? value;
+    if (block.properties === undefined) continue;
+    const each = value.items === undefined ? "" : " A list; of each entry:";
+    parts.push(`## \`${key}:\``, `${value.description ?? ""}${each}`, settingsTable(block));
+  }
+  return `${parts.filter((part) => part !== "").join("\n\n")}\n`;
+}
+
+function settingsTable(block: JsonSchema): string {
+  const rows = settings(block, "").map(
+    (cells) => `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`,
+  );
+  return ["| Setting | Value | Default | |", "|---|---|---|---|", ...rows].join("\n");
+}
+
+/** A row a setting; the settings of small blocks inside follow theirs with a dotted name. */
+function settings(block: JsonSchema, prefix: string): string[][] {
+  return Object.entries(block.properties ?? {}).flatMap(([key, shape]) => {
+    const required = block.required?.includes(key) === true;
+    const row = [
+      `\`${prefix}${key}\``,
+      valueText(shape),
+      required ? "required" : defaultText(shape),
+      shape.description ?? "",
+    ];
+    if (prefix === "" && isOwnSection(shape, block)) return [row];
+    const inner = [shape, ...(shape.anyOf ?? [])].flatMap((form) => settings(form, `${prefix}${key}.`));
+    const forms = (shape.oneOf ?? []).flatMap((form) => {
+      const type = String(form.properties?.["type"]?.const);
+      const rest = settings({ ...form, properties: withoutType(form) }, `${prefix}${key}.`);
+      return [[`\`${prefix}${key}.type: ${type}\``, "", "", form.description ?? ""], ...rest];
+    });
+    return [row, ...inner, ...forms];
+  });
+}
+
+/** At the top of the file, blocks and lists of blocks have sections of their own. */
+function isOwnSection(shape: JsonSchema, block: JsonSchema): boolean {
+  const isTop = block.properties?.["source"] !== undefined && block.properties["tables"] !== undefined;
+  return isTop && (shape.properties !== undefined || shape.items !== undefined || shape.oneOf !== undefined);
+}
+
+function withoutType(form: JsonSchema): Readonly<Record<string, JsonSchema>> {
+  return Object.fromEntries(Object.entries(form.properties ?? {}).filter(([key]) => key !== "type"));
+}
+
+function valueText(shape: JsonSchema): string {
+  if (shape.const !== undefined) return `\`${String(shape.const)}\``;
+  if (shape.enum !== undefined) return shape.enum.map((value) => `\`${String(value)}\``).join(", ");
+  if (shape.anyOf !== undefined) return shape.anyOf.map(valueText).join(" or ");
+  if (shape.oneOf !== undefined) {
+    return shape.oneOf.map((form) => `\`type: ${String(form.properties?.["type"]?.const)}\``).join(" or ");
+  }
+  if (shape.items !== undefined)
+    return shape.items.properties === undefined ? `list of ${valueText(shape.items)}s` : "list of blocks";
+  if (shape.properties !== undefined) return "block";
+  if (typeof shape.additionalProperties === "object") return `map of name to ${valueText(shape.additionalProperties)}`;
+  if (shape.title !== undefined) return shape.title;
+  if (shape.type === "integer" || shape.type === "number") return wholeText(shape);
+  if (shape.type === "boolean") return "`true`, `false`";
+  return "text";
+}
+
+function wholeText({ minimum, maximum }: JsonSchema): string {
+  if (minimum === undefined) return "number";
+  return maximum === undefined ? `whole number from ${minimum}` : `whole number from ${minimum} to ${maximum}`;
+}
+
+function defaultText({ default: usual }: JsonSchema): string {
+  if (usual === undefined) return "";
+  if (typeof usual === "object" && usual !== null)
+    return Object.keys(usual).length === 0 ? "none" : `\`${JSON.stringify(usual)}\``;
+  return `\`${typeof usual === "string" ? usual : JSON.stringify(usual)}\``;
+}
