@@ -1,9 +1,16 @@
 import { installReaders } from "./readers/install.ts";
+import { installSpark } from "./readers/spark-install.ts";
 import { progressOnStderr } from "./services/progress.ts";
 import { type ServerName, servers } from "./services/registry.ts";
 
-/** What a test of real servers may need: a server of `services/`, or the Python readers of `readers/`. */
-export type Requirement = ServerName | "readers";
+/** What a test of real servers may need: a server of `services/`, the Python readers of `readers/`, or Spark. */
+export type Requirement = ServerName | "readers" | "spark";
+
+async function install(name: Requirement): Promise<void> {
+  if (name === "readers") await installReaders(progressOnStderr);
+  else if (name === "spark") await installSpark(progressOnStderr);
+  else await servers[name].install(progressOnStderr);
+}
 
 /**
  * Makes ready what a test file needs, building or downloading it on first use (MinIO takes minutes then). Returns null
@@ -18,7 +25,7 @@ export async function requireServers(...names: readonly Requirement[]): Promise<
   const reasons: string[] = [];
   for (const name of names) {
     try {
-      await (name === "readers" ? installReaders(progressOnStderr) : servers[name].install(progressOnStderr));
+      await install(name);
     } catch (error) {
       if (isRequired(name)) throw error;
       reasons.push(`${name}: ${(error as Error).message}`);

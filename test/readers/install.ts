@@ -8,12 +8,17 @@ import { type Progress, withHeartbeat } from "../services/progress.ts";
 import { requireTool, runTool } from "../services/tools.ts";
 import { Unavailable } from "../services/unavailable.ts";
 
-const requirements = fileURLToPath(new URL("requirements.txt", import.meta.url));
 const oldestPython = [3, 10] as const;
 
 /** The Python interpreter that has PyIceberg, PyArrow and DuckDB with its extensions; installed on first use, about 500 MB. */
-export async function installReaders(progress: Progress): Promise<string> {
-  const python = requirePython();
+export function installReaders(progress: Progress): Promise<string> {
+  return pythonWith("readers", "PyIceberg and DuckDB", "requirements.txt", progress);
+}
+
+/** A Python interpreter with the packages of a requirements file beside this one, in an environment of its own. */
+export async function pythonWith(name: string, what: string, file: string, progress: Progress): Promise<string> {
+  const requirements = fileURLToPath(new URL(file, import.meta.url));
+  const python = requirePython(what);
   const pinned = createHash("sha256")
     .update(readFileSync(requirements))
     .update(python.version)
@@ -21,10 +26,10 @@ export async function installReaders(progress: Progress): Promise<string> {
     .slice(0, 12);
   const folder = await cached(
     {
-      name: "readers",
+      name,
       version: pinned,
       build: (venv, report) =>
-        withHeartbeat(report, "readers: installing PyIceberg and DuckDB into a Python environment", async () => {
+        withHeartbeat(report, `readers: installing ${what} into a Python environment`, async () => {
           await runTool(python.path, ["-m", "venv", venv]);
           const pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", requirements];
           await runTool(join(venv, "bin", "python"), pip);
@@ -35,9 +40,9 @@ export async function installReaders(progress: Progress): Promise<string> {
   return join(folder, "bin", "python");
 }
 
-function requirePython(): { path: string; version: string } {
+function requirePython(what: string): { path: string; version: string } {
   const install = `install Python ${oldestPython.join(".")} or newer with its venv module, for example \`apt-get install python3-venv\``;
-  const path = requireTool("python3", "reading tables with PyIceberg and DuckDB", install);
+  const path = requireTool("python3", `reading tables with ${what}`, install);
   const script = "import sys, ensurepip, venv; print('%d.%d.%d' % sys.version_info[:3])";
   const { stdout, stderr, status } = spawnSync(path, ["-c", script], { encoding: "utf8" });
   if (status !== 0) {

@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { installReaders } from "../readers/install.ts";
+import { installSpark } from "../readers/spark-install.ts";
 import { progressOnStderr } from "./progress.ts";
 import { type ServerName, serverNames, servers } from "./registry.ts";
 import type { StartOptions } from "./server.ts";
@@ -17,7 +18,7 @@ const usage = `usage: npm run services -- <command> [${serverNames.join("|")}]â€
   up       start servers in the background and print what they need in the environment (default: kafka minio)
   env      print it again for those that run; eval "$(npm run -s services -- env)" sets it
   down     stop them and remove their data (default: all that run)
-  install  only build and download what they need (default: all, and the readers of the tests)
+  install  only build and download what they need (default: all, and the readers and Spark of the tests)
 
   --data <folder>   up: keep the data in <folder>/<name>, also after down
   --port <number>   up: the client port of the one server named (default: a free one)
@@ -55,7 +56,9 @@ try {
 
 async function install(wanted: readonly ServerName[]): Promise<void> {
   for (const name of wanted.length > 0 ? wanted : serverNames) await servers[name].install(progressOnStderr);
-  if (wanted.length === 0) await installReaders(progressOnStderr);
+  if (wanted.length > 0) return;
+  await installReaders(progressOnStderr);
+  await installSpark(progressOnStderr);
 }
 
 async function up(wanted: readonly ServerName[]): Promise<void> {

@@ -1,14 +1,12 @@
-import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { cached, cachedFolder, type CacheEntry } from "./cache.ts";
+import { requireJava } from "./java.ts";
 import { type Progress, withHeartbeat } from "./progress.ts";
 import { requireTool, runTool } from "./tools.ts";
-import { Unavailable } from "./unavailable.ts";
 
 const kafkaVersion = "4.1.0";
-const oldestJava = 17;
 
 /**
  * The broker, and the command-line tools for their console producer (an independent client that has every codec). The
@@ -54,7 +52,7 @@ export type KafkaInstall = { readonly java: string; readonly classPath: string }
 
 /** Where Kafka is already installed on this machine; throws Unavailable when a tool for it is missing. */
 export async function installKafka(progress: Progress): Promise<KafkaInstall> {
-  const java = requireJava();
+  const java = requireJava("Apache Kafka");
   await cached(jars, progress);
   // The jars one by one, not `libs/*`: the order of a wildcard is up to the JVM.
   const libs = join(cachedFolder(jars), "libs");
@@ -63,13 +61,4 @@ export async function installKafka(progress: Progress): Promise<KafkaInstall> {
     .map((jar) => join(libs, jar))
     .join(process.platform === "win32" ? ";" : ":");
   return { java, classPath };
-}
-
-function requireJava(): string {
-  const install = `install a Java runtime, ${oldestJava} or newer, for example \`apt-get install openjdk-17-jre-headless\``;
-  const java = requireTool("java", "Apache Kafka", install);
-  const banner = spawnSync(java, ["-version"], { encoding: "utf8" }).stderr;
-  const major = Number(/version "(?:1\.)?(\d+)/.exec(banner)?.[1] ?? Number.NaN);
-  if (major >= oldestJava) return java;
-  throw new Unavailable(`Apache Kafka needs Java ${oldestJava}, found ${banner.split("\n")[0]?.trim()}`, install);
 }
