@@ -33,7 +33,7 @@ export interface SourceDeps {
 export function createSource(settings: AnyJob["source"], deps: SourceDeps): Source {
   const { pipeline, runtime, router, notices } = deps;
   if (settings.type === "generator") return createGeneratorSource(settings, { router, runtime });
-  const decoder = formatNamed(settings.format).createDecoder(router, notices);
+  const decoder = formatNamed(settings.format).createDecoder(router, notices, null);
   return createKafkaSource({ ...settings, clientId: `frazil-${pipeline}`, groupId: pipeline }, { decoder, runtime });
 }
 
