@@ -58,6 +58,7 @@ export function readPipelineTag(table: LoadedTable, pipeline: string): PipelineT
 /** @throws FrazilError unless the tagged snapshot is `main` or an ancestor of it. */
 function checkOnMain(table: LoadedTable, tagged: Snapshot, tag: string): void {
   const { metadata } = table;
+  if (metadata.currentSnapshotId === tagged.snapshotId) return;
   const name = identText(table.ident);
   const byId = new Map(metadata.snapshots.map((snapshot) => [snapshot.snapshotId, snapshot]));
   let id = metadata.currentSnapshotId;
@@ -92,7 +93,7 @@ export function checkStillOurs(loaded: LoadedTable, table: TrackedTable, pipelin
       "data",
       "TABLE_REPLACED",
       `table ${table.name} is another one than before: its uuid was ${table.loaded.metadata.tableUuid} and is ${loaded.metadata.tableUuid}`,
-      { hint: "start the job again to load the new table from the start of the source" },
+      { hint: "restore the table, or start the job under another name to load everything anew" },
     );
   }
   const tag = readPipelineTag(loaded, pipeline);

@@ -28,6 +28,38 @@ describe.each(["memory", "object-store"] as const)("taking over on a catalog of 
     await expect(Process.start(warehouse, RULES)).rejects.toMatchObject({ kind: "fenced" });
   });
 
+  it("belongs to one of two that started together", async () => {
+    const warehouse = memoryWarehouse(kind);
+    const [one, other] = [await Process.start(warehouse, RULES), await Process.start(warehouse, RULES)];
+    await one.checkpoint([change("a", "+1:x:1")]);
+    await expect(other.checkpoint([change("a", "+1:x:1")])).rejects.toMatchObject({ kind: "fenced" });
+    await one.checkpoint([change("a", "+3:x:3")]);
+    expect(await tableRows(warehouse.io, warehouse.catalog, { namespace: ["shop"], name: "a" })).toEqual([
+      "1|x|1",
+      "3|x|3",
+    ]);
+  });
+
+  it("never lowers an epoch: a slow starter stops at a table that a later one has fenced", async () => {
+    const { warehouse } = await begun();
+    const { catalog } = warehouse;
+    const commit = catalog.commit.bind(catalog);
+    let commits = 0;
+    let later = 0n;
+    catalog.commit = async (changes, claim) => {
+      const outcome = await commit(changes, claim);
+      if (commits++ === 0) later = (await Process.start(warehouse, RULES)).committer.epoch;
+      return outcome;
+    };
+    const slow = await Process.start(warehouse, RULES).catch((error: unknown) => error);
+    if (kind === "object-store") expect(slow).toMatchObject({ kind: "fenced" });
+    const { metadata } = await new ForeignWriter(warehouse, "b").load();
+    const head = metadata.snapshots.find(
+      ({ snapshotId }) => snapshotId === metadata.refs.get("ingest.test")?.snapshotId,
+    );
+    expect(head?.summary.get("ingest.epoch")).toBe(String(later));
+  });
+
   it("raises the epoch on every table, each keeping its position", async () => {
     const { warehouse, process } = await begun();
     const next = await Process.start(warehouse, RULES);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { CommitOutcome } from "../../../table-format/index.ts";
+import type { CommitOutcome, TableChange } from "../../../table-format/index.ts";
 import { change, memoryWarehouse, Process, storeGone, upsertRule, type Warehouse } from "../../support/checkpoints.ts";
 import { ForeignWriter } from "../../support/foreign-writer.ts";
 import { tableRows } from "../../support/table-rows.ts";
@@ -55,6 +55,27 @@ describe.each(["memory", "object-store"] as const)("a commit on a catalog of kin
     expect(await older).not.toBeNull();
     expect((await a.load()).metadata.currentSnapshotId).toBe(main);
     expect(await rowsOf(warehouse, "a")).toEqual(["1|x|1"]);
+  });
+
+  it("asserts main and the tag, which it moves", async () => {
+    const { warehouse, process } = await begun();
+    const { catalog } = warehouse;
+    const commit = catalog.commit.bind(catalog);
+    const sent: TableChange[] = [];
+    catalog.commit = async (changes, claim) => {
+      sent.push(...changes);
+      return commit(changes, claim);
+    };
+    const { metadata } = await new ForeignWriter(warehouse, "a").load();
+    await process.checkpoint([change("a", "+3:x:3")]);
+    const refs = sent[0]?.requirements.filter(({ type }) => type === "assert-ref-snapshot-id");
+    const snapshotId = metadata.currentSnapshotId;
+    expect(refs).toEqual([
+      { type: "assert-ref-snapshot-id", ref: "main", snapshotId },
+      { type: "assert-ref-snapshot-id", ref: "ingest.test", snapshotId },
+    ]);
+    const moved = sent[0]?.updates.flatMap((update) => (update.action === "set-snapshot-ref" ? [update.name] : []));
+    expect(moved).toEqual(["main", "ingest.test"]);
   });
 
   it("whose answer is lost stands, whatever is committed on top before it is looked for", async () => {
@@ -117,7 +138,7 @@ describe.each(["memory", "object-store"] as const)("a commit on a catalog of kin
     let left = 3;
     warehouse.fault = (operation, location) => {
       if (operation === "delete") deleted.push(location);
-      if (operation === "write" && location.endsWith(".avro") && left-- > 0) throw storeGone();
+      if (operation === "write" && /b\/metadata\/.*avro$/.test(location) && left-- > 0) throw storeGone();
     };
     await process.checkpoint([change("a", "~1:y:10"), change("b", "+3:x:3")]);
     expect(await rowsOf(warehouse, "a")).toEqual(["1|y|10"]);
@@ -128,6 +149,7 @@ describe.each(["memory", "object-store"] as const)("a commit on a catalog of kin
 describe("two tables on an object store", () => {
   const ledger = async (warehouse: Warehouse) =>
     JSON.parse(new TextDecoder().decode((await warehouse.io.readTagged(LEDGER))?.bytes)) as {
+      epoch: string;
       position: string;
       tables: Record<string, string>;
     };
@@ -170,6 +192,7 @@ describe("two tables on an object store", () => {
     await process.checkpoint([change("a", "+3:x:3")]);
     const next = await Process.start(warehouse, RULES);
     expect([...next.reached]).toEqual([["t/0", "3"]]);
+    expect((await ledger(warehouse)).epoch).toBe(String(next.committer.epoch));
     // As left by a job file that did not write to `b` for a while.
     const left = await ledger(warehouse);
     delete left.tables["shop.b"];

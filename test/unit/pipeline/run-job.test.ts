@@ -5,6 +5,7 @@ import { runJob } from "../../../src/pipeline/run-job.ts";
 import { startPoints } from "../../../src/pipeline/start-points.ts";
 import { change, memoryWarehouse, storeGone, upsertRule, type Warehouse } from "../../support/checkpoints.ts";
 import { batches, type ScriptedChange, scriptSource } from "../../support/script-source.ts";
+import { ForeignWriter } from "../../support/foreign-writer.ts";
 import { tableRows } from "../../support/table-rows.ts";
 import { virtualRuntime } from "../../support/virtual-runtime.ts";
 
@@ -67,6 +68,28 @@ describe("a job that is stopped", () => {
       observer: { started() {}, progress() {}, notice() {}, committed: () => stop.abort() },
     });
     expect(summary).toMatchObject({ reason: "stopped", rows: 2, checkpoints: 1 });
+  });
+});
+
+describe("a job without work", () => {
+  it("notices that its table was rolled back", async () => {
+    const warehouse = memoryWarehouse("memory");
+    const foreign = new ForeignWriter(warehouse, "a");
+    const idle = job(warehouse, [], {
+      end: { caughtUp: false, afterMs: null, maxRows: null },
+      checkpoint: { intervalMs: 1_000, maxRows: 2, maxSizeBytes: 1 << 20, idleCommitMs: 3_600_000 },
+      createSource: (router) => ({
+        ...scriptSource(new Map(), router, { uint32: () => 0 }),
+        async *read(_, signal) {
+          const rows = ["+1:x:1", "+2:x:2"].map((text) => change("a", text));
+          yield { changes: batches("t/0", rows, 0, router), ends: new Map([["t/0", "2"]]), records: 2 };
+          // Asked for only after the checkpoint.
+          await foreign.rollback((await foreign.load()).metadata.snapshots[0]?.snapshotId as bigint);
+          await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
+        },
+      }),
+    });
+    await expect(idle).rejects.toMatchObject({ code: "TABLE_ROLLED_BACK", kind: "data" });
   });
 });
 

@@ -105,6 +105,21 @@ describe("values that an update does not send", () => {
     expect(await rowsOf(warehouse)).toEqual(["1|y|1", "2|z|20", "3|n|null"]);
   });
 
+  it("are not taken from a row that somebody changes meanwhile", async () => {
+    const { warehouse, process } = await fresh();
+    await process.checkpoint(["+1:x:1"].map(a));
+    const { catalog } = warehouse;
+    const commit = catalog.commit.bind(catalog);
+    catalog.commit = async (changes, claim) => {
+      catalog.commit = commit;
+      await new ForeignWriter(warehouse, "a").replace([1n], [{ id: 1n, part: "f", value: 100n }]);
+      return commit(changes, claim);
+    };
+    const batch = batchOf(process, WIDE, [["update", 1n, "y", undefined]], 1);
+    await expect(process.checkpointOf([batch], 2)).rejects.toMatchObject({ code: "VALUES_MOVED", kind: "conflict" });
+    expect(await rowsOf(warehouse)).toEqual(["1|f|100"]);
+  });
+
   it("are not taken from a truncate", async () => {
     const { process } = await fresh();
     await process.checkpoint(["+0:x:1"].map(a));
