@@ -108,6 +108,7 @@ export async function* decode(): AsyncIterable<Figure> {
   const decoder = debeziumJson.createDecoder(
     { byStream: () => binding, route: () => binding },
     { inferred: () => {}, unrouted: () => {} },
+    null,
   );
   let best = 0;
   let bestOfCpu = 0;

@@ -112,6 +112,7 @@ export function formatSuite(name: string, format: Format, sample: FormatSample):
       const decoder = format.createDecoder(
         { byStream: () => binding, route: () => binding },
         { inferred: () => {}, unrouted: () => {} },
+        null,
       );
       const batches = decoder.decode(slab);
       const before = rowsOf(batches);
@@ -127,6 +128,16 @@ export function formatSuite(name: string, format: Format, sample: FormatSample):
       expect(bad).toThrow(FrazilError);
       expect(bad).toThrow(/stream shop\.public\.orders, split shop\.public\.orders\/0, offset \d+/);
       expect(rowsOf(decoder.decode(good)).map((row) => row.values)).toEqual(rows.slice(0, 3).map(expectedValues));
+    });
+
+    it("hands bad messages over where somebody takes them, and keeps the rest", () => {
+      const messages = rows.flatMap((row) => [sample.insert(row), sample.malformed]);
+      const decoder = decoderOf(format, binding, true);
+      const decoded = rowsOf(decoder.decode(messages));
+      expect(decoded.map((row) => row.values)).toEqual(rows.map(expectedValues));
+      expect(decoded.map((row) => Number(row.after))).toEqual(rows.map((_, k) => 2 * k + 1));
+      expect(decoder.rejected.map(({ message }) => message)).toEqual(rows.map((_, k) => 2 * k + 1));
+      expect(decoder.rejected.every(({ error }) => error.kind === "data")).toBe(true);
     });
 
     it("notes tables that no entry takes, once", () => {

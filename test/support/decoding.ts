@@ -1,6 +1,7 @@
 import type { ChangeBatch, ChangeColumn } from "../../src/core/change-batch.ts";
+import type { FrazilError } from "../../src/core/errors.ts";
 import type { Format } from "../../src/core/format.ts";
-import type { TableBinding } from "../../src/core/table-binding.ts";
+import type { DecodeNotices, TableBinding } from "../../src/core/table-binding.ts";
 import { parsePrimitiveType } from "../../table-format/index.ts";
 import { slabOf, type TestMessage } from "./slab.ts";
 
@@ -33,25 +34,44 @@ export interface TestDecoder {
   readonly inferred: ChangeColumn[];
   readonly unrouted: (string | null)[];
   readonly skipped: unknown;
+  /** Messages that the decoder handed over, where the test takes them. */
+  readonly rejected: readonly RejectedMessage[];
 }
 
-/** One stream, bound to one table. */
-export function decoderOf(format: Format, binding: TableBinding = bindingOf()): TestDecoder {
-  return routedDecoder(format, { byStream: () => binding, route: () => binding });
+export interface RejectedMessage {
+  readonly message: number;
+  readonly error: FrazilError;
+  readonly column: string | null;
+}
+
+/** One stream, bound to one table. `takesRejects`: bad messages go to `rejected`, else they are thrown. */
+export function decoderOf(format: Format, binding: TableBinding = bindingOf(), takesRejects = false): TestDecoder {
+  return routedDecoder(format, { byStream: () => binding, route: () => binding }, takesRejects);
 }
 
 /** One stream, whose tables are found by `router`. */
-export function routedDecoder(format: Format, router: Parameters<Format["createDecoder"]>[0]): TestDecoder {
+export function routedDecoder(
+  format: Format,
+  router: Parameters<Format["createDecoder"]>[0],
+  takesRejects = false,
+): TestDecoder {
+  const rejected: RejectedMessage[] = [];
+  const rejects = {
+    reject: (_: unknown, message: number, error: FrazilError, column: string | null) =>
+      void rejected.push({ message, error, column }),
+  };
   const inferred: ChangeColumn[] = [];
   const unrouted: (string | null)[] = [];
-  const decoder = format.createDecoder(router, {
+  const notices: DecodeNotices = {
     inferred: (_, column) => void inferred.push(column),
     unrouted: (_, tableId) => void unrouted.push(tableId),
-  });
+  };
+  const decoder = format.createDecoder(router, notices, takesRejects ? rejects : null);
   let offset = 0n;
   return {
     inferred,
     unrouted,
+    rejected,
     get skipped() {
       return (decoder as { skipped?: unknown }).skipped;
     },

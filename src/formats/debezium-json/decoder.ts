@@ -1,5 +1,6 @@
 import { type ChangeBatch, Op } from "../../core/change-batch.ts";
-import type { Decoder, MessageSlab } from "../../core/format.ts";
+import { FrazilError } from "../../core/errors.ts";
+import type { Decoder, MessageSlab, Rejects } from "../../core/format.ts";
 import type { DecodeNotices, TableBinding, TableRouter } from "../../core/table-binding.ts";
 import { LETTER_n } from "../json-bytes/ascii.ts";
 import { findMember } from "../json-bytes/members.ts";
@@ -27,6 +28,7 @@ export class DebeziumJsonDecoder implements Decoder, AfterTaker {
   readonly skipped: SkippedCounts = noneSkipped();
   private readonly router: TableRouter;
   private readonly notices: DecodeNotices;
+  private readonly rejects: Rejects | null;
   private readonly tables = new Map<number, TableRows>();
   private readonly unrouted = new Set<string>();
   private readonly key = new MessageKey();
@@ -42,12 +44,15 @@ export class DebeziumJsonDecoder implements Decoder, AfterTaker {
   /** The table of the message, once known. */
   private table: TableRows | null = null;
   private rowTaken = false;
+  /** Whether rows of the message may have been committed before it has been read to its end. */
+  private marked = false;
   /** `after` while it is still being read: its end is the message's. */
   private readonly ahead: Range = { start: 0, end: 0 };
 
-  constructor(router: TableRouter, notices: DecodeNotices) {
+  constructor(router: TableRouter, notices: DecodeNotices, rejects: Rejects | null) {
     this.router = router;
     this.notices = notices;
+    this.rejects = rejects;
   }
 
   decode(slab: MessageSlab): ChangeBatch[] {
@@ -57,20 +62,26 @@ export class DebeziumJsonDecoder implements Decoder, AfterTaker {
     this.echoes.begin();
     const binding = this.router.byStream(slab.stream);
     this.streamTable = binding === null ? null : this.tableOf(binding);
-    try {
-      for (this.message = 0; this.message < slab.count; this.message++) this.decodeMessage();
-    } catch (fault) {
-      const table = this.table;
-      throw dataError(fault, {
-        slab,
-        message: this.message,
-        inKey: this.inKey,
-        binding: table?.binding ?? null,
-        slot: table?.slotInRow ?? null,
-      });
+    for (this.message = 0; this.message < slab.count; this.message++) {
+      try {
+        this.decodeMessage();
+      } catch (fault) {
+        this.refuse(fault);
+      }
     }
     this.echoes.finish(slab);
     return [...this.tables.values()].flatMap((table) => table.take());
+  }
+
+  /** Hands the message to the rejects, without a row of it left behind; throws where there are none or it is no fault of the data. */
+  private refuse(fault: unknown): void {
+    const { slab, message, table, rejects } = this;
+    const slot = table?.slotInRow ?? null;
+    const error = dataError(fault, { slab, message, inKey: this.inKey, binding: table?.binding ?? null, slot });
+    if (rejects === null || !(error instanceof FrazilError) || error.kind !== "data") throw error;
+    if (this.marked) table?.undo();
+    else table?.drop();
+    rejects.reject(slab, message, error, slot?.name ?? null);
   }
 
   private tableOf(binding: TableBinding): TableRows {
@@ -86,6 +97,7 @@ export class DebeziumJsonDecoder implements Decoder, AfterTaker {
   private decodeMessage(): void {
     const { slab, message } = this;
     this.table = null;
+    this.marked = false;
     this.inKey = true;
     this.key.read(slab.bytes, slab.keyStarts[message] as number, slab.keyEnds[message] as number);
     this.inKey = false;
@@ -171,6 +183,8 @@ export class DebeziumJsonDecoder implements Decoder, AfterTaker {
     }
     table.useSchema(schema);
     table.useKey(this.messageKeyFor(table));
+    table.mark();
+    this.marked = true;
     if (this.deletes.fromImage(table, key, bytes, before)) this.commit(table, Op.delete);
     else if (table.binding.mode === "upsert") throw missingKey(key);
     this.row(table, false);

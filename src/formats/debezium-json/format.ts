@@ -21,5 +21,5 @@ import { DebeziumJsonDecoder } from "./decoder.ts";
 export const debeziumJson: Format = {
   summary: "Debezium's change events as JSON, with the schema in each message or without",
   namesKey: true,
-  createDecoder: (router, notices) => new DebeziumJsonDecoder(router, notices),
+  createDecoder: (router, notices, rejects) => new DebeziumJsonDecoder(router, notices, rejects),
 };

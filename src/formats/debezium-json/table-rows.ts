@@ -6,7 +6,7 @@ import { type ConnectSchema, rowFields } from "./connect-schema.ts";
 import { declaredLayout, Layout } from "./layout.ts";
 import { learnColumns } from "./learn.ts";
 import { readRow, type RowState, UNKNOWN_COLUMN } from "./row-reader.ts";
-import { trimColumn } from "./trim-column.ts";
+import { trimBits, trimColumn } from "./trim-column.ts";
 
 /** Rows for which a fresh batch has room. */
 const FIRST_ROWS = 64;
@@ -33,6 +33,8 @@ export class TableRows {
   /** Batches that ended since the last `take`. */
   private ended: ChangeBatch[] = [];
   private split = "";
+  private markedRows = 0;
+  private markedBatches = 0;
 
   constructor(binding: TableBinding, notices: DecodeNotices) {
     this.binding = binding;
@@ -99,6 +101,25 @@ export class TableRows {
   /** Drops the row being read. The batch ends with the rows before it. */
   drop(): void {
     this.end();
+  }
+
+  /** Notes which rows there are, for `undo`. */
+  mark(): void {
+    this.markedRows = this.length;
+    this.markedBatches = this.ended.length;
+  }
+
+  /** Drops the rows since `mark`, and the one being read. The batch ends with the rows before them. */
+  undo(): void {
+    if (this.ended.length === this.markedBatches) {
+      this.length = this.markedRows;
+      this.end();
+      return;
+    }
+    // The batch has ended since: only learning columns does that within a message.
+    const last = this.ended.pop() as ChangeBatch;
+    if (this.markedRows > 0) this.ended.push(trimBatch(last, this.markedRows));
+    this.reset();
   }
 
   /** Begins a row: values may be appended, and `commit` takes it. */
@@ -180,6 +201,7 @@ export class TableRows {
 
   private reset(): void {
     this.opened = false;
+    this.row.slot = null;
     this.length = 0;
     this.ops = new Uint8Array(0);
     this.next = new Int32Array(0);
@@ -212,11 +234,22 @@ export class TableRows {
   }
 }
 
+/** The first `length` rows of a batch. */
+function trimBatch(batch: ChangeBatch, length: number): ChangeBatch {
+  return {
+    ...batch,
+    length,
+    ops: batch.ops.subarray(0, length),
+    columns: batch.columns.map((column) => trimColumn(column, length)),
+    absent: batch.absent.map((bits) => (bits === null ? null : finishedBits(bits, length))),
+  };
+}
+
 /** A bitmap of `length` rows; a row that was dropped may have left a bit behind it. */
 function finishedBits(bits: Uint8Array, length: number): Uint8Array | null {
   const size = (length + 7) >> 3;
   const finished = new Uint8Array(size);
   finished.set(bits.subarray(0, size));
-  if ((length & 7) !== 0) finished[size - 1] = (finished[size - 1] as number) & ((1 << (length & 7)) - 1);
-  return finished.some((byte) => byte !== 0) ? finished : null;
+  const trimmed = trimBits(finished, length);
+  return trimmed.some((byte) => byte !== 0) ? trimmed : null;
 }

@@ -1,9 +1,10 @@
 import { type Column, isValid } from "../../../table-format/index.ts";
 
-/** A column without the last row, where a row was begun and dropped: `length` or `length + 1` rows become `length`. */
+/** The first `length` rows of a column, where rows were begun and dropped. */
 export function trimColumn(column: Column, length: number): Column {
   if (column.length === length) return column;
-  const nullCount = column.nullCount - (isValid(column, length) ? 0 : 1);
+  let { nullCount } = column;
+  for (let row = length; row < column.length; row++) if (!isValid(column, row)) nullCount--;
   const base = {
     type: column.type,
     length,
@@ -34,7 +35,8 @@ export function trimColumn(column: Column, length: number): Column {
   }
 }
 
-function trimBits(bits: Uint8Array, length: number): Uint8Array {
+/** The first `length` bits of a bitmap, bits past the end cleared. */
+export function trimBits(bits: Uint8Array, length: number): Uint8Array {
   const trimmed = bits.slice(0, (length + 7) >> 3);
   const last = trimmed.length - 1;
   if ((length & 7) !== 0) trimmed[last] = (trimmed[last] as number) & ((1 << (length & 7)) - 1);

@@ -363,6 +363,40 @@ describe("messages that are no row changes", () => {
   });
 });
 
+describe("rejected messages", () => {
+  it("leave no row behind, not even the first half of a key change", () => {
+    const decoder = decoderOf(debeziumJson, bindingOf({ columns: { n: "int" } }), true);
+    const good = (id: number, rest: object = {}) => ({ key: { id }, value: change("c", null, { id, ...rest }) });
+    const batches = decoder.decode([
+      good(1, { n: null }),
+      { key: { id: 9 }, value: change("u", { id: 8, n: 1 }, { id: 9, n: "x" }) },
+      good(2, { n: 2 }),
+      // The new row brings a column, which ends the batch, before it turns out to be bad.
+      { key: { id: 9 }, value: change("u", { id: 8 }, { id: 9, late: true, n: 1.5 }) },
+      { key: { id: 9 }, value: change("d", { id: null }, null) },
+      { key: `{"id":`, value: null },
+      good(3),
+    ]);
+    expect(rowsOf(batches)).toEqual([
+      { op: "insert", after: "1", values: { id: 1n, n: null } },
+      { op: "insert", after: "3", values: { id: 2n, n: 2 } },
+      { op: "delete", after: "5", values: { id: 9n, n: ABSENT, late: ABSENT } },
+      { op: "insert", after: "7", values: { id: 3n, n: ABSENT, late: ABSENT } },
+    ]);
+    expect(decoder.rejected.map(({ message, error, column }) => [message, error.code, column])).toEqual([
+      [1, "VALUE_MISMATCH", "n"],
+      [3, "VALUE_MISMATCH", "n"],
+      [5, "MALFORMED_JSON", null],
+    ]);
+    expect(decoder.rejected[0]?.error.message).toContain("offset 1");
+  });
+
+  it("are those of bad data, not of a job that asks for what cannot be", () => {
+    const decoder = decoderOf(debeziumJson, bindingOf({ columns: { id: "variant" } }), true);
+    expect(errorOf(() => decoder.decode([{ value: change("c", null, { id: 1 }) }]))).toMatchObject({ kind: "config" });
+  });
+});
+
 describe("malformed messages", () => {
   const good = `{"before":null,"after":{"id":1,"name":"x"},"source":{"lsn":1},"op":"c","ts_ms":1}`;
 
