@@ -50,6 +50,25 @@ describe("a job that runs until it has caught up", () => {
   });
 });
 
+describe("the source", () => {
+  it("is told of a position when the tables hold everything up to it", async () => {
+    const warehouse = memoryWarehouse("object-store");
+    const changes = ["+1:x:1", "+2:x:2", "+3:x:3", "+4:x:4", "+5:x:5"].map((text) => change("a", text));
+    const told: [string | undefined, number][] = [];
+    await job(warehouse, changes, {
+      createSource: (router) => ({
+        ...scriptSource(new Map([["t/0", changes]]), router, { uint32: () => 2 }),
+        acknowledge: async (position) => void told.push([position.get("t/0"), (await rowsOf(warehouse)).length]),
+      }),
+    });
+    expect(told).toEqual([
+      ["2", 2],
+      ["4", 4],
+      ["5", 5],
+    ]);
+  });
+});
+
 describe("a job that is stopped", () => {
   it("ends although the signal came while a checkpoint was being committed and the source is silent", async () => {
     const warehouse = memoryWarehouse("memory");
