@@ -167,7 +167,7 @@ export const warehouseSchema = z
 const route = z
   .strictObject({
     from: text()
-      .meta({ example: "shop.*" })
+      .meta({ example: "*.orders" })
       .describe(
         "A topic, or the table that the messages name (`schema.table` or `db.table`). `*` and `?` are wild; the first entry that matches wins.",
       ),
