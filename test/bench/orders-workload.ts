@@ -83,7 +83,7 @@ export async function produceOrders(
       versions[id] = (versions[id] as number) + 1;
       cents[id] = random.uint32() % 10_000_000;
       quantities[id] = random.uint32() % 100;
-      const after = rowJson(id, versions[id] as number, cents[id], quantities[id]);
+      const after = rowJson(id, versions[id], cents[id], quantities[id]);
       value = `{"before":${old},"after":${after},"source":${source},"op":"${op}","ts_ms":${1767225600000 + event}}`;
     }
     bytes += value.length;
