@@ -1,0 +1,272 @@
+import {
+  type CommitOutcome,
+  currentSchema,
+  identText,
+  type LoadedTable,
+  produceSnapshot,
+  type Snapshot,
+  type TableChange,
+} from "../../table-format/index.ts";
+import { FrazilError, must } from "../core/errors.ts";
+import { randomSnapshotId } from "../core/runtime.ts";
+import type { CommitContext } from "./context.ts";
+import { takeover } from "./create-table.ts";
+import { LedgerStore } from "./ledger.ts";
+import { fileNames, tagName } from "./names.ts";
+import { growingPauses } from "./pauses.ts";
+import { newestStamp, type PlannedRollback, positionAfter, type RollbackPlan } from "./rollback-plan.ts";
+import { refUpdates } from "./snapshot-change.ts";
+import { readStamp, type Stamp, stampSummary } from "./stamp.ts";
+import { fencedError, readPipelineTag } from "./tracked-table.ts";
+
+/** What a rollback needs: the commit protocol's context without a source, whose points it never compares. */
+export type RollbackContext = Omit<CommitContext, "pipeline" | "comparePoints">;
+
+export interface RolledBack {
+  /** `namespace.table`. */
+  readonly table: string;
+  /** The new snapshot, which holds what the target holds. */
+  readonly snapshotId: bigint;
+}
+
+const GIVE_UP_AFTER_MS = 120_000;
+
+/** The summary entry that names the snapshot whose rows came back. */
+export const ROLLBACK_TO = "ingest.rollback-to";
+
+/**
+ * Rolls tables back. Each gets a *new* snapshot whose parent, files and rows are the target's, stamped with a new epoch, and `main` and
+ * the pipeline's tag move to it in one commit: a tag that went back to an old snapshot would let a late request of an older process
+ * pass (the epoch fences it). The snapshots that are rolled back are no ancestors of the new one, so that no expiry takes files away as
+ * deleted which are live again; they stay in the table until they expire, and one can go back to them the same way.
+ *
+ * Where tables are committed one by one, the ledger is taken over first and forgets the tables that go back: its position would win
+ * over theirs.
+ *
+ * @throws FrazilError `fenced` when a process of the job started meanwhile, `conflict`, `unavailable`. After any of them the tables may
+ * be partly rolled back, each with its own position: doing it again is safe.
+ */
+export async function rollBack(context: RollbackContext, plan: RollbackPlan): Promise<readonly RolledBack[]> {
+  const loaded = [...plan.tables.map((table) => table.loaded), ...plan.others];
+  const epoch = plan.pipeline === null ? null : await nextEpoch(context, plan.pipeline, loaded);
+  const checkpoint = plan.pipeline === null ? 0n : highest(loaded, plan.pipeline, "checkpoint") + 1n;
+  if (plan.pipeline !== null && epoch !== null && !context.catalog.atomicAcrossTables) {
+    await takeLedger(context, plan.pipeline, epoch, plan);
+  }
+  const parts: Part[] = [
+    ...plan.tables.map((rollback) => ({ rollback, loaded: rollback.loaded })),
+    ...plan.others.map((other) => ({ rollback: null, loaded: other })),
+  ].map((part) => ({ ...part, snapshotId: randomSnapshotId(context.runtime.random) }));
+  const own = { plan, epoch: epoch ?? 0n, checkpoint };
+  if (context.catalog.atomicAcrossTables) await commitParts(context, own, parts);
+  else for (const part of parts) await commitParts(context, own, [part]);
+  return parts
+    .filter(({ rollback }) => rollback !== null)
+    .map(({ loaded: { ident }, snapshotId }) => ({ table: identText(ident), snapshotId }));
+}
+
+/** A table's part: rolled back, or only put under the new epoch. */
+interface Part {
+  readonly rollback: PlannedRollback | null;
+  readonly loaded: LoadedTable;
+  /** Kept over all attempts: the answer to a lost response. */
+  readonly snapshotId: bigint;
+}
+
+interface Own {
+  readonly plan: RollbackPlan;
+  readonly epoch: bigint;
+  readonly checkpoint: bigint;
+}
+
+/** One above the highest epoch that was ever used, also by snapshots that are rolled back and by the ledger. */
+async function nextEpoch(context: RollbackContext, pipeline: string, tables: readonly LoadedTable[]): Promise<bigint> {
+  const used = highest(tables, pipeline, "epoch");
+  if (context.catalog.atomicAcrossTables) return used + 1n;
+  const ledger = await new LedgerStore(context.io, context.warehouseLocation, pipeline).read();
+  const noted = ledger?.ledger.epoch ?? 0n;
+  return (noted > used ? noted : used) + 1n;
+}
+
+function highest(tables: readonly LoadedTable[], pipeline: string, what: "epoch" | "checkpoint"): bigint {
+  let max = 0n;
+  for (const { metadata } of tables) {
+    for (const snapshot of metadata.snapshots) {
+      const stamp = readStamp(snapshot);
+      if (stamp?.pipeline === pipeline && stamp[what] > max) max = stamp[what];
+    }
+  }
+  return max;
+}
+
+async function takeLedger(
+  context: RollbackContext,
+  pipeline: string,
+  epoch: bigint,
+  { keepPosition, tables }: RollbackPlan,
+): Promise<void> {
+  const store = new LedgerStore(context.io, context.warehouseLocation, pipeline);
+  for (;;) {
+    const current = await store.read();
+    if (current === null) {
+      throw new FrazilError("data", "LEDGER_LOST", `the ledger of the job ${pipeline} is gone`, {
+        hint: "restore it; without it positions of tables without changes are not known",
+      });
+    }
+    if (current.ledger.epoch >= epoch) throw fencedError(pipeline, epoch, "the ledger", current.ledger.epoch);
+    const left = new Map(current.ledger.tables);
+    if (!keepPosition) for (const { loaded } of tables) left.delete(identText(loaded.ident));
+    if ((await store.swap({ ...current.ledger, epoch, tables: left }, current.etag)) !== null) return;
+  }
+}
+
+/** Commits in one attempt after another until it is done; see `commitGroup` for what the answers mean. */
+async function commitParts(context: RollbackContext, own: Own, parts: readonly Part[]): Promise<void> {
+  const { catalog, runtime } = context;
+  const pauses = growingPauses(runtime, GIVE_UP_AFTER_MS);
+  for (let attempt = 0; ; attempt++) {
+    const bases = await Promise.all(parts.map(({ loaded }) => load(context, loaded)));
+    const landed = bases.filter(({ metadata }, index) =>
+      metadata.snapshots.some(({ snapshotId }) => snapshotId === parts[index]?.snapshotId),
+    );
+    if (landed.length === parts.length) return;
+    const changes = await Promise.all(
+      parts.map((part, index) => changeOf(context, own, part, must(bases[index], "one base a part"), attempt)),
+    );
+    runtime.step("rollback.sent");
+    const outcome = await catalog.commit(changes);
+    runtime.step("rollback.answered");
+    if (outcome.outcome === "committed") return;
+    await pauses.next(() => gaveUp(outcome));
+  }
+}
+
+async function load(context: RollbackContext, { ident, metadata }: LoadedTable): Promise<LoadedTable> {
+  const loaded = await context.catalog.loadTable(ident);
+  if (loaded?.metadata.tableUuid === metadata.tableUuid) return loaded;
+  throw new FrazilError("conflict", "TABLE_REPLACED", `table ${identText(ident)} was dropped or replaced meanwhile`);
+}
+
+async function changeOf(
+  context: RollbackContext,
+  own: Own,
+  { rollback, snapshotId }: Part,
+  base: LoadedTable,
+  attempt: number,
+): Promise<TableChange> {
+  const { plan, epoch, checkpoint } = own;
+  const { pipeline } = plan;
+  const name = identText(base.ident);
+  if (pipeline === null)
+    return restore(context, base, must(rollback, "a table to roll back"), null, snapshotId, attempt);
+  const newest = newestStamp(base, pipeline);
+  if (newest !== null && newest.epoch >= epoch) throw fencedError(pipeline, epoch, `table ${name}`, newest.epoch);
+  if (rollback === null) {
+    const tag = must(readPipelineTag(base, pipeline), "a table of the pipeline has its tag");
+    const full: CommitContext = { ...context, pipeline, comparePoints: () => 0 };
+    return takeover(full, base, { ...tag.stamp, epoch }, snapshotId, tag.snapshot.snapshotId, attempt);
+  }
+  const stamp: Stamp = {
+    pipeline,
+    epoch,
+    checkpoint,
+    // Asked of the base: with its position kept, a table may have gone on since the plan was made.
+    position: must(positionAfter(plan, { ...rollback, loaded: base }), "a pipeline has a position"),
+    validThroughMs: rollback.stamp?.validThroughMs ?? null,
+  };
+  return restore(context, base, rollback, stamp, snapshotId, attempt);
+}
+
+/** The swap to a new snapshot on the target, asserting everything that it moves. */
+async function restore(
+  context: RollbackContext,
+  base: LoadedTable,
+  { target }: PlannedRollback,
+  stamp: Stamp | null,
+  snapshotId: bigint,
+  attempt: number,
+): Promise<TableChange> {
+  const { metadata } = base;
+  const snapshot = await snapshotOn(context, base, target, stamp, snapshotId, attempt);
+  const tag = stamp === null ? null : tagName(stamp.pipeline);
+  const main = metadata.refs.get("main");
+  return {
+    ident: base.ident,
+    requirements: [
+      { type: "assert-table-uuid", uuid: metadata.tableUuid },
+      { type: "assert-ref-snapshot-id", ref: "main", snapshotId: metadata.currentSnapshotId },
+      ...(tag === null
+        ? []
+        : [
+            {
+              type: "assert-ref-snapshot-id" as const,
+              ref: tag,
+              snapshotId: metadata.refs.get(tag)?.snapshotId ?? null,
+            },
+          ]),
+      { type: "assert-current-schema-id", currentSchemaId: metadata.currentSchemaId },
+      { type: "assert-default-spec-id", defaultSpecId: metadata.defaultSpecId },
+    ],
+    updates:
+      tag === null
+        ? [
+            { action: "add-snapshot", snapshot },
+            { action: "set-snapshot-ref", name: "main", ref: { ...main, type: "branch", snapshotId } },
+          ]
+        : refUpdates(snapshot, tag, base),
+  };
+}
+
+/** An empty snapshot on top of the target: manifests, sequence numbers and row ids stay what they are. */
+async function snapshotOn(
+  { io, runtime }: RollbackContext,
+  base: LoadedTable,
+  target: Snapshot,
+  stamp: Stamp | null,
+  snapshotId: bigint,
+  attempt: number,
+): Promise<Snapshot> {
+  const { metadata } = base;
+  const names = fileNames(
+    {
+      tableLocation: metadata.location,
+      pipeline: stamp?.pipeline ?? "rollback",
+      epoch: stamp?.epoch ?? 0n,
+      checkpoint: stamp?.checkpoint ?? 0n,
+    },
+    runtime.random,
+  );
+  const nowMs = BigInt(runtime.clock.nowMs());
+  const { snapshot } = await produceSnapshot(
+    io,
+    { ...metadata, currentSnapshotId: target.snapshotId },
+    {
+      snapshotId,
+      timestampMs: nowMs > metadata.lastUpdatedMs ? nowMs : metadata.lastUpdatedMs + 1n,
+      addedDataFiles: [],
+      removedDataFiles: [],
+      addedDeleteFiles: [],
+      removedDeleteFiles: [],
+      summary: new Map([...(stamp === null ? [] : stampSummary(stamp)), [ROLLBACK_TO, String(target.snapshotId)]]),
+      schema: currentSchema(metadata),
+      ref: "main",
+    },
+    {
+      manifest: (index) => names.manifest(attempt, index),
+      manifestList: () => names.manifestList(snapshotId, attempt),
+    },
+  );
+  return snapshot;
+}
+
+function gaveUp(outcome: Exclude<CommitOutcome, { outcome: "committed" }>): FrazilError {
+  if (outcome.outcome === "conflict") {
+    return new FrazilError("conflict", "COMMIT_CONFLICT", `table ${identText(outcome.table)}: ${outcome.message}`, {
+      hint: "another writer commits to this table all the time; stop it, then roll back again",
+    });
+  }
+  return new FrazilError("unavailable", "COMMIT_UNKNOWN", "the outcome of the rollback could not be learned", {
+    cause: outcome.cause,
+    hint: "frazil snapshots tells whether it took effect; doing it again is safe",
+  });
+}
