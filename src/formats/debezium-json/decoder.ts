@@ -4,15 +4,16 @@ import type { Decoder, MessageSlab, Rejects } from "../../core/format.ts";
 import type { DecodeNotices, TableBinding, TableRouter } from "../../core/table-binding.ts";
 import { LETTER_n } from "../json-bytes/ascii.ts";
 import { findMember } from "../json-bytes/members.ts";
+import type { Range } from "../json-bytes/range.ts";
 import { skipValue } from "../json-bytes/skip.ts";
 import { rangesEqual } from "../json-bytes/text.ts";
-import { dataError, MessageFault } from "./data-errors.ts";
-import { type AfterTaker, Envelope, type Range } from "./envelope.ts";
+import { dataError, MessageFault } from "../json-columns/data-errors.ts";
+import { type AfterTaker, Envelope } from "./envelope.ts";
 import { KeyedDeletes } from "./keyed-deletes.ts";
 import { MessageKey } from "./message-key.ts";
 import { noneSkipped, type SkippedCounts, type SkippedKind, skippedKind } from "./skipped.ts";
+import { SchemaRows } from "./schema-rows.ts";
 import { keySchemaTable, sourceTable } from "./source-table.ts";
-import { TableRows } from "./table-rows.ts";
 import { TombstoneEchoes } from "./tombstone-echoes.ts";
 
 const CREATE = 0x63;
@@ -29,7 +30,7 @@ export class DebeziumJsonDecoder implements Decoder, AfterTaker {
   private readonly router: TableRouter;
   private readonly notices: DecodeNotices;
   private readonly rejects: Rejects | null;
-  private readonly tables = new Map<number, TableRows>();
+  private readonly tables = new Map<number, SchemaRows>();
   private readonly unrouted = new Set<string>();
   private readonly key = new MessageKey();
   private readonly envelope = new Envelope();
@@ -40,9 +41,9 @@ export class DebeziumJsonDecoder implements Decoder, AfterTaker {
   private message = 0;
   private inKey = false;
   /** The slab's table where its stream decides; else null. */
-  private streamTable: TableRows | null = null;
+  private streamTable: SchemaRows | null = null;
   /** The table of the message, once known. */
-  private table: TableRows | null = null;
+  private table: SchemaRows | null = null;
   private rowTaken = false;
   /** Whether rows of the message may have been committed before it has been read to its end. */
   private marked = false;
@@ -81,13 +82,13 @@ export class DebeziumJsonDecoder implements Decoder, AfterTaker {
     if (rejects === null || !(error instanceof FrazilError) || error.kind !== "data") throw error;
     if (this.marked) table?.undo();
     else table?.drop();
-    rejects.reject(slab, message, error, slot?.name ?? null);
+    rejects.reject(slab, message, error, slot?.name ?? null, (table ?? this.streamTable)?.binding.target ?? null);
   }
 
-  private tableOf(binding: TableBinding): TableRows {
+  private tableOf(binding: TableBinding): SchemaRows {
     let table = this.tables.get(binding.table);
     if (table === undefined) {
-      table = new TableRows(binding, this.notices);
+      table = new SchemaRows(binding, this.notices);
       table.begin(this.slab.split);
       this.tables.set(binding.table, table);
     }
@@ -170,7 +171,7 @@ export class DebeziumJsonDecoder implements Decoder, AfterTaker {
   }
 
   /** A key change, where a producer makes one event of it, is a delete of the old key and an insert of the new one. */
-  private update(table: TableRows): void {
+  private update(table: SchemaRows): void {
     const { before, after, schema } = this.envelope;
     const { bytes } = this.slab;
     const key = this.keyOf(table.binding);
@@ -192,7 +193,7 @@ export class DebeziumJsonDecoder implements Decoder, AfterTaker {
   }
 
   /** Makes sure that the row of `after` has been read. `literal`: see `RowState`. */
-  private row(table: TableRows, literal: boolean): void {
+  private row(table: SchemaRows, literal: boolean): void {
     const { after } = this.envelope;
     if (after.start < 0) {
       throw new MessageFault(
@@ -208,18 +209,18 @@ export class DebeziumJsonDecoder implements Decoder, AfterTaker {
     this.readRow(table, this.slab.bytes, after.start, after.end, literal);
   }
 
-  private commit(table: TableRows, op: number): void {
+  private commit(table: SchemaRows, op: number): void {
     table.commit(op, this.offsetWords, this.message);
   }
 
-  private readRow(table: TableRows, bytes: Uint8Array, pos: number, end: number, literal: boolean): number {
+  private readRow(table: SchemaRows, bytes: Uint8Array, pos: number, end: number, literal: boolean): number {
     this.table = table;
     table.useSchema(this.envelope.schema);
     table.useKey(this.messageKeyFor(table));
     return table.read(bytes, pos, end, literal);
   }
 
-  private delete(table: TableRows): void {
+  private delete(table: SchemaRows): void {
     this.refuseAfter();
     const { before, schema } = this.envelope;
     const { bytes } = this.slab;
@@ -236,7 +237,7 @@ export class DebeziumJsonDecoder implements Decoder, AfterTaker {
     this.commit(table, Op.delete);
   }
 
-  private deleteByKey(table: TableRows): boolean {
+  private deleteByKey(table: SchemaRows): boolean {
     this.inKey = true;
     const found = this.deletes.fromKey(table, this.keyOf(table.binding), this.key, this.slab.bytes);
     this.inKey = false;
@@ -272,7 +273,7 @@ export class DebeziumJsonDecoder implements Decoder, AfterTaker {
   }
 
   /** What `ChangeBatch.key` says: nothing where the job has said it already. */
-  private messageKeyFor(table: TableRows): readonly string[] | null {
+  private messageKeyFor(table: SchemaRows): readonly string[] | null {
     return table.binding.key === null ? this.key.names : null;
   }
 
@@ -299,11 +300,11 @@ export class DebeziumJsonDecoder implements Decoder, AfterTaker {
     );
   }
 
-  private routeBySource(): TableRows | null {
+  private routeBySource(): SchemaRows | null {
     return this.routeById(sourceTable(this.slab.bytes, this.envelope.source));
   }
 
-  private routeById(tableId: string | null): TableRows | null {
+  private routeById(tableId: string | null): SchemaRows | null {
     const { stream } = this.slab;
     const binding = this.router.route(stream, tableId);
     if (binding !== null) return this.tableOf(binding);

@@ -1,6 +1,7 @@
 import { CLOSE_BRACE, LETTER_n, OPEN_BRACE, QUOTE, SPACE } from "../json-bytes/ascii.ts";
 import { JsonFault } from "../json-bytes/fault.ts";
 import { keyText, nextMember } from "../json-bytes/members.ts";
+import type { Range } from "../json-bytes/range.ts";
 import { skipColon, skipSpace, skipString, skipValue } from "../json-bytes/skip.ts";
 import { stringAt } from "../json-bytes/strings.ts";
 import { startsWith } from "../json-bytes/text.ts";
@@ -48,12 +49,6 @@ const MAX_OTHERS = 32;
 export interface AfterTaker {
   /** Reads the object at `pos` and returns the position after it, or -1 to have it skipped. */
   takeAfter(bytes: Uint8Array, pos: number, end: number): number;
-}
-
-/** Where a value stands in the message: its start is -1 when it is missing or null. */
-export interface Range {
-  start: number;
-  end: number;
 }
 
 /**

@@ -1,22 +1,8 @@
 import type { PrimitiveType } from "../../../table-format/index.ts";
+import { NS_PER_DAY, PLAIN, type Wire } from "../json-columns/wire.ts";
 import type { ConnectSchema } from "./connect-schema.ts";
 
-/**
- * How a value stands in the JSON, as far as the JSON itself does not say: numbers of time count units of `unitNs`
- * nanoseconds, decimals and bytes are base64.
- */
-export type Wire =
-  | { readonly kind: "plain" }
-  | { readonly kind: "instant"; readonly unitNs: number }
-  | { readonly kind: "time-of-day"; readonly unitNs: number }
-  | { readonly kind: "decimal"; readonly scale: number }
-  | { readonly kind: "variable-decimal" }
-  | { readonly kind: "bytes" };
-
-export const PLAIN: Wire = { kind: "plain" };
 const BYTES: Wire = { kind: "bytes" };
-
-export const NS_PER_DAY = 86_400_000_000_000;
 
 /** The Iceberg type that one expects for a declared type, or the name of a type that is refused. */
 export type DeclaredType =
@@ -92,17 +78,4 @@ function decimalType(schema: ConnectSchema): DeclaredType {
   const text = `decimal(${declared ?? "?"}, ${scale})`;
   if (!(precision <= MAX_PRECISION && scale <= precision)) return { refused: text, wire };
   return { type: { kind: "decimal", precision, scale: Math.max(scale, 0) }, wire };
-}
-
-/** Nanoseconds that one unit of a date, time or timestamp type is long. */
-export function unitNsOf(type: PrimitiveType): number {
-  switch (type.kind) {
-    case "date":
-      return NS_PER_DAY;
-    case "timestamp_ns":
-    case "timestamptz_ns":
-      return 1;
-    default:
-      return 1000;
-  }
 }

@@ -1,8 +1,8 @@
 import { QUOTE } from "../json-bytes/ascii.ts";
 import { findMember, keyText } from "../json-bytes/members.ts";
+import type { Range } from "../json-bytes/range.ts";
 import { stringAt } from "../json-bytes/strings.ts";
 import type { ConnectSchema } from "./connect-schema.ts";
-import type { Range } from "./envelope.ts";
 
 const SCHEMA = keyText("schema");
 const DATABASE = keyText("db");

@@ -20,7 +20,7 @@ import { checkUtf8, readString, textAt } from "../json-bytes/strings.ts";
 import { asciiText } from "../json-bytes/text.ts";
 import { uuidBytes } from "../json-bytes/uuids.ts";
 import { base64Decimal, variableDecimal } from "./decimal-conversions.ts";
-import { unitNsOf, type Wire } from "./logical-types.ts";
+import { unitNsOf, type Wire } from "./wire.ts";
 import { dayTime, isoText, scaledInteger } from "./time-conversions.ts";
 
 /** Reads the value at `pos` (not null), appends it and returns the position after it. Throws JsonFault and ValueFault. */

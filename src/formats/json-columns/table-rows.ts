@@ -2,8 +2,7 @@ import type { Column } from "../../../table-format/index.ts";
 import { type ChangeBatch, offsetPoints } from "../../core/change-batch.ts";
 import type { DecodeNotices, TableBinding } from "../../core/table-binding.ts";
 import type { ColumnSlot } from "./column-slot.ts";
-import { type ConnectSchema, rowFields } from "./connect-schema.ts";
-import { declaredLayout, Layout } from "./layout.ts";
+import { Layout } from "./layout.ts";
 import { learnColumns } from "./learn.ts";
 import { readRow, type RowState, UNKNOWN_COLUMN } from "./row-reader.ts";
 import { trimBits, trimColumn } from "./trim-column.ts";
@@ -18,8 +17,8 @@ const FIRST_ROWS = 64;
 export class TableRows {
   readonly binding: TableBinding;
   private readonly notices: DecodeNotices;
-  private readonly layouts = new Map<ConnectSchema, Layout>();
-  private readonly grown = new Layout(true);
+  /** What messages have shown that declare no columns. */
+  protected readonly grown = new Layout(true);
   /** The columns of the open batch. */
   layout: Layout = this.grown;
   /** Columns that the messages name as key; see `ChangeBatch.key`. */
@@ -51,26 +50,11 @@ export class TableRows {
     return this.row.placeholders;
   }
 
-  /** Chooses the columns by the schema that comes with a message; null = what messages without schema have shown. */
-  useSchema(schema: ConnectSchema | null): void {
-    const layout = schema === null ? this.grown : (this.layouts.get(schema) ?? this.declaredLayout(schema));
-    this.useLayout(layout);
-  }
-
   /** Chooses the columns. */
   useLayout(layout: Layout): void {
     if (layout === this.layout) return;
     this.end();
     this.layout = layout;
-  }
-
-  private declaredLayout(schema: ConnectSchema): Layout {
-    const fields = rowFields(schema);
-    // A schema in which only a namespace or a comment differs is no reason for another batch.
-    const fresh = fields === null ? this.grown : declaredLayout(this.binding, fields);
-    const layout = [...this.layouts.values(), fresh].find((known) => known === fresh || known.equals(fresh)) as Layout;
-    this.layouts.set(schema, layout);
-    return layout;
   }
 
   /** Names the key of the rows that follow. Equal keys must be the same array. */

@@ -57,7 +57,7 @@ export function dataError(fault: unknown, place: FaultPlace): unknown {
       "MALFORMED_JSON",
       `${where}: expected ${fault.expected} at byte ${fault.at - start} of the ${part}, found ${found}`,
       {
-        hint: "the job's format must be the one that the producer writes; debezium-json reads JSON as in RFC 8259, in UTF-8",
+        hint: "the job's format must be the one that the producer writes; JSON is read as in RFC 8259, in UTF-8",
       },
     );
   }

@@ -3,17 +3,15 @@ import type { ChangeColumn } from "../../core/change-batch.ts";
 import { FrazilError } from "../../core/errors.ts";
 import type { TableBinding } from "../../core/table-binding.ts";
 import { ColumnSlot } from "./column-slot.ts";
-import type { ConnectSchema } from "./connect-schema.ts";
-import { declaredType } from "./logical-types.ts";
 
 /**
- * The columns of a table's rows in one shape: those that one Connect schema declares, or those that messages without schema have shown
+ * The columns of a table's rows in one shape: those that the messages declare, or those that messages without declarations have shown
  * so far. Holds the builders of the open batch.
  */
 export class Layout {
   /** In order of first appearance, held columns among them. */
   readonly slots: ColumnSlot[] = [];
-  /** Whether a message may bring columns that are not here: only where no schema declares them. */
+  /** Whether a message may bring columns that are not here: not where a schema declares them all. */
   readonly grows: boolean;
   /** The columns that have a type, in the order of `slots`. */
   fields: readonly ChangeColumn[] = [];
@@ -59,22 +57,6 @@ export class Layout {
       })
     );
   }
-}
-
-/**
- * The layout that a Connect schema declares; `columns:` of the job wins over it.
- * @throws FrazilError `data` naming a column whose type no table column holds.
- */
-export function declaredLayout(binding: TableBinding, fields: readonly ConnectSchema[]): Layout {
-  const layout = new Layout(false);
-  for (const field of fields) {
-    const declared = declaredType(field);
-    const byUser = binding.columns.get(field.field);
-    const type = byUser ?? ("type" in declared ? declared.type : null);
-    if (type === null) throw refusedType(binding, field.field, (declared as { refused: string }).refused);
-    layout.add(field.field).declare(type, !field.optional, declared.wire, byUser !== undefined);
-  }
-  return layout;
 }
 
 /** The error for a value that no table column holds as it is. */

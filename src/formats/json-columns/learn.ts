@@ -6,7 +6,7 @@ import { nextMember } from "../json-bytes/members.ts";
 import { skipKey, skipSpace, skipValue } from "../json-bytes/skip.ts";
 import { stringAt } from "../json-bytes/strings.ts";
 import { type Layout, refusedType } from "./layout.ts";
-import { PLAIN } from "./logical-types.ts";
+import { PLAIN } from "./wire.ts";
 
 /**
  * Adds to a layout the columns of the object at `pos` that it lacks, and gives held columns a type where a value has come: from

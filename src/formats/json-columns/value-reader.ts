@@ -19,7 +19,7 @@ import { skipLiteral, skipNumber } from "../json-bytes/skip.ts";
 import { readString, textAt } from "../json-bytes/strings.ts";
 import type { ColumnSlot } from "./column-slot.ts";
 import { type Convert, conversion } from "./conversions.ts";
-import { unitNsOf, type Wire } from "./logical-types.ts";
+import { unitNsOf, type Wire } from "./wire.ts";
 
 /** How values of a column are read: the usual form by a number that a switch takes, every other form by a function. */
 export interface ValueReader {

@@ -1,7 +1,7 @@
 import type { ColumnBuilder, PrimitiveType } from "../../../table-format/index.ts";
 import type { ChangeColumn } from "../../core/change-batch.ts";
 import { keyText } from "../json-bytes/members.ts";
-import { PLAIN, type Wire } from "./logical-types.ts";
+import { PLAIN, type Wire } from "./wire.ts";
 import { Read, readerFor, type ValueReader } from "./value-reader.ts";
 
 const HELD: ValueReader = { code: Read.held, other: () => -1 };

@@ -1,0 +1,30 @@
+import type { PrimitiveType } from "../../../table-format/index.ts";
+
+/**
+ * How a value stands in the JSON, as far as the JSON itself does not say: numbers of time count units of `unitNs`
+ * nanoseconds, decimals and bytes are base64.
+ */
+export type Wire =
+  | { readonly kind: "plain" }
+  | { readonly kind: "instant"; readonly unitNs: number }
+  | { readonly kind: "time-of-day"; readonly unitNs: number }
+  | { readonly kind: "decimal"; readonly scale: number }
+  | { readonly kind: "variable-decimal" }
+  | { readonly kind: "bytes" };
+
+export const PLAIN: Wire = { kind: "plain" };
+
+export const NS_PER_DAY = 86_400_000_000_000;
+
+/** Nanoseconds that one unit of a date, time or timestamp type is long. */
+export function unitNsOf(type: PrimitiveType): number {
+  switch (type.kind) {
+    case "date":
+      return NS_PER_DAY;
+    case "timestamp_ns":
+    case "timestamptz_ns":
+      return 1;
+    default:
+      return 1000;
+  }
+}
