@@ -1,5 +1,7 @@
 import type { Command } from "commander";
 import type { ReadOptions } from "./commands/read.ts";
+import type { RollbackOptions } from "./commands/rollback.ts";
+import type { TagOptions } from "./commands/tag.ts";
 import { verb } from "./verb.ts";
 
 /** Verbs that look into a warehouse or a source. */
@@ -33,6 +35,36 @@ export function addInspectVerbs(program: Command): void {
     .action(
       verb(async (context, table: string, options: ReadOptions) =>
         (await import("./commands/read.ts")).read(context, table, options),
+      ),
+    );
+
+  program
+    .command("tag")
+    .description("give a snapshot of a table a name, under which it stays until the tag is removed")
+    .argument("<table>", "namespace.table")
+    .argument("<name>", "the tag")
+    .option("--snapshot <point>", "a snapshot id, an RFC 3339 time or another tag; without it the current snapshot")
+    .option("--delete", "remove the tag")
+    .option("--yes", "move or remove a tag that is there; without it the plan is printed")
+    .action(
+      verb(async (context, table: string, name: string, options: TagOptions) =>
+        (await import("./commands/tag.ts")).tag(context, table, name, options),
+      ),
+    );
+
+  program
+    .command("rollback")
+    .description(
+      "bring rows back as they were, as a new snapshot, together with the position of the pipeline that writes them",
+    )
+    .argument("[table]", "namespace.table")
+    .requiredOption("--to <point>", "a snapshot id, an RFC 3339 time or a tag")
+    .option("--pipeline <name>", "roll back all tables of a pipeline, to one checkpoint")
+    .option("--keep-position", "bring the rows back, and let the pipeline go on where it is")
+    .option("--yes", "do it; without it the plan is printed")
+    .action(
+      verb(async (context, table: string | undefined, options: RollbackOptions) =>
+        (await import("./commands/rollback.ts")).rollback(context, table, options),
       ),
     );
 }

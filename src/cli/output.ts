@@ -92,7 +92,15 @@ export function sizeText(bytes: bigint): string {
 }
 
 /** Errors of the command line's own words, which are no setting: usage, like a wrong option. */
-const USAGE_CODES: ReadonlySet<string> = new Set(["SQL_ERROR", "BAD_RANGE", "UNKNOWN_SOURCE", "FILE_EXISTS"]);
+const USAGE_CODES: ReadonlySet<string> = new Set([
+  "BAD_RANGE",
+  "BAD_TAG",
+  "FILE_EXISTS",
+  "ROLLBACK_CHOICE",
+  "SQL_ERROR",
+  "UNKNOWN_SOURCE",
+  "USAGE",
+]);
 
 /**
  * What is printed on stderr for an error, and the exit code: `error CODE: message`, then `hint: …`.

@@ -1,0 +1,77 @@
+import { type Catalog, identText, type LoadedTable } from "../../table-format/index.ts";
+import { FrazilError } from "../core/errors.ts";
+import type { Runtime } from "../core/runtime.ts";
+import { growingPauses } from "./pauses.ts";
+
+const GIVE_UP_AFTER_MS = 60_000;
+
+/**
+ * Makes a tag name a snapshot, or takes it away (`snapshotId` null), if it still names what it named in `table`.
+ *
+ * @throws FrazilError `config` for a name that is a branch or belongs to a pipeline; `conflict` when somebody else moved the tag;
+ * `unavailable` when the outcome cannot be learned.
+ */
+export async function setTag(
+  catalog: Catalog,
+  runtime: Runtime,
+  table: LoadedTable,
+  tag: string,
+  snapshotId: bigint | null,
+): Promise<void> {
+  const { ident, metadata } = table;
+  const before = checkTagName(table, tag)?.snapshotId ?? null;
+  const pauses = growingPauses(runtime, GIVE_UP_AFTER_MS);
+  for (;;) {
+    const outcome = await catalog.commit([
+      {
+        ident,
+        requirements: [
+          { type: "assert-table-uuid", uuid: metadata.tableUuid },
+          { type: "assert-ref-snapshot-id", ref: tag, snapshotId: before },
+        ],
+        updates: [
+          snapshotId === null
+            ? { action: "remove-snapshot-ref", name: tag }
+            : { action: "set-snapshot-ref", name: tag, ref: { snapshotId, type: "tag" } },
+        ],
+      },
+    ]);
+    if (outcome.outcome === "committed") return;
+    // After a lost answer the tag tells whether it took effect; asking for it once more does no harm either.
+    const now = (await catalog.loadTable(ident))?.metadata.refs.get(tag)?.snapshotId ?? null;
+    if (now === snapshotId) return;
+    const name = identText(ident);
+    if (now !== before) {
+      throw new FrazilError("conflict", "TAG_MOVED", `somebody else changed the tag ${tag} of table ${name} meanwhile`);
+    }
+    await pauses.next(() =>
+      outcome.outcome === "conflict"
+        ? new FrazilError("conflict", "COMMIT_CONFLICT", `table ${name}: ${outcome.message}`)
+        : new FrazilError("unavailable", "COMMIT_UNKNOWN", `table ${name}: the tag could not be set`, {
+            cause: outcome.cause,
+          }),
+    );
+  }
+}
+
+/** The tag as it is, or null. @throws FrazilError `config` for a name that no user's tag may have. */
+export function checkTagName({ metadata }: LoadedTable, tag: string): { readonly snapshotId: bigint } | null {
+  const ref = metadata.refs.get(tag) ?? null;
+  if (tag === "main" || ref?.type === "branch") {
+    throw new FrazilError("config", "BAD_TAG", `${tag} is a branch, not a tag`, {
+      hint: tag === "main" ? "frazil rollback moves main" : "choose another name",
+    });
+  }
+  if (tag.startsWith("ingest.")) {
+    throw new FrazilError("config", "BAD_TAG", `${tag} belongs to the pipeline ${tag.slice("ingest.".length)}`, {
+      hint: "it holds the pipeline's position and fence, and moves with its commits; choose another name",
+    });
+  }
+  // A point in the past may be named by id, time or tag: a tag must be none of the others.
+  if (tag === "" || /^\d+$/.test(tag) || /^(now|earliest|latest)$/.test(tag)) {
+    throw new FrazilError("config", "BAD_TAG", `a tag cannot be called "${tag}"`, {
+      hint: "numbers, now, earliest and latest mean something else where a tag is expected",
+    });
+  }
+  return ref;
+}
