@@ -82,7 +82,9 @@ export function primitiveType(): z.ZodType<PrimitiveType, string> {
       return parsePrimitiveType(name);
     } catch (error) {
       if (!(error instanceof FrazilError)) throw error;
-      context.addIssue({ code: "custom", message: error.hint ? `${error.message}; ${error.hint}` : error.message });
+      // `{ total: decimal(18,2) }` is two keys to YAML.
+      const hint = /^decimal\(\d+$/.test(name) ? `inside {…} put "${name},…)" in quotes` : error.hint;
+      context.addIssue({ code: "custom", message: hint ? `${error.message}; ${hint}` : error.message });
       return z.NEVER;
     }
   });

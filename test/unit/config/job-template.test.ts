@@ -22,7 +22,7 @@ describe.each([...sourceShapes(shape).keys()])("the template of a %s job", (type
       // What has no default is shown by an example, which may change much.
       .map((line) =>
         line.replace(
-          /^(\s*)#(?=(memory|interval|max_|idle_|start|on_lost|schema_|format_v|seed|events|splits|tls))/,
+          /^(\s*)#(?=(memory|start|on_lost|schema_|format_v|seed|events|splits|tls))/,
           "$1",
         ),
       )

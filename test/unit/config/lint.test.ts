@@ -52,6 +52,13 @@ describe("a job file", () => {
   });
 });
 
+it("says what is wrong with a decimal that YAML takes apart", () => {
+  const lines = found(table("    mode: upsert\n    columns: { total: decimal(18,2) }\n"));
+  expect(lines[0]).toMatch(
+    /^13:23 error tables\[0\]\.columns\.total: .*; inside \{…\} put "decimal\(18,…\)" in quotes$/,
+  );
+});
+
 describe("a variable", () => {
   it("without a value is a warning, whatever its place takes", () => {
     const text = `${GOOD.replace("localhost:9092", "${BROKER}").replace("./warehouse", "${PLACE:?say where}")}checkpoint: { max_rows: "\${ROWS}" }\n`;
