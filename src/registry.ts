@@ -1,6 +1,6 @@
 import type { JobOver } from "./config/job-schema.ts";
 import type { SourceTraits } from "./config/lint-rules.ts";
-import type { Format } from "./core/format.ts";
+import type { Format, Rejects } from "./core/format.ts";
 import { FrazilError } from "./core/errors.ts";
 import type { Runtime } from "./core/runtime.ts";
 import type { Source } from "./core/source.ts";
@@ -27,11 +27,13 @@ export interface SourceDeps {
   readonly runtime: Runtime;
   readonly router: TableRouter;
   readonly notices: DecodeNotices;
+  /** Null: the first message that cannot be decoded ends the job. */
+  readonly rejects: Rejects | null;
 }
 
 /** Makes the source that a job names. */
 export function createSource(settings: AnyJob["source"], deps: SourceDeps): Source {
-  const { pipeline, runtime, router, notices } = deps;
+  const { pipeline, runtime, router, notices, rejects } = deps;
   if (settings.type === "generator") return createGeneratorSource(settings, { router, runtime });
   const decoder = formatNamed(settings.format).createDecoder(router, notices, null);
   return createKafkaSource({ ...settings, clientId: `frazil-${pipeline}`, groupId: pipeline }, { decoder, runtime });

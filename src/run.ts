@@ -25,12 +25,14 @@ export async function run(job: AnyJob, runtime: Runtime, control: RunControl): P
       pipeline: job.name,
       rules: job.tables,
       checkpoint: job.checkpoint,
+      deadLetter: job.deadLetter,
       memoryBytes: job.memoryBytes,
       warehouseLocation: location,
       catalog,
       io,
       runtime,
-      createSource: (router, notices) => createSource(job.source, { pipeline: job.name, runtime, router, notices }),
+      createSource: (router, notices, rejects) =>
+        createSource(job.source, { pipeline: job.name, runtime, router, notices, rejects }),
       ...control,
     });
   } finally {

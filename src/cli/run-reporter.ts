@@ -114,7 +114,8 @@ const ENDINGS: Record<JobSummary["reason"], string> = {
 function summaryLine(job: string, summary: JobSummary): string {
   const seconds = summary.durationMs / 1000;
   const rate = seconds > 0 ? Math.round(summary.rows / seconds) : 0;
-  return `${job}  ${ENDINGS[summary.reason]} after ${seconds.toFixed(1)} s: ${grouped(summary.rows)} changes (${grouped(rate)}/s), ${summary.checkpoints} checkpoints`;
+  const letters = summary.deadLetters === 0 ? "" : `, ${grouped(summary.deadLetters)} dead letters`;
+  return `${job}  ${ENDINGS[summary.reason]} after ${seconds.toFixed(1)} s: ${grouped(summary.rows)} changes (${grouped(rate)}/s)${letters}, ${summary.checkpoints} checkpoints`;
 }
 
 function summaryRecord(summary: JobSummary) {
@@ -122,6 +123,7 @@ function summaryRecord(summary: JobSummary) {
     reason: summary.reason,
     rows: summary.rows,
     records: summary.records,
+    deadLetters: summary.deadLetters,
     checkpoints: summary.checkpoints,
     durationMs: Math.round(summary.durationMs),
     readMs: Math.round(summary.readMs),

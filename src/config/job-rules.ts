@@ -31,6 +31,17 @@ export function checkTables(routes: readonly TableRoute[], context: z.Refinement
   }
 }
 
+/** Refuses a dead-letter table that changes are written to as well. */
+export function checkDeadLetterTable(
+  job: { readonly tables: readonly TableRoute[]; readonly dead_letter?: { readonly table: string } | undefined },
+  context: z.RefinementCtx,
+): void {
+  const index = job.tables.findIndex((route) => route.to === job.dead_letter?.table);
+  if (index < 0) return;
+  const message = `${job.dead_letter?.table} is written by tables[${index}]; keep dead letters in a table of their own`;
+  context.addIssue({ code: "custom", path: ["dead_letter", "table"], message });
+}
+
 function shapeText(route: TableRoute): string {
   const { mode, key, columns, partitionBy, schemaChanges } = route;
   return JSON.stringify([mode, key, [...columns], partitionBy, schemaChanges]);

@@ -1,7 +1,8 @@
 import { z } from "zod";
 import type { PrimitiveType } from "../../table-format/index.ts";
-import { checkTables, isPartitionExpression, isTableName } from "./job-rules.ts";
-import { duration, flag, primitiveType, size, text, whole } from "./scalars.ts";
+import type { DeadLetterSettings } from "../core/dead-letter.ts";
+import { checkDeadLetterTable, checkTables, isPartitionExpression, isTableName } from "./job-rules.ts";
+import { duration, flag, primitiveType, share, size, text, whole } from "./scalars.ts";
 
 /** What `source:` of a job becomes: each source type's own settings, told apart by `type`. */
 export interface SourceSettings {
@@ -16,6 +17,8 @@ export interface Job<S extends SourceSettings = SourceSettings> {
   readonly warehouse: WarehouseSettings;
   readonly tables: readonly TableRoute[];
   readonly checkpoint: CheckpointSettings;
+  /** Null: the first message that cannot be decoded ends the job. */
+  readonly deadLetter: DeadLetterSettings | null;
   /** The byte budget of the process. */
   readonly memoryBytes: number;
 }
@@ -255,6 +258,28 @@ const checkpoint = z
     idleCommitMs: value.idle_commit,
   }));
 
+const deadLetter = z
+  .strictObject({
+    table: z
+      .string()
+      .refine((value) => isTableName(value) && !value.includes("${"), {
+        error: "must be namespace.table: letters, digits, _ and -",
+      })
+      .meta({ example: "shop.dead_letters" })
+      .describe("`namespace.table`, created when it is first needed; no table of `tables:`."),
+    max_rows: whole(1).prefault(1_000).describe("More messages than this in one run end the job with exit 65."),
+    max_share: share()
+      .prefault(0.01)
+      .describe(
+        "A higher share of the messages ends the job with exit 65, once 1,000 were read or the run has come to its end.",
+      ),
+  })
+  .transform((value): DeadLetterSettings => ({
+    table: value.table,
+    maxRows: value.max_rows,
+    maxShare: value.max_share,
+  }));
+
 /** The settings of one source type: a strict object with a literal `type`, or its transformation. */
 export type SourceSchema = z.ZodType<SourceSettings>;
 
@@ -278,9 +303,19 @@ export function jobSchema<S extends SourceSchema>(sources: readonly S[]): z.ZodT
       checkpoint: checkpoint
         .prefault({})
         .describe("When rows become a snapshot: whichever of `interval`, `max_rows` and `max_size` comes first."),
+      dead_letter: deadLetter
+        .optional()
+        .describe(
+          "Keeps messages that cannot be decoded in a table and goes on without them. Without it the first one ends the job with exit 65.",
+        ),
       memory: size(64 * 2 ** 20)
         .prefault("512MiB")
         .describe("Byte budget of the process for rows and keys."),
     })
-    .transform(({ memory, ...job }) => ({ ...job, memoryBytes: memory })) as unknown as z.ZodType<JobOver<S>>;
+    .superRefine(checkDeadLetterTable)
+    .transform(({ memory, dead_letter, ...job }) => ({
+      ...job,
+      deadLetter: dead_letter ?? null,
+      memoryBytes: memory,
+    })) as unknown as z.ZodType<JobOver<S>>;
 }

@@ -42,6 +42,15 @@ export function whole(minimum: number, maximum: number = Number.MAX_SAFE_INTEGER
   ).meta({ type: "integer", minimum, ...(maximum === Number.MAX_SAFE_INTEGER ? {} : { maximum }) });
 }
 
+/** A share of a whole: from 0 to 1. */
+export function share(): z.ZodType<number, number | string> {
+  return number((value) => value >= 0 && value <= 1, "a number from 0 to 1").meta({
+    type: "number",
+    minimum: 0,
+    maximum: 1,
+  });
+}
+
 function number(accepts: (value: number) => boolean, expected: string): z.ZodType<number, number | string> {
   return z.custom<number | string>(isGiven, REQUIRED).transform((input, context) => {
     const digits = typeof input === "string" && /^-?\d+(\.\d+)?$/.test(input);

@@ -46,7 +46,8 @@ export interface Rejects {
   /**
    * Takes message `message` of the slab; the decoder leaves no row of it behind.
    * @param error kind `data`: why. @param column the column that it is about, where one is.
+   * @param target `namespace.table` that the message is for, where that is known.
    * @throws FrazilError kind `data` when the job has had enough of them.
    */
-  reject(slab: MessageSlab, message: number, error: FrazilError, column: string | null): void;
+  reject(slab: MessageSlab, message: number, error: FrazilError, column: string | null, target?: string | null): void;
 }

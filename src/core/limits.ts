@@ -83,3 +83,9 @@ export const QUERY_FETCHES_IN_FLIGHT = 8;
 
 /** Bytes of one range request of such a fetch: with the line above, at most 64 MiB in memory. */
 export const QUERY_FETCH_BYTES = 8 * 1024 * 1024;
+
+/** Messages of a run before their share of dead letters counts: of fewer, one bad message would be a high share. */
+export const DEAD_LETTER_SHARE_FROM = 1_000;
+
+/** Dead letters that the error shows when there are too many: enough to see whether they have one cause. */
+export const DEAD_LETTERS_SHOWN = 5;

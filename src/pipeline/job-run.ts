@@ -1,4 +1,6 @@
 import type { Catalog, FileIO, PrimitiveType } from "../../table-format/index.ts";
+import type { DeadLetterSettings } from "../core/dead-letter.ts";
+import type { Rejects } from "../core/format.ts";
 import type { Position } from "../core/position.ts";
 import type { Runtime } from "../core/runtime.ts";
 import type { Source } from "../core/source.ts";
@@ -10,6 +12,8 @@ export interface JobRun {
   readonly pipeline: string;
   readonly rules: readonly TableRule[];
   readonly checkpoint: CheckpointLimits;
+  /** Null or absent: the first message that cannot be decoded ends the job. */
+  readonly deadLetter?: DeadLetterSettings | null;
   /** The byte budget of the process. */
   readonly memoryBytes: number;
   readonly warehouseLocation: string;
@@ -17,7 +21,7 @@ export interface JobRun {
   readonly io: FileIO;
   readonly runtime: Runtime;
   /** Makes the source; called once, when the tables' present types are known. */
-  readonly createSource: (router: TableRouter, notices: DecodeNotices) => Source;
+  readonly createSource: (router: TableRouter, notices: DecodeNotices, rejects: Rejects | null) => Source;
   readonly end: JobEnd;
   /** Aborted by the first signal: the checkpoint is finished, then the job ends. */
   readonly stop: AbortSignal;
@@ -85,6 +89,8 @@ export interface JobSummary {
   readonly reason: "caught-up" | "time" | "rows" | "stopped";
   readonly rows: number;
   readonly records: number;
+  /** Messages that could not be decoded and went to the dead-letter table. */
+  readonly deadLetters: number;
   readonly checkpoints: number;
   readonly durationMs: number;
   /** Time spent waiting for the source (fetching and decoding), preparing and committing. */

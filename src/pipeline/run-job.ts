@@ -1,11 +1,14 @@
 import type { CommitContext } from "../commit/context.ts";
 import { samePosition } from "../commit/merge-position.ts";
 import { PipelineCommitter } from "../commit/pipeline-committer.ts";
-import { FrazilError } from "../core/errors.ts";
+import { DEAD_LETTER_STREAM } from "../core/dead-letter.ts";
+import { FrazilError, must } from "../core/errors.ts";
 import { advance, type Position } from "../core/position.ts";
 import type { Source, SourceBatch } from "../core/source.ts";
-import type { DecodeNotices } from "../core/table-binding.ts";
+import type { DecodeNotices, TableBinding } from "../core/table-binding.ts";
 import { typeText } from "../../table-format/index.ts";
+import { DeadLetters, deadLetterRule } from "../sink/dead-letters.ts";
+import { highestLetter } from "../sink/letter-number.ts";
 import { RuleRouter, targetMatcher } from "../sink/router.ts";
 import { Checkpointer } from "./checkpointer.ts";
 import type { JobObserver, JobRun, JobSummary } from "./job-run.ts";
@@ -22,9 +25,12 @@ const BUFFER_SHARE = 0.4;
  * @throws FrazilError whose kind decides the exit code; see `exitCodeOf`.
  */
 export async function runJob(job: JobRun): Promise<JobSummary> {
-  const mayWrite = targetMatcher(job.rules);
-  const router = new RuleRouter(job.rules, await presentTypes(job.catalog, mayWrite));
-  const source = job.createSource(router, noticesTo(job.observer));
+  const settings = job.deadLetter ?? null;
+  const rules = settings === null ? job.rules : [deadLetterRule(settings.table), ...job.rules];
+  const mayWrite = targetMatcher(rules);
+  const router = new RuleRouter(rules, await presentTypes(job.catalog, mayWrite));
+  const letters = settings === null ? null : new DeadLetters(letterBinding(router), job.pipeline, settings);
+  const source = job.createSource(router, noticesTo(job.observer), letters);
   try {
     await source.open();
     const context: CommitContext = {
@@ -36,6 +42,8 @@ export async function runJob(job: JobRun): Promise<JobSummary> {
       comparePoints: source.comparePoints.bind(source),
     };
     const committer = await PipelineCommitter.start(context, mayWrite);
+    const held = settings === null ? undefined : committer.tables.get(settings.table);
+    if (held !== undefined) letters?.numberFrom((await highestLetter(job.io, held.loaded)) + 1n);
     const resumeFrom = committer.resumePosition();
     job.observer.started({ epoch: committer.epoch, resumeFrom, checkpoint: committer.checkpoint });
     const from = startPoints(resumeFrom, await source.startPosition(), committer.knownSplits());
@@ -45,6 +53,7 @@ export async function runJob(job: JobRun): Promise<JobSummary> {
       source,
       committer,
       new Checkpointer(context, committer, router, job.observer),
+      letters,
       from,
       target,
     );
@@ -59,6 +68,7 @@ class Run {
   readonly #source: Source;
   readonly #committer: PipelineCommitter;
   readonly #checkpointer: Checkpointer;
+  readonly #letters: DeadLetters | null;
   readonly #from: Position;
   readonly #target: Position | null;
   readonly #startedMs: number;
@@ -80,6 +90,7 @@ class Run {
     source: Source,
     committer: PipelineCommitter,
     checkpointer: Checkpointer,
+    letters: DeadLetters | null,
     from: Position,
     target: Position | null,
   ) {
@@ -87,6 +98,7 @@ class Run {
     this.#source = source;
     this.#committer = committer;
     this.#checkpointer = checkpointer;
+    this.#letters = letters;
     this.#from = from;
     this.#target = target;
     this.#committed = from;
@@ -104,6 +116,7 @@ class Run {
       for (;;) {
         const reason = this.#endReason();
         if (reason !== null) {
+          if (reason !== "stopped") this.#letters?.checkShare();
           await this.#checkpoint(true);
           return this.#summary(reason);
         }
@@ -115,6 +128,7 @@ class Run {
         if (next === null) continue;
         pending = null;
         if (next.done === true) {
+          this.#letters?.checkShare();
           await this.#checkpoint(true);
           return this.#summary("caught-up");
         }
@@ -132,6 +146,9 @@ class Run {
       this.#checkpointer.add(changes);
       this.#rows += changes.length;
     }
+    // The source rests between two pulls: all letters so far belong to this batch or to an earlier one.
+    for (const letters of this.#letters?.take() ?? []) this.#checkpointer.add(letters);
+    this.#letters?.noteMessages(batch.records);
     this.#records += batch.records;
     this.#reached = advance(this.#reached, batch.ends);
     if (batch.times !== undefined) this.#validThrough = new Map([...this.#validThrough, ...batch.times]);
@@ -231,6 +248,7 @@ class Run {
       reason,
       rows: this.#rows,
       records: this.#records,
+      deadLetters: this.#letters?.count ?? 0,
       checkpoints: this.#checkpoints,
       durationMs: this.#job.runtime.clock.monotonicMs() - this.#startedMs,
       readMs: this.#readMs,
@@ -239,6 +257,10 @@ class Run {
       position: this.#committed,
     };
   }
+}
+
+function letterBinding(router: RuleRouter): TableBinding {
+  return must(router.byStream(DEAD_LETTER_STREAM), "the dead-letter table has a rule");
 }
 
 function noticesTo(observer: JobObserver): DecodeNotices {

@@ -66,6 +66,7 @@ describe("a job file", () => {
         },
       ],
       checkpoint: { intervalMs: 10_000, maxRows: 500_000, maxSizeBytes: 268_435_456, idleCommitMs: 300_000 },
+      deadLetter: null,
       memoryBytes: 536_870_912,
     });
   });
@@ -136,8 +137,8 @@ describe("errors of a job file", () => {
     ["a mistyped key", GOOD.replace("brokers:", "brokrs:"), '4:3  source.brokrs: unknown key, did you mean "brokers"?'],
     [
       "an unknown key",
-      `${GOOD}dead_letter: { table: a.b }\n`,
-      "13:1  dead_letter: unknown key; the keys here are name, source, warehouse, tables, checkpoint, memory",
+      `${GOOD}dashboard: { port: 8080 }\n`,
+      "13:1  dashboard: unknown key; the keys here are name, source, warehouse, tables, checkpoint, dead_letter, memory",
     ],
     ["a missing key, at its map", GOOD.replace(/ {4}mode.*\n/, ""), "10:5  tables[0].mode: is required"],
     ["a missing block", GOOD.replace(/warehouse:\n.*\n/, ""), "1:1  warehouse: is required"],
@@ -226,6 +227,16 @@ describe("errors of a job file", () => {
       "one target in two ways",
       `${GOOD}  - { from: other, to: shop.orders, mode: append }\n`,
       "13:24  tables[1].to: shop.orders is written by tables[0] too, with other settings; give both the same ones, or two tables",
+    ],
+    [
+      "a share beyond 1",
+      `${GOOD}dead_letter: { table: shop.orders, max_share: 2 }\n`,
+      "13:45  dead_letter.max_share: must be a number from 0 to 1, found 2",
+    ],
+    [
+      "dead letters in a table of changes",
+      `${GOOD}dead_letter: { table: shop.orders }\n`,
+      "13:23  dead_letter.table: shop.orders is written by tables[0]; keep dead letters in a table of their own",
     ],
     ["a key twice", `name: a\nname: b\n`, "2:1  Map keys must be unique"],
   ];
