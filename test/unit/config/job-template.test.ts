@@ -20,12 +20,7 @@ describe.each([...sourceShapes(shape).keys()])("the template of a %s job", (type
     const written = text
       .split("\n")
       // What has no default is shown by an example, which may change much.
-      .map((line) =>
-        line.replace(
-          /^(\s*)#(?=(memory|start|on_lost|schema_|format_v|seed|events|splits|tls))/,
-          "$1",
-        ),
-      )
+      .map((line) => line.replace(/^(\s*)#(?=(memory|start|on_lost|schema_|format_v|seed|events|splits|tls))/, "$1"))
       .join("\n");
     expect(written).not.toBe(text);
     expect(loadJob(written, "job.yaml", {}, SOURCES)).toEqual(loadJob(text, "job.yaml", {}, SOURCES));
