@@ -231,7 +231,7 @@ describe("errors of a job file", () => {
     [
       "a share beyond 1",
       `${GOOD}dead_letter: { table: shop.orders, max_share: 2 }\n`,
-      "13:45  dead_letter.max_share: must be a number from 0 to 1, found 2",
+      "13:47  dead_letter.max_share: must be a number from 0 to 1, found 2",
     ],
     [
       "dead letters in a table of changes",
