@@ -76,14 +76,15 @@ function valueText(shape: JsonSchema): string {
   if (shape.properties !== undefined) return "block";
   if (typeof shape.additionalProperties === "object") return `map of name to ${valueText(shape.additionalProperties)}`;
   if (shape.title !== undefined) return shape.title;
-  if (shape.type === "integer" || shape.type === "number") return wholeText(shape);
+  if (shape.type === "integer" || shape.type === "number") return numberText(shape);
   if (shape.type === "boolean") return "`true`, `false`";
   return "text";
 }
 
-function wholeText({ minimum, maximum }: JsonSchema): string {
-  if (minimum === undefined) return "number";
-  return maximum === undefined ? `whole number from ${minimum}` : `whole number from ${minimum} to ${maximum}`;
+function numberText({ type, minimum, maximum }: JsonSchema): string {
+  const noun = type === "integer" ? "whole number" : "number";
+  if (minimum === undefined) return noun;
+  return maximum === undefined ? `${noun} from ${minimum}` : `${noun} from ${minimum} to ${maximum}`;
 }
 
 function defaultText({ default: usual }: JsonSchema): string {
