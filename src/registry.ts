@@ -5,7 +5,10 @@ import { FrazilError } from "./core/errors.ts";
 import type { Runtime } from "./core/runtime.ts";
 import type { Source } from "./core/source.ts";
 import type { DecodeNotices, TableRouter } from "./core/table-binding.ts";
+import { canalJson } from "./formats/canal-json/format.ts";
 import { debeziumJson } from "./formats/debezium-json/format.ts";
+import { json } from "./formats/json/format.ts";
+import { createLetterSource, type LetterSourceDeps } from "./sources/dead-letters/source.ts";
 import { generatorSchema } from "./sources/generator/config.ts";
 import { createGeneratorSource } from "./sources/generator/source.ts";
 import { kafkaSourceSchema } from "./sources/kafka/config.ts";
@@ -14,6 +17,8 @@ import { createKafkaSource } from "./sources/kafka/source.ts";
 /** Message formats by the name that `format:` takes. */
 export const FORMATS = {
   "debezium-json": debeziumJson,
+  "canal-json": canalJson,
+  json,
 } as const satisfies Record<string, Format>;
 
 /** Settings of each source type. The only file that knows the concrete sources and formats: a new one is one line here. */
@@ -35,8 +40,23 @@ export interface SourceDeps {
 export function createSource(settings: AnyJob["source"], deps: SourceDeps): Source {
   const { pipeline, runtime, router, notices, rejects } = deps;
   if (settings.type === "generator") return createGeneratorSource(settings, { router, runtime });
-  const decoder = formatNamed(settings.format).createDecoder(router, notices, null);
+  const decoder = formatNamed(settings.format).createDecoder(router, notices, rejects);
   return createKafkaSource({ ...settings, clientId: `frazil-${pipeline}`, groupId: pipeline }, { decoder, runtime });
+}
+
+/** Makes the source that replays a job's dead letters: they are decoded as the job says today. */
+export function createReplaySource(
+  settings: AnyJob["source"],
+  deps: Pick<SourceDeps, "router" | "notices" | "rejects"> & Omit<LetterSourceDeps, "decoder">,
+): Source {
+  const { router, notices, rejects, ...letters } = deps;
+  if (settings.type === "generator") {
+    throw new FrazilError("config", "NO_MESSAGES", "a generator sends no messages that could be dead letters");
+  }
+  return createLetterSource({
+    ...letters,
+    decoder: formatNamed(settings.format).createDecoder(router, notices, rejects),
+  });
 }
 
 /** What `lint` must know of a source besides its settings. */

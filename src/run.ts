@@ -1,9 +1,13 @@
-import type { JobEnd, JobObserver, JobSummary } from "./pipeline/job-run.ts";
-import { runJob } from "./pipeline/run-job.ts";
+import type { TableIdent } from "../table-format/index.ts";
+import type { DeadLetterSettings } from "./core/dead-letter.ts";
+import { FrazilError } from "./core/errors.ts";
 import type { Runtime } from "./core/runtime.ts";
-import { type AnyJob, createSource } from "./registry.ts";
+import type { JobEnd, JobObserver, JobRun, JobSummary } from "./pipeline/job-run.ts";
+import { planReplay, replayedUpTo, type ReplayPlan } from "./pipeline/plan-replay.ts";
+import { runJob } from "./pipeline/run-job.ts";
+import { type AnyJob, createReplaySource, createSource } from "./registry.ts";
 import { probeConditionalWrites } from "./storage/probe.ts";
-import { openWarehouse } from "./warehouse.ts";
+import { openWarehouse, type Warehouse } from "./warehouse.ts";
 
 /** How a run of a job ends and who watches it. */
 export interface RunControl {
@@ -18,24 +22,85 @@ export interface RunControl {
  * @throws FrazilError; see `exitCodeOf`.
  */
 export async function run(job: AnyJob, runtime: Runtime, control: RunControl): Promise<JobSummary> {
-  const { io, catalog, location } = await openWarehouse(job.warehouse, runtime, "create");
+  const warehouse = await openWarehouse(job.warehouse, runtime, "create");
   try {
-    if (job.warehouse.catalog.type === "object-store") await probeConditionalWrites(io, location, runtime.random);
-    return await runJob({
-      pipeline: job.name,
-      rules: job.tables,
-      checkpoint: job.checkpoint,
+    return await runIn(warehouse, job, runtime, {
       deadLetter: job.deadLetter,
-      memoryBytes: job.memoryBytes,
-      warehouseLocation: location,
-      catalog,
-      io,
-      runtime,
       createSource: (router, notices, rejects) =>
         createSource(job.source, { pipeline: job.name, runtime, router, notices, rejects }),
       ...control,
     });
   } finally {
+    await warehouse.catalog.close();
+  }
+}
+
+/**
+ * Runs a job once over its dead letters instead of its source. Letters that still cannot be decoded become new letters; the position in
+ * the source stays. Takes the pipeline over like any run: a process that is running ends with exit 76.
+ * @throws FrazilError as `run`.
+ */
+export async function replay(job: AnyJob, runtime: Runtime, control: Omit<RunControl, "end">): Promise<JobSummary> {
+  const { table } = deadLetterOf(job);
+  const warehouse = await openWarehouse(job.warehouse, runtime, "read");
+  try {
+    return await runIn(warehouse, job, runtime, {
+      // They have been counted when they came.
+      deadLetter: { table, maxRows: Number.MAX_SAFE_INTEGER, maxShare: 1 },
+      createSource: replaySource(warehouse, job),
+      end: { caughtUp: true, afterMs: null, maxRows: null },
+      ...control,
+    });
+  } finally {
+    await warehouse.catalog.close();
+  }
+}
+
+/** What `replay` would do; changes nothing. @throws FrazilError as `run`. */
+export async function replayPlan(job: AnyJob, runtime: Runtime): Promise<ReplayPlan> {
+  const warehouse = await openWarehouse(job.warehouse, runtime, "read");
+  const { catalog, io, location } = warehouse;
+  try {
+    const from = await replayedUpTo({ pipeline: job.name, catalog, io, warehouseLocation: location });
+    return await planReplay({ rules: job.tables, catalog, createSource: replaySource(warehouse, job) }, from);
+  } finally {
     await catalog.close();
   }
+}
+
+/** The job's dead-letter table. @throws FrazilError `config` when it has none. */
+export function deadLetterOf(job: AnyJob): DeadLetterSettings & { readonly ident: TableIdent } {
+  if (job.deadLetter === null) {
+    throw new FrazilError("config", "NO_DEAD_LETTERS", `the job ${job.name} names no dead-letter table`, {
+      hint: "add dead_letter: { table: shop.dead_letters } to the job file",
+    });
+  }
+  const [namespace = "", name = ""] = job.deadLetter.table.split(".");
+  return { ...job.deadLetter, ident: { namespace: [namespace], name } };
+}
+
+function replaySource({ io, catalog }: Warehouse, job: AnyJob): JobRun["createSource"] {
+  const { ident } = deadLetterOf(job);
+  return (router, notices, rejects) =>
+    createReplaySource(job.source, { router, notices, rejects, io, catalog, table: ident, pipeline: job.name });
+}
+
+async function runIn(
+  { io, catalog, location }: Warehouse,
+  job: AnyJob,
+  runtime: Runtime,
+  given: Pick<JobRun, "deadLetter" | "createSource" | "end" | "stop" | "observer">,
+): Promise<JobSummary> {
+  if (job.warehouse.catalog.type === "object-store") await probeConditionalWrites(io, location, runtime.random);
+  return await runJob({
+    pipeline: job.name,
+    rules: job.tables,
+    checkpoint: job.checkpoint,
+    memoryBytes: job.memoryBytes,
+    warehouseLocation: location,
+    catalog,
+    io,
+    runtime,
+    ...given,
+  });
 }

@@ -3,6 +3,7 @@ import { findPackageJSON } from "node:module";
 import { Command, Option } from "commander";
 import { must } from "../core/errors.ts";
 import type { RunOptions } from "./commands/run.ts";
+import { addDeadLetterVerbs } from "./dead-letter-verbs.ts";
 import { addGlobalOptions } from "./globals.ts";
 import { addInspectVerbs } from "./inspect-verbs.ts";
 import { addJobFileVerbs } from "./job-file-verbs.ts";
@@ -71,6 +72,7 @@ export function createProgram(): Command {
     );
 
   addInspectVerbs(program);
+  addDeadLetterVerbs(program);
   addJobFileVerbs(program);
   return program;
 }

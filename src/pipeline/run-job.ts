@@ -1,7 +1,7 @@
 import type { CommitContext } from "../commit/context.ts";
 import { samePosition } from "../commit/merge-position.ts";
 import { PipelineCommitter } from "../commit/pipeline-committer.ts";
-import { DEAD_LETTER_STREAM } from "../core/dead-letter.ts";
+import { DEAD_LETTER_SPLIT, DEAD_LETTER_STREAM } from "../core/dead-letter.ts";
 import { FrazilError, must } from "../core/errors.ts";
 import { advance, type Position } from "../core/position.ts";
 import type { Source, SourceBatch } from "../core/source.ts";
@@ -222,7 +222,9 @@ class Run {
       this.#prepareMs += times.prepareMs;
       this.#commitMs += times.commitMs;
       this.#lastCommitMs = clock.monotonicMs();
-      await this.#source.acknowledge(this.#committer.acknowledged);
+      // Dead letters that were replayed are no split of the source.
+      const held = [...this.#committer.acknowledged].filter(([split]) => split !== DEAD_LETTER_SPLIT);
+      await this.#source.acknowledge(new Map(held));
     } else if (!last) {
       await this.#checkOwner();
     }
