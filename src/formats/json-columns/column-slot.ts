@@ -23,6 +23,8 @@ export class ColumnSlot {
   absent: Uint8Array | null = null;
   /** Serial of the last row that named the column. */
   row = -1;
+  /** Serial of the last row that had null there, or did not send the value. */
+  nullRow = -1;
   /** The column that followed this one in the last message: what the reader expects next. */
   next: ColumnSlot | null = null;
 

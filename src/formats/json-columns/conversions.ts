@@ -48,6 +48,8 @@ export function conversion(type: PrimitiveType, wire: Wire, byUser: boolean): Co
       return type.kind === "long" || type.kind === "int" ? refuse(type) : type.kind === "string" ? jsonText : null;
     case "plain":
       return ofPlain(type, byUser);
+    case "own":
+      return wire.convert(type, byUser);
   }
 }
 
@@ -124,7 +126,7 @@ export function refuse(type: PrimitiveType): Convert {
 }
 
 /** The value's JSON text as it stands; of a string its content. */
-const jsonText: Convert = (bytes, pos, end, builder) => {
+export const jsonText: Convert = (bytes, pos, end, builder) => {
   if (bytes[pos] === QUOTE) return readString(bytes, pos, end, builder as BytesBuilder);
   const next = skipValue(bytes, pos, end);
   checkUtf8(bytes, pos, next);
@@ -160,7 +162,7 @@ function quotedInteger(type: PrimitiveType): Convert {
 }
 
 /** A number in a string; where the user did not ask for it only what JSON cannot write as a number. */
-function quotedNumber(type: PrimitiveType, byUser: boolean): Convert {
+export function quotedNumber(type: PrimitiveType, byUser: boolean): Convert {
   const expected = typeText(type);
   return (bytes, pos, end, builder) => {
     if (bytes[pos] !== QUOTE) throw new ValueFault(pos, expected, "string");
@@ -186,7 +188,8 @@ const zeroOrOne: Convert = (bytes, pos, end, builder) => {
   return words.next;
 };
 
-const uuidText: Convert = (bytes, pos, end, builder) => {
+/** The text of a UUID. */
+export const uuidText: Convert = (bytes, pos, end, builder) => {
   if (bytes[pos] !== QUOTE) throw new ValueFault(pos, "uuid", "string");
   const text = textAt(bytes, pos, end);
   uuidBytes(text.bytes, text.start, text.end, scratch, pos);
@@ -194,7 +197,8 @@ const uuidText: Convert = (bytes, pos, end, builder) => {
   return text.next;
 };
 
-const base64Bytes: Convert = (bytes, pos, end, builder) => {
+/** Base64 in a string. */
+export const base64Bytes: Convert = (bytes, pos, end, builder) => {
   if (bytes[pos] !== QUOTE) throw new ValueFault(pos, "binary (base64 text)", "string");
   const text = textAt(bytes, pos, end);
   const column = builder as BytesBuilder;
@@ -203,7 +207,8 @@ const base64Bytes: Convert = (bytes, pos, end, builder) => {
   return text.next;
 };
 
-function base64Fixed(type: PrimitiveType): Convert {
+/** Base64 of exactly the bytes that the type holds. */
+export function base64Fixed(type: PrimitiveType): Convert {
   const expected = `${typeText(type)} (base64 text)`;
   return (bytes, pos, end, builder) => {
     if (bytes[pos] !== QUOTE) throw new ValueFault(pos, expected, "string");

@@ -21,21 +21,34 @@ export class KeyRows {
     return this.lastTexts;
   }
 
-  /** Reads the key from an image of the row, whose columns the table already has by its schema; false when a part is missing or null. */
-  fromImage(table: TableRows, key: readonly string[] | null, bytes: Uint8Array, image: Range): boolean {
-    if (key === null || !this.locate(key, bytes, image)) return false;
+  /**
+   * Reads the key from an image of the row, whose columns the table already has by its schema; false when a part is missing or null.
+   * `rest`: where parts stand that the image lacks.
+   */
+  fromImage(
+    table: TableRows,
+    key: readonly string[] | null,
+    bytes: Uint8Array,
+    image: Range,
+    rest: Range | null = null,
+  ): boolean {
+    if (key === null || !this.locate(key, bytes, image, rest)) return false;
     if (!hasColumns(table.layout, key)) {
       if (!table.layout.grows) return false;
       table.learn(bytes, image.start, image.end, key);
+      if (rest !== null) table.learn(bytes, rest.start, rest.end, key);
     }
-    return this.append(table, key, bytes, image.end);
+    return this.append(table, key, bytes, rest === null ? image.end : Math.max(image.end, rest.end));
   }
 
-  /** Finds the key columns' values in an object; false when one is missing or null. */
-  protected locate(key: readonly string[], bytes: Uint8Array, object: Range): boolean {
+  /** Finds the key columns' values in an object, those that it lacks in `rest`; false when one is missing or null. */
+  protected locate(key: readonly string[], bytes: Uint8Array, object: Range, rest: Range | null = null): boolean {
     const texts = this.textsOf(key);
     for (let k = 0; k < texts.length; k++) {
-      const start = findMember(bytes, object.start, object.end, texts[k] as Uint8Array);
+      const text = texts[k] as Uint8Array;
+      let start = findMember(bytes, object.start, object.end, text);
+      if (rest !== null && (start < 0 || bytes[start] === LETTER_n))
+        start = findMember(bytes, rest.start, rest.end, text);
       if (start < 0 || bytes[start] === LETTER_n) return false;
       this.starts[k] = start;
     }

@@ -3,6 +3,7 @@ import type { ChangeColumn } from "../../core/change-batch.ts";
 import { FrazilError } from "../../core/errors.ts";
 import type { TableBinding } from "../../core/table-binding.ts";
 import { ColumnSlot } from "./column-slot.ts";
+import { PLAIN, type Wire } from "./wire.ts";
 
 /**
  * The columns of a table's rows in one shape: those that the messages declare, or those that messages without declarations have shown
@@ -15,10 +16,13 @@ export class Layout {
   readonly grows: boolean;
   /** The columns that have a type, in the order of `slots`. */
   fields: readonly ChangeColumn[] = [];
+  /** How values stand in columns that no declaration explains. */
+  readonly wire: Wire;
   private readonly byName = new Map<string, ColumnSlot>();
 
-  constructor(grows: boolean) {
+  constructor(grows: boolean, wire: Wire = PLAIN) {
     this.grows = grows;
+    this.wire = wire;
   }
 
   find(name: string): ColumnSlot | undefined {

@@ -6,7 +6,6 @@ import { nextMember } from "../json-bytes/members.ts";
 import { skipKey, skipSpace, skipValue } from "../json-bytes/skip.ts";
 import { stringAt } from "../json-bytes/strings.ts";
 import { type Layout, refusedType } from "./layout.ts";
-import { PLAIN } from "./wire.ts";
 
 /**
  * Adds to a layout the columns of the object at `pos` that it lacks, and gives held columns a type where a value has come: from
@@ -50,14 +49,14 @@ function learnColumn(
   const byUser = binding.columns.get(name);
   const declared = byUser ?? binding.existing.get(name);
   if (declared !== undefined) {
-    slot.declare(declared, false, PLAIN, byUser !== undefined);
+    slot.declare(declared, false, layout.wire, byUser !== undefined);
     return;
   }
   const first = bytes[start] as number;
   if (first === LETTER_n) return;
   const type = inferredType(bytes, start, end);
   if (type === null) throw refusedType(binding, name, first === 0x5b ? "an array" : "an object");
-  notices.inferred(binding, slot.declare(type, false, PLAIN, false));
+  notices.inferred(binding, slot.declare(type, false, layout.wire, false));
 }
 
 function inferredType(bytes: Uint8Array, start: number, end: number): PrimitiveType | null {

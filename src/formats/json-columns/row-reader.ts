@@ -71,6 +71,7 @@ export function readRow(layout: Layout, row: RowState, bytes: Uint8Array, pos: n
       row.named++;
       if (first === LETTER_n) {
         pos = skipLiteral(bytes, pos, end);
+        slot.nullRow = serial;
         slot.builder.appendNull();
       } else {
         const after = maybePlaceholder(first, bytes[pos + 1] as number)
@@ -80,6 +81,7 @@ export function readRow(layout: Layout, row: RowState, bytes: Uint8Array, pos: n
           pos = readValue(slot, bytes, pos, end);
         } else {
           pos = after;
+          slot.nullRow = serial;
           slot.builder.appendNull();
           slot.markAbsent(row.index);
           row.placeholders++;

@@ -2,10 +2,12 @@ import type { Column } from "../../../table-format/index.ts";
 import { type ChangeBatch, offsetPoints } from "../../core/change-batch.ts";
 import type { DecodeNotices, TableBinding } from "../../core/table-binding.ts";
 import type { ColumnSlot } from "./column-slot.ts";
+import { MessageFault } from "./data-errors.ts";
 import { Layout } from "./layout.ts";
 import { learnColumns } from "./learn.ts";
 import { readRow, type RowState, UNKNOWN_COLUMN } from "./row-reader.ts";
 import { trimBits, trimColumn } from "./trim-column.ts";
+import { PLAIN, type Wire } from "./wire.ts";
 
 /** Rows for which a fresh batch has room. */
 const FIRST_ROWS = 64;
@@ -18,9 +20,9 @@ export class TableRows {
   readonly binding: TableBinding;
   private readonly notices: DecodeNotices;
   /** What messages have shown that declare no columns. */
-  protected readonly grown = new Layout(true);
+  protected readonly grown: Layout;
   /** The columns of the open batch. */
-  layout: Layout = this.grown;
+  layout: Layout;
   /** Columns that the messages name as key; see `ChangeBatch.key`. */
   private key: readonly string[] | null = null;
   private opened = false;
@@ -35,9 +37,11 @@ export class TableRows {
   private markedRows = 0;
   private markedBatches = 0;
 
-  constructor(binding: TableBinding, notices: DecodeNotices) {
+  /** @param wire how values stand in columns that no message declares. */
+  constructor(binding: TableBinding, notices: DecodeNotices, wire: Wire = PLAIN) {
     this.binding = binding;
     this.notices = notices;
+    this.layout = this.grown = new Layout(true, wire);
   }
 
   /** The column that was being read when something was thrown. */
@@ -100,9 +104,9 @@ export class TableRows {
       this.end();
       return;
     }
-    // The batch has ended since: only learning columns does that within a message.
-    const last = this.ended.pop() as ChangeBatch;
-    if (this.markedRows > 0) this.ended.push(trimBatch(last, this.markedRows));
+    // The batch has ended since: within a message its columns may be learned, and another key or other columns declared.
+    const [last] = this.ended.splice(this.markedBatches);
+    if (this.markedRows > 0) this.ended.push(trimBatch(last as ChangeBatch, this.markedRows));
     this.reset();
   }
 
@@ -129,6 +133,25 @@ export class TableRows {
   /** Which column is being read, for messages. */
   enterColumn(slot: ColumnSlot | null): void {
     this.row.slot = slot;
+  }
+
+  /**
+   * Makes sure that the row just read has a value for each key column.
+   * @throws MessageFault naming the first that has none.
+   */
+  requireKey(key: readonly string[]): void {
+    const { row, binding } = this;
+    for (const name of key) {
+      const slot = this.layout.find(name);
+      const named = slot !== undefined && slot.row === row.serial;
+      if (named && slot.builder !== null && slot.nullRow !== row.serial) continue;
+      row.slot = slot ?? null;
+      throw new MessageFault(
+        "KEY_WITHOUT_VALUE",
+        `expected a value for key column ${JSON.stringify(name)} of ${binding.target}, found ${named ? "null" : "none"}`,
+        "name columns that every row has in key:, or use mode: append",
+      );
+    }
   }
 
   /** Takes the row just read into the batch. `offsets` holds the offset of message `message` as two words, low word first. */

@@ -11,9 +11,9 @@ import { unitNsOf } from "./wire.ts";
 const US_PER_DAY = 86_400_000_000;
 const WORD = 0x1_0000_0000;
 
-/** ISO 8601 texts as a date or a timestamp. */
-export function isoText(type: PrimitiveType): Convert {
-  const append = type.kind === "date" ? appendDate : timestampAppender(type);
+/** ISO 8601 texts as a date or a timestamp. `inUtc`: a text without an offset is in UTC, where the type wants a zone. */
+export function isoText(type: PrimitiveType, inUtc = false): Convert {
+  const append = type.kind === "date" ? appendDate : timestampAppender(type, inUtc);
   const expected = type.kind === "date" ? "date (ISO 8601, or days)" : `${typeText(type)} (ISO 8601, or an integer)`;
   return (bytes, pos, end, builder) => {
     if (bytes[pos] !== QUOTE) throw new ValueFault(pos, expected, "string");
@@ -31,14 +31,17 @@ function appendDate(iso: IsoRead, builder: ColumnBuilder, at: number): void {
   (builder as I32Builder).appendI32(iso.days);
 }
 
-function timestampAppender(type: PrimitiveType): (iso: IsoRead, builder: ColumnBuilder, at: number) => void {
+function timestampAppender(
+  type: PrimitiveType,
+  inUtc: boolean,
+): (iso: IsoRead, builder: ColumnBuilder, at: number) => void {
   const zoned = type.kind === "timestamptz" || type.kind === "timestamptz_ns";
   const unitNs = unitNsOf(type);
   const name = typeText(type);
   return (iso, builder, at) => {
     if (!iso.hasTime) throw new ValueFault(at, `${name}, with a time of day`, "date");
     // An offset that a type without zone would drop, or one that nobody named: neither is guessed.
-    if (zoned && !iso.hasOffset) throw new ValueFault(at, `${name}, with "Z" or an offset`, "timestamp");
+    if (zoned && !iso.hasOffset && !inUtc) throw new ValueFault(at, `${name}, with "Z" or an offset`, "timestamp");
     if (!zoned && iso.offsetSeconds !== 0) throw new ValueFault(at, `${name}, without an offset`, "timestamptz");
     if (iso.nanos % unitNs !== 0) throw new ValueFault(at, `${name}, in whole microseconds`, `${name}_ns`);
     appendUnits(

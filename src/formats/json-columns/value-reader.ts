@@ -19,7 +19,7 @@ import { skipLiteral, skipNumber } from "../json-bytes/skip.ts";
 import { readString, textAt } from "../json-bytes/strings.ts";
 import type { ColumnSlot } from "./column-slot.ts";
 import { type Convert, conversion } from "./conversions.ts";
-import { unitNsOf, type Wire } from "./wire.ts";
+import { PLAIN, unitNsOf, type Wire } from "./wire.ts";
 
 /** How values of a column are read: the usual form by a number that a switch takes, every other form by a function. */
 export interface ValueReader {
@@ -51,7 +51,8 @@ export const Read = {
 export function readerFor(name: string, type: PrimitiveType, wire: Wire, byUser: boolean): ValueReader {
   const other = conversion(type, wire, byUser);
   if (other === null) {
-    const found = wire.kind === "plain" ? "JSON values" : `what the source sends (${wire.kind})`;
+    const found =
+      wire.kind === "plain" ? "JSON values" : `what the source sends (${wire.kind === "own" ? wire.name : wire.kind})`;
     throw new FrazilError(
       "config",
       "COLUMN_TYPE_UNREADABLE",
@@ -63,6 +64,7 @@ export function readerFor(name: string, type: PrimitiveType, wire: Wire, byUser:
 }
 
 function usualForm(type: PrimitiveType, wire: Wire): number {
+  if (wire.kind === "own") return wire.usual(type) ? usualForm(type, PLAIN) : Read.converted;
   switch (type.kind) {
     case "string":
       return wire.kind === "decimal" || wire.kind === "variable-decimal" ? Read.converted : Read.string;

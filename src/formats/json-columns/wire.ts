@@ -1,4 +1,5 @@
 import type { PrimitiveType } from "../../../table-format/index.ts";
+import type { Convert } from "./conversions.ts";
 
 /**
  * How a value stands in the JSON, as far as the JSON itself does not say: numbers of time count units of `unitNs`
@@ -10,7 +11,18 @@ export type Wire =
   | { readonly kind: "time-of-day"; readonly unitNs: number }
   | { readonly kind: "decimal"; readonly scale: number }
   | { readonly kind: "variable-decimal" }
-  | { readonly kind: "bytes" };
+  | { readonly kind: "bytes" }
+  | OwnWire;
+
+/** Values that one format alone writes so. Equal names read every type alike. */
+export interface OwnWire {
+  readonly kind: "own";
+  readonly name: string;
+  /** Whether the usual form of the type (see `Read`) may stand there too, so that only what differs comes to `convert`. */
+  usual(type: PrimitiveType): boolean;
+  /** Reads the value as the type; null when such values cannot become it. `byUser`: the type stands in `columns:`. */
+  convert(type: PrimitiveType, byUser: boolean): Convert | null;
+}
 
 export const PLAIN: Wire = { kind: "plain" };
 
