@@ -26,8 +26,10 @@ export interface TableRouter {
   byStream(stream: string): TableBinding | null;
 }
 
-/** Notes that a decoder raises once per subject: inferred types, unrouted tables. */
+/** Notes that a decoder raises once per subject: inferred types, unrouted tables; of statements all. */
 export interface DecodeNotices {
   inferred(binding: TableBinding, column: ChangeColumn): void;
   unrouted(stream: string, tableId: string | null): void;
+  /** A statement that changes a table in another way than by rows was skipped; `kind` as the messages name it, such as `ALTER`. */
+  statement?(stream: string, tableId: string | null, kind: string): void;
 }

@@ -17,6 +17,8 @@ export interface FormatSample {
   insert(row: SampleRow): TestMessage;
   update(before: SampleRow, after: SampleRow): TestMessage;
   delete(row: SampleRow): TestMessage;
+  /** What an update comes out as where the format cannot tell it from an insert. */
+  readonly updateOp?: "insert";
   /** Something that the format does not take. */
   readonly malformed: TestMessage;
 }
@@ -46,7 +48,7 @@ function expectedValues(row: SampleRow): PlainRow["values"] {
 
 /** What every implementation of `Format` must do. */
 export function formatSuite(name: string, format: Format, sample: FormatSample): void {
-  const binding = bindingOf({ columns: COLUMNS });
+  const binding = bindingOf({ columns: COLUMNS, key: format.namesKey ? null : ["id"] });
   const rows = Array.from({ length: 60 }, (_, id) => sampleRow(id));
   const story: readonly TestMessage[] = rows.flatMap((row, k) => {
     const later = { ...row, name: '"later"' };
@@ -67,7 +69,7 @@ export function formatSuite(name: string, format: Format, sample: FormatSample):
       const decoded = rowsOf(decoderOf(format, binding).decode(story));
       expect(decoded.map((row) => Number(row.after))).toEqual(story.map((_, k) => k + 1));
       const ops = decoded.slice(0, 3).map((row) => row.op);
-      expect(ops).toEqual(["insert", "update", "delete"]);
+      expect(ops).toEqual(["insert", sample.updateOp ?? "update", "delete"]);
       expect(decoded[2]?.values["id"]).toBe(0n);
     });
 
@@ -85,7 +87,7 @@ export function formatSuite(name: string, format: Format, sample: FormatSample):
       const batches = decoderOf(format, binding).decode(story);
       expect(batches.length).toBeGreaterThan(0);
       for (const batch of batches) {
-        expect(batch).toMatchObject({ table: 0, split: "shop.public.orders/0", key: ["id"] });
+        expect(batch).toMatchObject({ table: 0, split: "shop.public.orders/0", key: format.namesKey ? ["id"] : null });
         expect(batch.ops).toHaveLength(batch.length);
         expect([...batch.ops].every((op) => Object.values<number>(Op).includes(op))).toBe(true);
         expect(batch.sizeBytes).toBeGreaterThan(batch.length);

@@ -18,6 +18,25 @@ function debezium(op: string, before: SampleRow | null, after: SampleRow | null)
   };
 }
 
+/** Canal writes every value as a text, and times as MySQL prints them. */
+function canal(type: string, row: SampleRow, old: SampleRow | null) {
+  const text = (json: string) => (json === "null" || json.startsWith('"') ? json : `"${json}"`);
+  const micros = BigInt(row.at);
+  const at = new Date(Number(micros / 1000n)).toISOString().slice(0, 19).replace("T", " ");
+  const values = { ...row, at: `${at}.${String(micros % 1_000_000n).padStart(6, "0")}` };
+  const texts = Object.fromEntries(Object.entries(values).map(([name, json]) => [name, text(json)])) as SampleRow;
+  const images = `"data":[${objectText(texts)}],"old":${old === null ? "null" : `[{"name":${old.name}}]`}`;
+  const types =
+    '"mysqlType":{"id":"bigint(20)","amount":"decimal(20,2)","big":"bigint","name":"text","at":"datetime(6)"}';
+  return {
+    value: `{${images},"database":"public","es":1,"id":1,"isDdl":false,${types},"pkNames":["id"],"sql":"","table":"orders","ts":1,"type":"${type}"}`,
+  };
+}
+
+function record(row: SampleRow) {
+  return { key: `{"id":${row.id}}`, value: objectText(row) };
+}
+
 const SAMPLES: Record<keyof typeof FORMATS, FormatSample> = {
   "debezium-json": {
     initial: (row) => debezium("r", null, row),
@@ -25,6 +44,21 @@ const SAMPLES: Record<keyof typeof FORMATS, FormatSample> = {
     update: (before, after) => debezium("u", before, after),
     delete: (row) => debezium("d", row, null),
     malformed: { key: '{"id":1}', value: '{"before":null,"after":{"id":1},"op":"c"' },
+  },
+  "canal-json": {
+    initial: (row) => canal("INSERT", row, null),
+    insert: (row) => canal("INSERT", row, null),
+    update: (before, after) => canal("UPDATE", after, before),
+    delete: (row) => canal("DELETE", row, null),
+    malformed: { value: '{"data":[{"id":"1"}],"database":"public","table":"orders","type":"INSERT"' },
+  },
+  json: {
+    initial: record,
+    insert: record,
+    update: (_, after) => record(after),
+    updateOp: "insert",
+    delete: (row) => ({ key: `{"id":${row.id}}`, value: null }),
+    malformed: { value: '{"id":1' },
   },
 };
 
