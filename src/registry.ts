@@ -34,6 +34,8 @@ export interface SourceDeps {
   readonly notices: DecodeNotices;
   /** Null: the first message that cannot be decoded ends the job. */
   readonly rejects: Rejects | null;
+  /** How long a server may stay away before the first answer; by default as long as a stack takes that starts all at once. */
+  readonly startLimitMs?: number;
 }
 
 /** Makes the source that a job names. */
@@ -41,7 +43,11 @@ export function createSource(settings: AnyJob["source"], deps: SourceDeps): Sour
   const { pipeline, runtime, router, notices, rejects } = deps;
   if (settings.type === "generator") return createGeneratorSource(settings, { router, runtime });
   const decoder = formatNamed(settings.format).createDecoder(router, notices, rejects);
-  return createKafkaSource({ ...settings, clientId: `frazil-${pipeline}`, groupId: pipeline }, { decoder, runtime });
+  const limit = deps.startLimitMs === undefined ? {} : { startLimitMs: deps.startLimitMs };
+  return createKafkaSource(
+    { ...settings, clientId: `frazil-${pipeline}`, groupId: pipeline },
+    { decoder, runtime, ...limit },
+  );
 }
 
 /** Makes the source that replays a job's dead letters: they are decoded as the job says today. */

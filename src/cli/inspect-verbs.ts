@@ -1,8 +1,9 @@
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import type { ReadOptions } from "./commands/read.ts";
 import type { RollbackOptions } from "./commands/rollback.ts";
 import type { TagOptions } from "./commands/tag.ts";
-import { verb } from "./verb.ts";
+import type { TapOptions } from "./commands/tap.ts";
+import { countOption, verb } from "./verb.ts";
 
 /** Verbs that look into a warehouse or a source. */
 export function addInspectVerbs(program: Command): void {
@@ -67,4 +68,43 @@ export function addInspectVerbs(program: Command): void {
         (await import("./commands/rollback.ts")).rollback(context, table, options),
       ),
     );
+
+  program
+    .command("status")
+    .description("tell how tables and the job that writes them stand: rows, last commit, freshness, read lag")
+    .argument("[job]", "a job file; without it all tables of the warehouse are shown")
+    .action(
+      verb(async (context, job: string | undefined) => (await import("./commands/status.ts")).status(context, job)),
+    );
+
+  program
+    .command("positions")
+    .description("tell how far a job has come in each split of its source")
+    .argument("<job>", "a job file")
+    .action(verb(async (context, job: string) => (await import("./commands/positions.ts")).positions(context, job)));
+
+  program
+    .command("tap")
+    .description("print the changes that a job's source holds, decoded, until Ctrl-C; writes nothing anywhere")
+    .argument("<job>", "a job file")
+    .addOption(new Option("--from <end>", "where to begin").choices(["earliest", "latest"]).default("earliest"))
+    .option("--table <table>", "changes of one target table, namespace.table")
+    .option("--limit <n>", "end after this many changes", countOption)
+    .action(
+      verb(async (context, job: string, options: TapOptions) =>
+        (await import("./commands/tap.ts")).tap(context, job, options),
+      ),
+    );
+
+  program
+    .command("plan")
+    .description("tell where a job starts and which tables and columns it would create or change; writes nothing")
+    .argument("<job>", "a job file")
+    .action(verb(async (context, job: string) => (await import("./commands/plan.ts")).plan(context, job)));
+
+  program
+    .command("check")
+    .description("try everything that a job needs: source, warehouse, positions; ends with the code of the worst")
+    .argument("<job>", "a job file")
+    .action(verb(async (context, job: string) => (await import("./commands/check.ts")).check(context, job)));
 }

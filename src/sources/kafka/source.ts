@@ -28,6 +28,8 @@ export interface KafkaDeps {
   readonly log?: KafkaLog;
   /** How long splits may stay unreadable while reading; default `KAFKA_OUTAGE_LIMIT_MS`. */
   readonly outageLimitMs?: number;
+  /** How long the brokers may stay away before reading; default `KAFKA_START_LIMIT_MS`. */
+  readonly startLimitMs?: number;
 }
 
 /** How long the answer of a broker about a lost offset is doubted, which may just have been elected. */
@@ -47,6 +49,7 @@ class KafkaSource implements Source {
   readonly #decoder: Decoder;
   readonly #runtime: Runtime;
   readonly #outageLimitMs: number;
+  readonly #startLimitMs: number;
   readonly #subscription;
   readonly #seeds;
   #log: KafkaLog | null;
@@ -60,6 +63,7 @@ class KafkaSource implements Source {
     this.#decoder = deps.decoder;
     this.#runtime = deps.runtime;
     this.#outageLimitMs = deps.outageLimitMs ?? KAFKA_OUTAGE_LIMIT_MS;
+    this.#startLimitMs = deps.startLimitMs ?? KAFKA_START_LIMIT_MS;
     this.#subscription = subscription(settings.topics);
     this.#seeds = settings.brokers.map(parseAddress);
     this.#log = deps.log ?? null;
@@ -260,7 +264,7 @@ class KafkaSource implements Source {
   }
 
   #patiently<T>(doing: string, attempt: () => Promise<T>): Promise<T> {
-    return patiently(this.#runtime, KAFKA_START_LIMIT_MS, doing, attempt);
+    return patiently(this.#runtime, this.#startLimitMs, doing, attempt);
   }
 
   #opened(): KafkaLog {

@@ -1,0 +1,135 @@
+import { readPipelineTag } from "../../commit/tracked-table.ts";
+import { EXIT, exitCodeOf, FrazilError } from "../../core/errors.ts";
+import { randomUuid } from "../../core/runtime.ts";
+import type { Source } from "../../core/source.ts";
+import { listTables } from "../../query/table-names.ts";
+import type { AnyJob } from "../../registry.ts";
+import { probeConditionalWrites } from "../../storage/probe.ts";
+import type { Warehouse } from "../../warehouse.ts";
+import type { CliContext } from "../context.ts";
+import { readJob } from "../job-file.ts";
+import { type JobView, openIfThere, type Progress, progressOf, totalLag, withJob, withSource } from "../job-view.ts";
+import { grouped, jsonLine } from "../output.ts";
+import { writableFolder } from "../writable-folder.ts";
+
+/** One line of the list. */
+interface Item {
+  readonly check: string;
+  readonly ok: boolean;
+  readonly message: string;
+  readonly fix: string | null;
+  readonly code: string | null;
+  readonly exitCode: number;
+}
+
+/** `frazil check <job>`: tries everything that a run needs, and ends with the exit code of the worst. Leaves nothing behind. */
+export async function check(context: CliContext, path: string): Promise<void> {
+  const job = readJob(context, path);
+  const items: Item[] = [];
+  const step = async (name: string, attempt: () => Promise<string>): Promise<boolean> => {
+    const item = await tried(name, attempt);
+    items.push(item);
+    await print(context, item);
+    return item.ok;
+  };
+
+  await step("job", async () => `${path} is valid`);
+  const warehouse = await openIfThere(context, job);
+  try {
+    const catalog = await step("catalog", () => checkCatalog(job, warehouse));
+    const store = catalog && (await step("warehouse", () => checkStore(context, job, warehouse)));
+    const source = await step("source", () => reach(context, job));
+    // What failed above would fail here once more.
+    if (store && source) await step("pipeline", () => withJob(context, job, (view) => holds(context, view)));
+  } finally {
+    await warehouse?.catalog.close();
+  }
+  process.exitCode = items.reduce<number>((worst, { exitCode }) => Math.max(worst, exitCode), EXIT.ok);
+}
+
+async function checkCatalog(job: AnyJob, warehouse: Warehouse | null): Promise<string> {
+  const { catalog, location } = job.warehouse;
+  if (warehouse === null) return `${catalog.type}: none yet; the first run makes it`;
+  const { length } = await listTables(warehouse.catalog);
+  return `${catalog.type} in ${location}: ${length} ${length === 1 ? "table" : "tables"}`;
+}
+
+/** Writes, reads and removes an object; where the catalog rests on conditional writes, tries those. */
+async function checkStore({ runtime }: CliContext, job: AnyJob, warehouse: Warehouse | null): Promise<string> {
+  if (warehouse === null) {
+    const folder = await writableFolder(job.warehouse.location);
+    return `${job.warehouse.location} is created in ${folder}, which is writable`;
+  }
+  const { io, location } = warehouse;
+  if (job.warehouse.catalog.type === "object-store") {
+    await probeConditionalWrites(io, location, runtime.random);
+    return `${location} read, write, conditional writes (If-None-Match, If-Match) honoured`;
+  }
+  const target = `${location}/_frazil/probe/${randomUuid(runtime.random)}`;
+  const bytes = new TextEncoder().encode("frazil check");
+  await io.write(target, bytes);
+  try {
+    const found = await io.read(target);
+    if (Buffer.compare(found, bytes) !== 0) {
+      throw new FrazilError("io", "STORE_READ_BACK", `${location}: what was written is not what is read`);
+    }
+  } finally {
+    await io.delete(target);
+  }
+  return `${location} read, write`;
+}
+
+async function reach(context: CliContext, job: AnyJob): Promise<string> {
+  return withSource(context, job, { warehouse: null }, async ({ source }) => {
+    const splits = [...(await source.endPosition()).keys()];
+    const streams = new Set(splits.map((split) => split.slice(0, split.lastIndexOf("/"))));
+    const where = job.source.type === "kafka" ? `${job.source.brokers.join(", ")} reachable: ` : "";
+    const names = [...streams].slice(0, 5).join(", ");
+    const more = streams.size > 5 ? ` and ${streams.size - 5} more` : "";
+    return `${job.source.type}  ${where}${splits.length} splits of ${names === "" ? "no stream yet" : names}${more}`;
+  });
+}
+
+/** The tags, and what the source says to them: positions that are no longer held and messages that cannot be decoded show at the first read. */
+async function holds(context: CliContext, view: JobView): Promise<string> {
+  const { job, warehouse, state } = view;
+  for (const { loaded } of state.tables) readPipelineTag(loaded, job.name);
+  return withSource(context, job, { warehouse }, async ({ source }) => {
+    const progress = await progressOf(view, source);
+    const changes = await firstChanges(source, progress);
+    const lag = totalLag(progress);
+    const at = state.tables.length === 0 ? "starts" : `resumes ${state.tables.length} tables`;
+    return `${job.name} ${at}; ${lag === null ? "?" : grouped(lag)} to read, the first ${grouped(changes)} changes decode`;
+  });
+}
+
+async function firstChanges(source: Source, { from }: Progress): Promise<number> {
+  const stop = new AbortController();
+  try {
+    for await (const { changes } of source.read(from, stop.signal)) {
+      return changes.reduce((sum, batch) => sum + batch.length, 0);
+    }
+    return 0;
+  } finally {
+    stop.abort();
+  }
+}
+
+async function tried(name: string, attempt: () => Promise<string>): Promise<Item> {
+  try {
+    return { check: name, ok: true, message: await attempt(), fix: null, code: null, exitCode: EXIT.ok };
+  } catch (error) {
+    if (!(error instanceof FrazilError) || error.kind === "internal") throw error;
+    const { message, hint = null, code } = error;
+    return { check: name, ok: false, message, fix: hint, code, exitCode: exitCodeOf(error) };
+  }
+}
+
+async function print({ output }: CliContext, { check: name, ok, message, fix, code }: Item): Promise<void> {
+  if (output.json) {
+    await output.write(jsonLine({ check: name, ok, message, fix, code }));
+    return;
+  }
+  const suffix = ok ? "" : `${fix === null ? "" : `   fix: ${fix}`}   [${code}]`;
+  await output.write(`${ok ? "✓" : "✗"} ${name.padEnd(9)}  ${message}${suffix}\n`);
+}
