@@ -34,6 +34,8 @@ export interface TestDecoder {
   readonly inferred: ChangeColumn[];
   readonly unrouted: (string | null)[];
   readonly skipped: unknown;
+  /** Statements that were skipped. */
+  readonly statements: readonly string[];
   /** Messages that the decoder handed over, where the test takes them. */
   readonly rejected: readonly RejectedMessage[];
 }
@@ -62,15 +64,18 @@ export function routedDecoder(
   };
   const inferred: ChangeColumn[] = [];
   const unrouted: (string | null)[] = [];
+  const statements: string[] = [];
   const notices: DecodeNotices = {
     inferred: (_, column) => void inferred.push(column),
     unrouted: (_, tableId) => void unrouted.push(tableId),
+    statement: (_, __, kind) => void statements.push(kind),
   };
   const decoder = format.createDecoder(router, notices, takesRejects ? rejects : null);
   let offset = 0n;
   return {
     inferred,
     unrouted,
+    statements,
     rejected,
     get skipped() {
       return (decoder as { skipped?: unknown }).skipped;
