@@ -279,5 +279,9 @@ function noticesTo(observer: JobObserver): DecodeNotices {
       ),
     unrouted: (stream, tableId) =>
       once(`${tableId ?? stream} of ${stream} matches no entry of tables:; its changes are not written anywhere`),
+    statement: (stream, tableId, kind) =>
+      once(
+        `${kind} of ${tableId ?? stream} is not applied: only changes of rows and TRUNCATE are; new columns come with their rows`,
+      ),
   };
 }
