@@ -80,7 +80,7 @@ async function attemptOnce(
   bases: readonly LoadedTable[],
   attempt: number,
 ): Promise<CommitOutcome> {
-  const { catalog, io, runtime } = context;
+  const { catalog, runtime } = context;
   const changes: TableChange[] = [];
   try {
     for (const [index, part] of parts.entries()) {
@@ -88,7 +88,7 @@ async function attemptOnce(
       checkStillOurs(base, part.table, context.pipeline, part.stamp.epoch);
       const files = await part.filesFor(base);
       changes.push(
-        await snapshotChange(io, {
+        await snapshotChange(context, {
           base,
           snapshotId: part.snapshotId,
           stamp: part.stamp,

@@ -1,4 +1,4 @@
-import type { Catalog, FileIO } from "../../table-format/index.ts";
+import type { Catalog, FileIO, ManifestCache } from "../../table-format/index.ts";
 import type { Runtime } from "../core/runtime.ts";
 import type { Source } from "../core/source.ts";
 
@@ -7,6 +7,8 @@ export interface CommitContext {
   readonly pipeline: string;
   readonly catalog: Catalog;
   readonly io: FileIO;
+  /** Manifests that were read; they never change. */
+  readonly manifests: ManifestCache;
   readonly warehouseLocation: string;
   readonly runtime: Runtime;
   readonly comparePoints: Source["comparePoints"];

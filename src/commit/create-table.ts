@@ -112,7 +112,7 @@ export async function takeover(
     epoch: stamp.epoch,
     checkpoint: stamp.checkpoint,
   };
-  const change = await snapshotChange(context.io, {
+  const change = await snapshotChange(context, {
     base: existing,
     snapshotId,
     stamp,
@@ -135,7 +135,7 @@ async function creation(
   uuid: string,
   attempt: number,
 ) {
-  const { catalog, io, runtime } = context;
+  const { catalog, runtime } = context;
   const location = catalog.defaultLocation(wanted.ident);
   const nowMs = runtime.clock.nowMs();
   const create: TableUpdate[] = [
@@ -162,7 +162,7 @@ async function creation(
     checkpoint: stamp.checkpoint,
   };
   const snapshot = await stampedSnapshot(
-    io,
+    context,
     {
       base,
       snapshotId,

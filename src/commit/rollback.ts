@@ -1,4 +1,5 @@
 import {
+  createManifestCache,
   type CommitOutcome,
   currentSchema,
   identText,
@@ -20,7 +21,7 @@ import { readStamp, type Stamp, stampSummary } from "./stamp.ts";
 import { fencedError, readPipelineTag } from "./tracked-table.ts";
 
 /** What a rollback needs: the commit protocol's context without a source, whose points it never compares. */
-export type RollbackContext = Omit<CommitContext, "pipeline" | "comparePoints">;
+export type RollbackContext = Omit<CommitContext, "pipeline" | "comparePoints" | "manifests">;
 
 export interface RolledBack {
   /** `namespace.table`. */
@@ -163,7 +164,7 @@ async function changeOf(
   if (newest !== null && newest.epoch >= epoch) throw fencedError(pipeline, epoch, `table ${name}`, newest.epoch);
   if (rollback === null) {
     const tag = must(readPipelineTag(base, pipeline), "a table of the pipeline has its tag");
-    const full: CommitContext = { ...context, pipeline, comparePoints: () => 0 };
+    const full: CommitContext = { ...context, pipeline, manifests: createManifestCache(0), comparePoints: () => 0 };
     return takeover(full, base, { ...tag.stamp, epoch }, snapshotId, tag.snapshot.snapshotId, attempt);
   }
   const stamp: Stamp = {

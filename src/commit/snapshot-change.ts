@@ -1,7 +1,6 @@
 import {
   currentSchema,
   type DataFile,
-  type FileIO,
   type LiveFile,
   type LoadedTable,
   produceSnapshot,
@@ -11,6 +10,7 @@ import {
   type TableRequirement,
   type TableUpdate,
 } from "../../table-format/index.ts";
+import type { CommitContext } from "./context.ts";
 import type { FileNames } from "./names.ts";
 import { tagName } from "./names.ts";
 import { type Stamp, stampSummary } from "./stamp.ts";
@@ -34,6 +34,9 @@ export const NO_FILES: FileChanges = {
 /** Keeps a tag for ever: without it the table's `history.expire.max-ref-age-ms` could let it expire, and the fence with it. */
 const MAX_REF_AGE_MS = 9223372036854775807n;
 
+/** Where manifests are read and written. */
+export type SnapshotStore = Pick<CommitContext, "io" | "manifests">;
+
 export interface SnapshotPlan {
   readonly base: LoadedTable;
   /** Generated before the first attempt and kept over all of them: the answer to a lost response. */
@@ -48,10 +51,10 @@ export interface SnapshotPlan {
 }
 
 /** Writes the manifests of a snapshot and describes the swap that moves `main` and the pipeline's tag to it, asserting both. */
-export async function snapshotChange(io: FileIO, plan: SnapshotPlan): Promise<TableChange> {
+export async function snapshotChange(store: SnapshotStore, plan: SnapshotPlan): Promise<TableChange> {
   const { base, stamp } = plan;
   const { metadata } = base;
-  const snapshot = await stampedSnapshot(io, plan, currentSchema(base.metadata));
+  const snapshot = await stampedSnapshot(store, plan, currentSchema(base.metadata));
   const tag = tagName(stamp.pipeline);
   const requirements: TableRequirement[] = [
     { type: "assert-table-uuid", uuid: metadata.tableUuid },
@@ -64,11 +67,11 @@ export async function snapshotChange(io: FileIO, plan: SnapshotPlan): Promise<Ta
 }
 
 /** Manifests, manifest list and the snapshot object that carries the stamp. */
-export async function stampedSnapshot(io: FileIO, plan: SnapshotPlan, schema: Schema): Promise<Snapshot> {
+export async function stampedSnapshot(store: SnapshotStore, plan: SnapshotPlan, schema: Schema): Promise<Snapshot> {
   const { metadata } = plan.base;
   const timestampMs = BigInt(plan.nowMs) > metadata.lastUpdatedMs ? BigInt(plan.nowMs) : metadata.lastUpdatedMs + 1n;
   const { snapshot } = await produceSnapshot(
-    io,
+    store.io,
     metadata,
     {
       snapshotId: plan.snapshotId,
@@ -85,6 +88,7 @@ export async function stampedSnapshot(io: FileIO, plan: SnapshotPlan, schema: Sc
       manifest: (index) => plan.names.manifest(plan.attempt, index),
       manifestList: () => plan.names.manifestList(plan.snapshotId, plan.attempt),
     },
+    store.manifests,
   );
   return snapshot;
 }

@@ -84,6 +84,9 @@ export const QUERY_FETCHES_IN_FLIGHT = 8;
 /** Bytes of one range request of such a fetch: with the line above, at most 64 MiB in memory. */
 export const QUERY_FETCH_BYTES = 8 * 1024 * 1024;
 
+/** Entries of manifests kept in memory by a running job, at 1 to 5 kB each: the files of large tables, without which each commit reads them anew. */
+export const MANIFEST_CACHE_ENTRIES = 8_000;
+
 /** Messages of a run before their share of dead letters counts: of fewer, one bad message would be a high share. */
 export const DEAD_LETTER_SHARE_FROM = 1_000;
 

@@ -3,10 +3,11 @@ import { samePosition } from "../commit/merge-position.ts";
 import { PipelineCommitter } from "../commit/pipeline-committer.ts";
 import { DEAD_LETTER_SPLIT, DEAD_LETTER_STREAM } from "../core/dead-letter.ts";
 import { FrazilError, must } from "../core/errors.ts";
+import { MANIFEST_CACHE_ENTRIES } from "../core/limits.ts";
 import { advance, type Position } from "../core/position.ts";
 import type { Source, SourceBatch } from "../core/source.ts";
 import type { DecodeNotices, TableBinding } from "../core/table-binding.ts";
-import { typeText } from "../../table-format/index.ts";
+import { createManifestCache, typeText } from "../../table-format/index.ts";
 import { DeadLetters, deadLetterRule } from "../sink/dead-letters.ts";
 import { highestLetter } from "../sink/letter-number.ts";
 import { RuleRouter, targetMatcher } from "../sink/router.ts";
@@ -37,6 +38,7 @@ export async function runJob(job: JobRun): Promise<JobSummary> {
       pipeline: job.pipeline,
       catalog: job.catalog,
       io: job.io,
+      manifests: createManifestCache(MANIFEST_CACHE_ENTRIES),
       warehouseLocation: job.warehouseLocation,
       runtime: job.runtime,
       comparePoints: source.comparePoints.bind(source),

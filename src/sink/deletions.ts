@@ -3,12 +3,13 @@ import {
   type FileIO,
   type LiveFile,
   RoaringBitmap,
+  scopedDataFile,
   writeDeletionVectors,
 } from "../../table-format/index.ts";
 import type { FileNames } from "../commit/names.ts";
 import { must } from "../core/errors.ts";
 import type { Runtime } from "../core/runtime.ts";
-import type { FileTable } from "./file-table.ts";
+import type { FileEntry, FileTable } from "./file-table.ts";
 import type { KeyResolver, Locations } from "./key-resolver.ts";
 
 /** What a checkpoint takes out of the table as of one base. */
@@ -81,7 +82,7 @@ export async function resolveDeletions(
     const positions = [...(updated.byFile.get(number) ?? []), ...(deleted.byFile.get(number) ?? [])];
     const bitmap = entry.deleted?.clone() ?? new RoaringBitmap();
     bitmap.addMany(positions.toSorted((a, b) => a - b));
-    if (entry.vector !== null) replaced.push(entry.vector);
+    replaced.push(...ownDeletes(entry));
     if (BigInt(bitmap.cardinality) === entry.live.file.recordCount) deadFiles.push(number);
     else pending.push({ number, dataFile: entry.live.file, bitmap });
   }
@@ -103,8 +104,13 @@ export function truncation(files: FileTable): Deletions {
   let deletes = 0;
   for (const [number, entry] of files) {
     deadFiles.push(number);
-    if (entry.vector !== null) replaced.push(entry.vector);
+    replaced.push(...ownDeletes(entry));
     deletes += Number(entry.live.file.recordCount) - (entry.deleted?.cardinality ?? 0);
   }
   return { vectors: new Map(), deadFiles, replaced, updates: 0, deletes };
+}
+
+/** Delete files that are about one data file alone. Others stay: they may be about files that nobody touches. */
+function ownDeletes({ live, deletes }: FileEntry): LiveFile[] {
+  return deletes.filter(({ file }) => scopedDataFile(file) === live.file.filePath);
 }

@@ -4,8 +4,9 @@ import { must } from "../core/errors.ts";
 /** A data file of the table with the rows deleted from it. */
 export interface FileEntry {
   readonly live: LiveFile;
-  /** The manifest entry of its deletion vector, and the vector itself. */
-  vector: LiveFile | null;
+  /** The delete files that are about it: its deletion vector, or position delete files. */
+  deletes: readonly LiveFile[];
+  /** The positions that they delete; null without delete files. */
   deleted: RoaringBitmap | null;
 }
 

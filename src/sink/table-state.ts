@@ -1,17 +1,22 @@
 import {
+  contentKey,
   currentSchema,
+  type DataFile,
+  type DeletedPositions,
+  deletedPositions,
   type FileIO,
   fieldById,
   isPrimitive,
   type LiveFile,
   type LoadedTable,
+  type ManifestCache,
   planSnapshot,
   readDataFile,
-  readDeletionVector,
   type RoaringBitmap,
   type Schema,
   type Snapshot,
 } from "../../table-format/index.ts";
+import type { SnapshotStore } from "../commit/snapshot-change.ts";
 import { FrazilError, must } from "../core/errors.ts";
 import { type FileEntry, FileTable } from "./file-table.ts";
 import type { KeyResolver } from "./key-resolver.ts";
@@ -31,58 +36,87 @@ export interface TableState {
 
 /**
  * Brings the state to the head of `base`, which differs from the mirrored snapshot at the start and after a foreign commit: files that are gone
- * are dropped, every file that is new is indexed (whoever wrote it), vectors that changed are read again. Key locations in dropped files
+ * are dropped, every file that is new is indexed (whoever wrote it), deletes that changed are read again. Key locations in dropped files
  * become stale and are recognised as such by their file number.
  *
  * @returns whether anything had to be done.
- * @throws FrazilError `unsupported` for live equality deletes and position delete files.
+ * @throws FrazilError `unsupported` for live equality deletes.
  */
-export async function followHead(io: FileIO, state: TableState, base: LoadedTable): Promise<boolean> {
+export async function followHead(
+  { io, manifests }: SnapshotStore,
+  state: TableState,
+  base: LoadedTable,
+): Promise<boolean> {
   const { metadata } = base;
   const head = metadata.currentSnapshotId;
   if (head === state.snapshotId) return false;
   const snapshot = metadata.snapshots.find((candidate) => candidate.snapshotId === head);
-  const plan = await planOf(io, base, snapshot);
+  const plan = await planOf(io, manifests, base, snapshot);
   const live = new Set(plan.dataFiles.map((file) => file.file.filePath));
   for (const [number, entry] of [...state.files]) {
     if (!live.has(entry.live.file.filePath)) state.files.remove(number);
   }
+  const changed = await changedDeletes(io, state.files, plan.dataFiles, plan.deletes);
   const schema = currentSchema(base.metadata);
-  const vectorOf = (file: LiveFile): LiveFile | null => plan.deletes.get(file.file.filePath)?.[0] ?? null;
-  // Known files before new ones: a new file takes keys over from rows that a new vector deletes, and should this fail in between,
-  // the next attempt must not take those vectors for the ones that the locations were learned under.
-  for (const file of plan.dataFiles) {
-    const known = state.files.numberOf(file.file.filePath);
-    if (known !== null) await followVector(io, state, schema, known, vectorOf(file));
+  // Known files before new ones: a new file takes keys over from rows that new deletes take out, and should this fail in between,
+  // the next attempt must not take those deletes for the ones that the locations were learned under.
+  for (const { live: file, number, deletes, deleted } of changed) {
+    if (number !== null) await followDeletes(io, state, schema, number, { live: file, deletes, deleted });
   }
-  for (const file of plan.dataFiles) {
-    if (state.files.numberOf(file.file.filePath) === null) await addFile(io, state, schema, file, vectorOf(file));
+  for (const { live: file, number, deletes, deleted } of changed) {
+    if (number === null) await addFile(io, state, schema, { live: file, deletes, deleted });
   }
   state.snapshotId = head;
   return true;
 }
 
+/** A data file that the state does not mirror as it is, under its number if it has one. */
+interface ChangedFile extends FileEntry {
+  readonly number: number | null;
+}
+
+/** The files that are new or whose deletes differ, with their deletes read: all at once, as vectors of one commit lie together. */
+async function changedDeletes(
+  io: FileIO,
+  files: FileTable,
+  dataFiles: readonly LiveFile[],
+  deletesOf: ReadonlyMap<string, readonly LiveFile[]>,
+): Promise<ChangedFile[]> {
+  const reader = deletedPositions(io);
+  const changed: Promise<ChangedFile>[] = [];
+  for (const live of dataFiles) {
+    const number = files.numberOf(live.file.filePath);
+    const deletes = deletesOf.get(live.file.filePath) ?? [];
+    const known = number === null ? null : must(files.get(number), "a numbered file is live");
+    if (known !== null && sameDeletes(known.deletes, deletes)) continue;
+    changed.push(readDeleted(reader, live.file, deletes).then((deleted) => ({ live, number, deletes, deleted })));
+  }
+  return Promise.all(changed);
+}
+
+async function readDeleted(reader: DeletedPositions, file: DataFile, deletes: readonly LiveFile[]) {
+  return deletes.length === 0 ? null : reader.of(file, deletes);
+}
+
 /**
- * Takes over a file's present vector. Where it deletes less than the last one (a rollback), rows live again whose keys may have been given
- * to other rows meanwhile: the file is indexed anew.
+ * Takes over a file's present deletes. Where they take out less than the last ones (a rollback), rows live again whose keys may have been
+ * given to other rows meanwhile: the file is indexed anew.
  */
-async function followVector(
+async function followDeletes(
   io: FileIO,
   state: TableState,
   schema: Schema,
   number: number,
-  vector: LiveFile | null,
+  present: FileEntry,
 ): Promise<void> {
   const entry = must(state.files.get(number), "a numbered file is live");
-  if (sameVector(entry.vector, vector)) return;
-  const deleted = vector === null ? null : await readDeletionVector(io, vector.file);
-  if (deletesAll(deleted, entry.deleted)) {
-    entry.vector = vector;
-    entry.deleted = deleted;
+  if (deletesAll(present.deleted, entry.deleted)) {
+    entry.deletes = present.deletes;
+    entry.deleted = present.deleted;
     return;
   }
   state.files.remove(number);
-  await addFile(io, state, schema, entry.live, vector);
+  await addFile(io, state, schema, present);
 }
 
 function deletesAll(deleted: RoaringBitmap | null, before: RoaringBitmap | null): boolean {
@@ -90,41 +124,32 @@ function deletesAll(deleted: RoaringBitmap | null, before: RoaringBitmap | null)
   return deleted !== null && deleted.union(before).cardinality === deleted.cardinality;
 }
 
-async function planOf(io: FileIO, base: LoadedTable, snapshot: Snapshot | undefined) {
+async function planOf(io: FileIO, manifests: ManifestCache, base: LoadedTable, snapshot: Snapshot | undefined) {
   const name = [...base.ident.namespace, base.ident.name].join(".");
   if (snapshot === undefined) return { dataFiles: [], deletes: new Map<string, LiveFile[]>() };
-  const plan = await planSnapshot(io, base.metadata, snapshot);
-  if (plan.hasEqualityDeletes) throw foreignDeletes(name, "equality delete files");
-  for (const deletes of plan.deletes.values()) {
-    if (deletes.some(({ file }) => file.fileFormat !== "PUFFIN")) throw foreignDeletes(name, "position delete files");
-  }
+  const plan = await planSnapshot(io, base.metadata, snapshot, manifests);
+  if (plan.hasEqualityDeletes) throw equalityDeletes(name);
   return plan;
 }
 
-function foreignDeletes(table: string, kind: string): FrazilError {
+function equalityDeletes(table: string): FrazilError {
   return new FrazilError(
     "unsupported",
     "FOREIGN_DELETES",
-    `table ${table} holds live ${kind}, which this version cannot take into account when it looks up keys; deletion vectors expected`,
+    `table ${table} holds live equality delete files, which this version cannot take into account when it looks up keys; deletion vectors or position delete files expected`,
     { hint: "rewrite the table's data files with the engine that wrote the deletes, then start the job again" },
   );
 }
 
-function sameVector(a: LiveFile | null, b: LiveFile | null): boolean {
-  if (a === null || b === null) return a === b;
-  return a.file.filePath === b.file.filePath && a.file.contentOffset === b.file.contentOffset;
+function sameDeletes(a: readonly LiveFile[], b: readonly LiveFile[]): boolean {
+  if (a.length !== b.length) return false;
+  const keys = new Set(a.map(({ file }) => contentKey(file)));
+  return b.every(({ file }) => keys.has(contentKey(file)));
 }
 
 /** Numbers a data file and indexes the keys of its live rows. */
-async function addFile(
-  io: FileIO,
-  state: TableState,
-  schema: Schema,
-  live: LiveFile,
-  vector: LiveFile | null,
-): Promise<void> {
-  const deleted = vector === null ? null : await readDeletionVector(io, vector.file);
-  const entry: FileEntry = { live, vector, deleted };
+async function addFile(io: FileIO, state: TableState, schema: Schema, entry: FileEntry): Promise<void> {
+  const { live, deleted } = entry;
   const number = state.files.add(entry);
   const fields = keyFields(schema, state.key);
   const ids = fields.map((field) => field.id);

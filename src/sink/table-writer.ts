@@ -163,7 +163,7 @@ export class TableWriter {
   async #prepareUpsert(table: TrackedTable, batches: readonly BufferedBatch[]): Promise<PreparedTable> {
     const { io, runtime } = this.#context;
     const state = this.#keyedState(table, batches);
-    await followHead(io, state, table.loaded);
+    await followHead(this.#context, state, table.loaded);
     const keysOf = batches.map((buffered) => this.#keysOf(table, state, buffered));
     const selection = selectLast(batches, keysOf);
     const names = this.#committer.namesFor(table);
@@ -173,7 +173,7 @@ export class TableWriter {
     let resolved: { readonly base: bigint | null; readonly deletions: Deletions } | null = null;
     const filesFor = async (base: LoadedTable): Promise<FileChanges> => {
       checkSchemaFits(encodedFor, base);
-      const moved = await followHead(io, state, base);
+      const moved = await followHead(this.#context, state, base);
       if (moved && fromTable) throw staleValues(table.name);
       if (resolved === null || resolved.base !== state.snapshotId) {
         resolved = {
@@ -353,11 +353,11 @@ function applyCommitted(
   for (const [number, { bitmap, entry }] of deletions.vectors) {
     const file = must(state.files.get(number), "a file with a new vector is live");
     file.deleted = bitmap;
-    file.vector = liveFile(entry);
+    file.deletes = [liveFile(entry)];
   }
   state.resolver.forget(selection.deletedKeys);
   for (const { file, members } of written) {
-    const number = state.files.add({ live: liveFile(file), vector: null, deleted: null });
+    const number = state.files.add({ live: liveFile(file), deletes: [], deleted: null });
     const keys = new Uint32Array(members.length * KEY_WORDS);
     for (let i = 0; i < members.length; i++) {
       const at = (members[i] as number) * KEY_WORDS;

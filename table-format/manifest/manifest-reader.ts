@@ -12,10 +12,10 @@ import type { EntryStatus, ManifestEntry, ManifestFile } from "./manifest-file.t
 import { CONTENT_CODES, PARTITION_ID } from "./manifest-schema.ts";
 import { partitionFromAvro, partitionTypes } from "./partition-avro.ts";
 
-/** Entries of manifests by path. Manifests never change, so a cache never goes stale. */
+/** Entries of manifests by path and first row id, which a list may give later to a manifest of format version 2. Neither changes otherwise. */
 export interface ManifestCache {
-  get(path: string): readonly ManifestEntry[] | undefined;
-  set(path: string, entries: readonly ManifestEntry[]): void;
+  get(key: string): readonly ManifestEntry[] | undefined;
+  set(key: string, entries: readonly ManifestEntry[]): void;
 }
 
 /**
@@ -29,10 +29,11 @@ export async function readManifest(
   manifest: ManifestFile,
   cache?: ManifestCache,
 ): Promise<readonly ManifestEntry[]> {
-  const known = cache?.get(manifest.path);
+  const key = manifest.firstRowId === null ? manifest.path : `${manifest.path}#${manifest.firstRowId}`;
+  const known = cache?.get(key);
   if (known !== undefined) return known;
   const entries = parseManifest(await io.read(manifest.path), metadata, manifest);
-  cache?.set(manifest.path, entries);
+  cache?.set(key, entries);
   return entries;
 }
 

@@ -1,4 +1,10 @@
-import { type Catalog, type FileIO, MemoryCatalog, ObjectStoreCatalog } from "../../table-format/index.ts";
+import {
+  type Catalog,
+  createManifestCache,
+  type FileIO,
+  MemoryCatalog,
+  ObjectStoreCatalog,
+} from "../../table-format/index.ts";
 import type { CommitContext } from "../../src/commit/context.ts";
 import { PipelineCommitter } from "../../src/commit/pipeline-committer.ts";
 import type { ChangeBatch } from "../../src/core/change-batch.ts";
@@ -111,6 +117,7 @@ export class Process {
       pipeline: "test",
       catalog: warehouse.catalog,
       io: warehouse.io,
+      manifests: createManifestCache(1_000),
       warehouseLocation: "mem://w",
       runtime,
       comparePoints: (a, b) => Number(a) - Number(b),
