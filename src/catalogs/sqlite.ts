@@ -124,6 +124,13 @@ class SqliteCatalog implements Catalog {
     return row === undefined ? null : String(row["claim_value"]);
   }
 
+  async listClaims(prefix: string): Promise<readonly Claim[]> {
+    const sql = `SELECT claim_key, claim_value FROM frazil_claims
+      WHERE catalog_name = ? AND substr(claim_key, 1, length(?)) = ? ORDER BY 1`;
+    const rows = this.#all(sql, [this.name, prefix, prefix]);
+    return rows.map((row) => ({ key: String(row["claim_key"]), value: String(row["claim_value"]) }));
+  }
+
   async close(): Promise<void> {
     if (this.#database.isOpen) this.#database.close();
   }

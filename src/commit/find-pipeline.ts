@@ -26,8 +26,14 @@ export async function findPipeline(
 async function findAtomic(context: CommitContext, mayWrite: (table: TableIdent) => boolean): Promise<FoundPipeline> {
   const anchor = await context.catalog.readClaim(anchorKey(context.pipeline));
   if (anchor === null) return { anchor, tables: [], epoch: 1n, checkpoint: 0n, ledger: null };
-  const owned = await ownedTables(context, mayWrite);
   const anchorIdent = await requireAnchor(context, anchor);
+  const recorded = await context.catalog.listClaims(tableKey(context.pipeline, ""));
+  await requireTables(
+    context,
+    recorded.map(({ value }) => value),
+    mayWrite,
+  );
+  const owned = await ownedTables(context, mayWrite);
   const others = owned.filter((table) => identText(table.ident) !== anchor).map((table) => table.ident);
   const { tables, epoch, checkpoint } = await fenceTables(context, [anchorIdent, ...others], nextEpoch);
   return { anchor, tables, epoch, checkpoint, ledger: null };
@@ -44,6 +50,7 @@ async function findOneByOne(context: CommitContext, mayWrite: (table: TableIdent
     return { anchor: null, tables: [], epoch: ledger.ledger.epoch + 1n, checkpoint: 0n, ledger };
   }
   await requireAnchor(context, anchor);
+  await requireTables(context, [...ledger.ledger.tables.keys()], mayWrite);
   const first = await fenceTables(context, [anchorIdent], (highest) =>
     nextEpoch(highest > ledger.ledger.epoch ? highest : ledger.ledger.epoch),
   );
@@ -120,6 +127,35 @@ async function requireAnchor(context: CommitContext, anchor: string): Promise<Ta
 }
 
 /**
+ * Checks that every table that the pipeline has opened is there, with the pipeline's tag. Opened anew, a table would begin at the
+ * pipeline's present position, and silently lack all rows before it.
+ */
+async function requireTables(
+  context: CommitContext,
+  recorded: readonly string[],
+  mayWrite: (table: TableIdent) => boolean,
+): Promise<void> {
+  const { catalog, pipeline } = context;
+  for (const name of recorded) {
+    const ident = parseIdent(name);
+    if (!mayWrite(ident)) continue;
+    const loaded = await catalog.loadTable(ident);
+    if (loaded !== null && readPipelineTag(loaded, pipeline) !== null) continue;
+    const hint = `restore the table; or give its rows up by taking it out of tables:; or start the job under another name to load everything anew`;
+    if (loaded === null) {
+      const message = `table ${name}, which the job ${pipeline} wrote to, no longer exists`;
+      throw new FrazilError("data", "TABLE_DROPPED", message, { hint });
+    }
+    throw new FrazilError(
+      "data",
+      "TABLE_REPLACED",
+      `table ${name} (uuid ${loaded.metadata.tableUuid}) is not the one that the job ${pipeline} wrote to: it has neither the job's tag nor its mark`,
+      { hint },
+    );
+  }
+}
+
+/**
  * Records the pipeline's first table as its anchor, once and for all: in the creating transaction where the catalog records claims,
  * else in the ledger. A name that an earlier start recorded without getting to create the table is replaced under a higher epoch.
  */
@@ -146,6 +182,11 @@ export async function claimAnchor(
 
 function anchorKey(pipeline: string): string {
   return `ingest.${pipeline}.anchor`;
+}
+
+/** Recorded with the opening of each table but the anchor, whose name has a record of its own. */
+export function tableKey(pipeline: string, name: string): string {
+  return `ingest.${pipeline}.table.${name}`;
 }
 
 function parseIdent(name: string): TableIdent {

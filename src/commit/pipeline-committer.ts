@@ -1,11 +1,11 @@
-import { identText, type TableIdent } from "../../table-format/index.ts";
+import { type Claim, identText, type TableIdent } from "../../table-format/index.ts";
 import { assert, FrazilError, must } from "../core/errors.ts";
 import type { Position } from "../core/position.ts";
 import { randomSnapshotId } from "../core/runtime.ts";
 import { commitGroup, type TableCommit } from "./commit-group.ts";
 import type { CommitContext } from "./context.ts";
 import { type NewTable, openTable } from "./create-table.ts";
-import { claimAnchor, findPipeline } from "./find-pipeline.ts";
+import { claimAnchor, findPipeline, tableKey } from "./find-pipeline.ts";
 import { laterOf, reachedByAll, samePosition, withinCut } from "./merge-position.ts";
 import { fileNames, type FileNames } from "./names.ts";
 import { growingPauses, isOutage } from "./pauses.ts";
@@ -118,7 +118,10 @@ export class PipelineCommitter {
     const name = identText(wanted.ident);
     assert(!this.#tables.has(name), `table ${name} is not open yet`);
     const first = this.#anchor === null || this.#tables.size === 0;
-    let claim: { key: string; value: string } | null = null;
+    // A table that is recorded and gone is missed at the next start; without a record it would be opened anew, as if it were new.
+    let claim: Claim | null = this.#context.catalog.claims
+      ? { key: tableKey(this.#context.pipeline, name), value: name }
+      : null;
     if (first) {
       const claimed = await claimAnchor(this.#context, this.#ledgerStore, this.#ledger, name);
       this.#anchor = name;
@@ -135,7 +138,12 @@ export class PipelineCommitter {
     };
     const table = await openTable(this.#context, wanted, stamp, claim);
     this.#tables.set(name, table);
-    if (first && this.#ledger !== null) await this.#writeLedger({ ...this.#ledger.ledger, epoch: this.#epoch });
+    if (this.#ledger !== null) {
+      const { ledger } = this.#ledger;
+      // Empty as it is, the table agrees with whatever position the ledger has.
+      const tables = new Map([...ledger.tables, [name, table.tagSnapshotId]]);
+      await this.#writeLedger({ ...ledger, epoch: this.#epoch, tables });
+    }
     return table;
   }
 

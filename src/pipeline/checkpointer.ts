@@ -1,7 +1,7 @@
 import { growingPauses, isOutage } from "../commit/pauses.ts";
 import type { CommittedTable, PipelineCommitter } from "../commit/pipeline-committer.ts";
 import type { ChangeBatch } from "../core/change-batch.ts";
-import { must } from "../core/errors.ts";
+import { FrazilError, must } from "../core/errors.ts";
 import type { Position } from "../core/position.ts";
 import type { CommitContext } from "../commit/context.ts";
 import type { RuleRouter } from "../sink/router.ts";
@@ -80,6 +80,8 @@ export class Checkpointer {
         }
         return prepared;
       } catch (error) {
+        // A table's files that are gone are mostly gone with the table: that says more.
+        if (error instanceof FrazilError && error.kind === "not-found") await this.#committer.checkStillOwner();
         if (!isOutage(error)) throw error;
         this.#observer.notice(`waiting for the store: ${error.message}`);
         await pauses.next(() => error);

@@ -66,6 +66,8 @@ export interface Catalog {
   readonly claims: boolean;
   /** The value recorded under a claim's key, or null. Only where `claims` is true. */
   readClaim(key: string): Promise<string | null>;
+  /** All claims whose key starts with `prefix`. Only where `claims` is true. */
+  listClaims(prefix: string): Promise<readonly Claim[]>;
   close(): Promise<void>;
 }
 

@@ -99,5 +99,9 @@ export class MemoryCatalog implements Catalog {
     return this.#claims.get(key) ?? null;
   }
 
+  async listClaims(prefix: string): Promise<readonly Claim[]> {
+    return [...this.#claims].filter(([key]) => key.startsWith(prefix)).map(([key, value]) => ({ key, value }));
+  }
+
   async close(): Promise<void> {}
 }

@@ -200,6 +200,11 @@ export class ObjectStoreCatalog implements Catalog {
     return null;
   }
 
+  /** As `readClaim`. */
+  async listClaims(): Promise<readonly Claim[]> {
+    return [];
+  }
+
   async close(): Promise<void> {}
 }
 
