@@ -15,7 +15,16 @@ import type { FetchedPartition, KafkaLog, TopicDescription, TopicPartition } fro
 import { readBatchHeaders } from "./record-batch.ts";
 import type { RecordSet } from "./record-slab.ts";
 import { gaveUp, pauseMs } from "./retry.ts";
-import { askOffsets, heldRanges, isHeld, type LedPartition, lostOffsets, noLeader, splitName } from "./split.ts";
+import {
+  askOffsets,
+  HINT_ANEW,
+  heldRanges,
+  isHeld,
+  type LedPartition,
+  lostOffsets,
+  noLeader,
+  splitName,
+} from "./split.ts";
 import type { Subscription } from "./subscription.ts";
 import { describeSubscribed } from "./topics.ts";
 
@@ -83,6 +92,8 @@ export class FetchAhead {
   readonly #events: FetchEvent[] = [];
   readonly #arrived = new Bell();
   readonly #topicsBell = new Bell();
+  /** Where splits stood that went away with their topic. */
+  readonly #gone = new Map<string, bigint>();
   #answers = 0;
   #stopped = false;
 
@@ -258,7 +269,8 @@ export class FetchAhead {
     try {
       const range = (await heldRanges(this.#log, [split])).get(split.name);
       if (range === undefined || isHeld(split.offset, range)) throw refused;
-      if (this.#options.onLostOffsets === "stop") throw lostOffsets(split.name, split.offset, range);
+      if (this.#options.onLostOffsets === "stop" || split.offset > range.end)
+        throw lostOffsets(split.name, split.offset, range);
       const offset = await jumpTarget(this.#log, split, this.#options.onLostOffsets);
       this.#runtime.log.warn("Offsets are lost, going on behind the gap", {
         split: split.name,
@@ -369,7 +381,10 @@ export class FetchAhead {
 
   #welcome(newcomers: readonly LedPartition[], firsts: ReadonlyMap<string, bigint | null>): void {
     for (const newcomer of newcomers) {
-      const split = this.#add({ ...newcomer, offset: firsts.get(splitName(newcomer)) ?? 0n });
+      const offset = firsts.get(splitName(newcomer)) ?? 0n;
+      const before = this.#gone.get(splitName(newcomer));
+      if (before !== undefined && offset < before) throw cameBack(splitName(newcomer), before, offset);
+      const split = this.#add({ ...newcomer, offset });
       this.#runtime.log.info("Reading a new topic partition", { split: split.name, offset: String(split.offset) });
       this.#push({ kind: "moved", split: split.name, offset: split.offset });
     }
@@ -386,6 +401,7 @@ export class FetchAhead {
       if (nowMs - split.missingSinceMs < KAFKA_TOPIC_GONE_MS) continue;
       if (this.#options.subscription.names.includes(split.topic)) throw gone(split);
       this.#splits.delete(split.name);
+      this.#gone.set(split.name, split.offset);
       this.#runtime.log.warn("A topic partition is gone and no longer read", { split: split.name });
     }
     return missing;
@@ -408,7 +424,16 @@ function madeAnew(split: Split, offset: bigint): FrazilError {
     "data",
     "LOST_OFFSETS",
     `${split.name} offset ${offset}: the topic was deleted and made anew while it was read (its leader epoch went back)`,
-    { hint: "give the new topic another name, or load the tables anew" },
+    { hint: HINT_ANEW },
+  );
+}
+
+function cameBack(split: string, before: bigint, offset: bigint): FrazilError {
+  return new FrazilError(
+    "data",
+    "LOST_OFFSETS",
+    `${split}: the topic was deleted and made anew: it starts at offset ${offset}, it had been read up to ${before}`,
+    { hint: HINT_ANEW },
   );
 }
 

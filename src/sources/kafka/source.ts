@@ -206,7 +206,7 @@ class KafkaSource implements Source {
           await this.#runtime.clock.sleep(SECOND_LOOK_MS, signal);
           return attempt(true);
         }
-        if (this.#settings.onLostOffsets === "stop") throw lostOffsets(split, offset, range);
+        if (this.#settings.onLostOffsets === "stop" || offset > range.end) throw lostOffsets(split, offset, range);
         const goOnAt = await jumpTarget(log, partition, this.#settings.onLostOffsets);
         const held = { heldFrom: String(range.first), heldTo: String(range.end) };
         const fields = { split, wanted: String(offset), ...held, goingOnAt: String(goOnAt) };

@@ -73,16 +73,30 @@ export function isHeld(offset: bigint, range: HeldRange): boolean {
 
 /** The error for a position that is no longer held. */
 export function lostOffsets(split: string, wanted: bigint, range: HeldRange): FrazilError {
-  const why =
-    wanted < range.first
-      ? "the records in between were deleted before they were read"
-      : "the topic was deleted and made anew, or lost its end";
+  if (wanted > range.end) return startedAnew(split, wanted, range);
   return new FrazilError(
     "data",
     "LOST_OFFSETS",
-    `${split}: expected to read on at offset ${wanted}, the broker holds ${range.first} up to ${range.end}: ${why}`,
+    `${split}: expected to read on at offset ${wanted}, the broker holds ${range.first} up to ${range.end}: the records in between were deleted before they were read`,
     {
       hint: "to accept the gap, set `on_lost_offsets: earliest` (or `latest`) for one run; raise the topic's retention",
     },
   );
 }
+
+/**
+ * The error for a log that ends before the position. Its next records get offsets that the tables count as written, and would be left
+ * out there: no jump helps.
+ */
+function startedAnew(split: string, wanted: bigint, range: HeldRange): FrazilError {
+  return new FrazilError(
+    "data",
+    "LOST_OFFSETS",
+    `${split}: expected to read on at offset ${wanted}, the broker holds ${range.first} up to ${range.end}: the topic was deleted and made anew, or lost its end`,
+    { hint: HINT_ANEW },
+  );
+}
+
+/** The way out when a topic's offsets start again below what the tables hold; `on_lost_offsets` is about gaps and does not help. */
+export const HINT_ANEW =
+  "go on under another job `name:`, which reads the new topic from its start into the same tables (set `start:` to leave out what they hold of other topics); or send the records to a topic with another name";

@@ -29,6 +29,51 @@ describe("offsets that are lost", () => {
     });
   });
 
+  test.each(["earliest", "latest"] as const)(
+    "beyond the end, on_lost_offsets: %s does not jump back to offsets that the tables count as written",
+    async (onLostOffsets) => {
+      const { cluster, seen, source } = setup();
+      cluster.create("orders", [1]);
+      for (let i = 0; i < 9; i++) cluster.append("orders", 0, [`${i}`]);
+      const anew = (pull: number): void => {
+        if (pull !== 2) return;
+        cluster.create("orders", [1]);
+        cluster.append("orders", 0, ["new"]);
+      };
+      const error = { ...lost, hint: expect.stringMatching(/another job `name:`/) };
+      const running = readUntil(source({ onLostOffsets }), new Map([["orders/0", "0"]]), () => false, anew);
+      await expect(running).rejects.toMatchObject(error);
+      const starting = readUntil(source({ onLostOffsets }), new Map([["orders/0", "9"]]), () => false);
+      await expect(starting).rejects.toMatchObject(error);
+      expect(seen.get("orders/0")).not.toContain("new");
+    },
+  );
+
+  test("a pattern's topic that went away and comes back below what was read", async () => {
+    const { cluster, lines, source } = setup();
+    cluster.create("orders", [1]);
+    cluster.create("other", [1]);
+    for (let i = 0; i < 9; i++) cluster.append("orders", 0, [`${i}`]);
+    const line = "warn A topic partition is gone and no longer read";
+    let reached: string | undefined;
+    const reading = readUntil(
+      source({ topics: ["/.*/"] }),
+      new Map([["orders/0", "0"]]),
+      (position) => {
+        reached = position.get("orders/0");
+        return false;
+      },
+      () => {
+        if (reached === "9" && !lines.includes(line)) cluster.topics.delete("orders");
+        if (lines.includes(line) && !cluster.topics.has("orders")) cluster.create("orders", [1]);
+      },
+    );
+    await expect(reading).rejects.toMatchObject({
+      ...lost,
+      message: expect.stringMatching(/made anew: it starts at offset 0, it had been read up to 9/),
+    });
+  });
+
   test("while reading, by retention", async () => {
     const { cluster, source } = setup();
     cluster.create("orders", [1]);
