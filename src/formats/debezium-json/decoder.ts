@@ -202,11 +202,13 @@ export class DebeziumJsonDecoder implements Decoder, AfterTaker {
         "changes that carry no full row (MongoDB without full documents) cannot be applied",
       );
     }
-    if (this.rowTaken) {
-      if (!literal || table.placeholders === 0) return;
+    if (this.rowTaken && literal && table.placeholders > 0) {
       table.drop();
+      this.rowTaken = false;
     }
-    this.readRow(table, this.slab.bytes, after.start, after.end, literal);
+    if (!this.rowTaken) this.readRow(table, this.slab.bytes, after.start, after.end, literal);
+    const key = this.keyOf(table.binding);
+    if (key !== null && table.binding.mode === "upsert") table.requireKey(key);
   }
 
   private commit(table: SchemaRows, op: number): void {

@@ -364,6 +364,26 @@ describe("messages that are no row changes", () => {
 });
 
 describe("rejected messages", () => {
+  it("are those without a value in a key column of an upsert table", () => {
+    const messages = [
+      { key: null, value: change("c", null, { id: 1, name: "a" }) },
+      { key: null, value: change("c", null, { id: null, name: "b" }) },
+      { key: null, value: change("u", null, { name: "c" }) },
+      { key: null, value: change("u", { id: 1, name: "a" }, { id: null, name: "d" }) },
+      { key: null, value: change("r", null, { id: 2, name: "e" }) },
+    ];
+    const decoder = decoderOf(debeziumJson, bindingOf({ key: ["id"] }), true);
+    expect(rowsOf(decoder.decode(messages)).map(({ values }) => values["name"])).toEqual(["a", "e"]);
+    expect(decoder.rejected.map(({ message, error }) => [message, error.code])).toEqual([
+      [1, "KEY_WITHOUT_VALUE"],
+      [2, "KEY_WITHOUT_VALUE"],
+      [3, "KEY_WITHOUT_VALUE"],
+    ]);
+    expect(decoder.rejected[0]?.column).toBe("id");
+    const append = decoderOf(debeziumJson, bindingOf({ mode: "append" }), true);
+    expect(rowsOf(append.decode([messages[1] as TestMessage]))).toHaveLength(1);
+  });
+
   it("leave no row behind, not even the first half of a key change", () => {
     const decoder = decoderOf(debeziumJson, bindingOf({ columns: { n: "int" } }), true);
     const good = (id: number, rest: object = {}) => ({ key: { id }, value: change("c", null, { id, ...rest }) });

@@ -172,7 +172,7 @@ it(`decodes ${MESSAGES} generated messages as the reference does`, () => {
             [
               "after",
               objectText(
-                NAMES.map((name) => [name, "null"]),
+                NAMES.map((name) => [name, name === "id" ? "1" : "null"]),
                 "",
               ),
             ],
