@@ -12,7 +12,8 @@ import { DebeziumJsonDecoder } from "./decoder.ts";
  * Numbers that no schema explains count the unit of the type that the job or the table gives: days for date, microseconds for time,
  * timestamp and timestamptz, nanoseconds for timestamp_ns and timestamptz_ns, since midnight or 1970-01-01 UTC. Texts are ISO 8601;
  * timestamptz wants an offset or "Z", timestamp none but a decorative "Z". Decimals are numbers or texts, binary is base64, and
- * `string` takes any value by its JSON text. Nothing is rounded: a value that does not fit is an error.
+ * `string` takes any value by its JSON text. Nothing is rounded but what becomes a float or
+ * double, which is the nearest one: a value that does not fit is an error.
  *
  * Ops: `c`, `r` insert; `u` update (with another key in `before`: delete and insert); `d` and tombstones delete; `t` truncate. Heartbeats,
  * transaction boundaries, schema changes, notifications and `m` are counted and skipped. In updates Debezium's placeholder for

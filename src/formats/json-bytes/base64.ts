@@ -44,5 +44,7 @@ export function decodeBase64(
       out[to++] = bits >> held;
     }
   }
+  // Bits that no byte takes are zero in what an encoder writes; others would be dropped here without a word.
+  if ((bits & ((1 << held) - 1)) !== 0) throw new ValueFault(at, "base64 text", "string");
   return to;
 }

@@ -67,12 +67,21 @@ export function variableDecimal(type: PrimitiveType): Convert | null {
     if (scaleAt < 0 || valueAt < 0 || bytes[valueAt] !== QUOTE) {
       throw new ValueFault(pos, 'an object of "scale" and "value"', "string");
     }
-    const scale = int64At(bytes, scaleAt, next).low;
+    const scale = scaleOf(bytes, scaleAt, next, pos);
     const text = textAt(bytes, valueAt, next);
     const length = decodeUnscaled(text.bytes, text.start, text.end, pos);
     append(unscaledOfBytes(unscaled, 0, length), scale, builder, pos);
     return next;
   };
+}
+
+/** Databases go to some ten thousand digits; a bound keeps a corrupt scale from asking for gigabytes of zeros. */
+const MAX_SCALE = 100_000;
+
+function scaleOf(bytes: Uint8Array, pos: number, end: number, at: number): number {
+  const { low, high } = int64At(bytes, pos, end);
+  if (high === low >> 31 && Math.abs(low) <= MAX_SCALE) return low;
+  throw new ValueFault(at, `a scale within ±${MAX_SCALE}`, "string");
 }
 
 function decodeUnscaled(bytes: Uint8Array, start: number, end: number, at: number): number {
@@ -88,7 +97,7 @@ function plainNumber(bytes: Uint8Array, pos: number, end: number, builder: Colum
   }
   const next = skipNumber(bytes, pos, end);
   const parsed = parseDecimal(bytes, pos, next);
-  if (parsed === null) throw new ValueFault(pos, "a decimal", "string");
+  if (parsed === null || Math.abs(parsed.scale) > MAX_SCALE) throw new ValueFault(pos, "a decimal", "string");
   append(parsed.unscaled, parsed.scale, builder, pos);
   return next;
 }
@@ -102,9 +111,9 @@ function appenderOf(type: PrimitiveType): Append | null {
     case "string":
       return (value, from, builder) => (builder as BytesBuilder).appendString(decimalText(value, from));
     case "double":
-      return (value, from, builder) => (builder as F64Builder).appendF64(Number(`${value}e${-from}`));
+      return (value, from, builder, at) => (builder as F64Builder).appendF64(nearest(value, from, Infinity, type, at));
     case "float":
-      return (value, from, builder) => (builder as F32Builder).appendF32(Number(`${value}e${-from}`));
+      return (value, from, builder, at) => (builder as F32Builder).appendF32(nearest(value, from, MAX_F32, type, at));
     case "long":
     case "int": {
       const bits = type.kind === "int" ? 32 : 64;
@@ -120,4 +129,14 @@ function appenderOf(type: PrimitiveType): Append | null {
     default:
       return null;
   }
+}
+
+/** Beyond it the nearest float is an infinity: half a unit above the largest one. */
+const MAX_F32 = (2 - 2 ** -24) * 2 ** 127;
+
+/** The nearest double. @throws ValueFault at `at` from `limit` on, where the type holds infinities only. */
+function nearest(value: bigint, from: number, limit: number, type: PrimitiveType, at: number): number {
+  const number = Number(`${value}e${-from}`);
+  if (Math.abs(number) < limit) return number;
+  throw new ValueFault(at, `a number within the range of a ${typeText(type)}`, "string");
 }
