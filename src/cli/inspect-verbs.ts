@@ -107,4 +107,14 @@ export function addInspectVerbs(program: Command): void {
     .description("try everything that a job needs: source, warehouse, positions; ends with the code of the worst")
     .argument("<job>", "a job file")
     .action(verb(async (context, job: string) => (await import("./commands/check.ts")).check(context, job)));
+
+  program
+    .command("sql")
+    .description("a prompt for SQL over the tables of the warehouse; also reads statements from a pipe")
+    .option("--as-of <point>", "the tables as they were: a snapshot id, an RFC 3339 time or a tag")
+    .action(
+      verb(async (context, options: { asOf?: string }) =>
+        (await import("./commands/sql.ts")).sql(context, options.asOf ?? null),
+      ),
+    );
 }

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { findPackageJSON } from "node:module";
 import { Command, Option } from "commander";
 import { must } from "../core/errors.ts";
+import type { QueryOptions } from "./commands/query.ts";
 import type { RunOptions } from "./commands/run.ts";
 import { addDeadLetterVerbs } from "./dead-letter-verbs.ts";
 import { addGlobalOptions } from "./globals.ts";
@@ -54,9 +55,10 @@ export function createProgram(): Command {
     .description("run SQL over the tables of the warehouse, in an embedded DuckDB")
     .argument("<sql>", "one SELECT; tables are named namespace.table")
     .option("--as-of <point>", "the tables as they were: a snapshot id, an RFC 3339 time or a tag")
+    .option("--print-statement", "print SQL to paste into any DuckDB instead of running it")
     .action(
-      verb(async (context, sql: string, options: { asOf?: string }) =>
-        (await import("./commands/query.ts")).query(context, sql, options.asOf ?? null),
+      verb(async (context, sql: string, options: QueryOptions) =>
+        (await import("./commands/query.ts")).query(context, sql, options),
       ),
     );
 

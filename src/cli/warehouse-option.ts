@@ -1,3 +1,4 @@
+import type { WarehouseSettings } from "../config/job-schema.ts";
 import { warehouseAt } from "../config/load.ts";
 import { type LoadedTable, type TableIdent } from "../../table-format/index.ts";
 import { listTables, notFound } from "../query/table-names.ts";
@@ -9,13 +10,17 @@ const DEFAULT_LOCATION = "./warehouse";
 
 /** Opens the warehouse of `--warehouse` for reading, runs, and closes it. */
 export async function withWarehouse<T>(context: CliContext, run: (warehouse: Warehouse) => Promise<T>): Promise<T> {
-  const settings = warehouseAt(context.globals.warehouse ?? DEFAULT_LOCATION, context.globals.env);
-  const warehouse = await openWarehouse(settings, context.runtime, "read");
+  const warehouse = await openWarehouse(warehouseSettings(context), context.runtime, "read");
   try {
     return await run(warehouse);
   } finally {
     await warehouse.catalog.close();
   }
+}
+
+/** What `--warehouse` means. */
+export function warehouseSettings({ globals }: CliContext): WarehouseSettings {
+  return warehouseAt(globals.warehouse ?? DEFAULT_LOCATION, globals.env);
 }
 
 /**

@@ -33,8 +33,8 @@ afterAll(() => {
 function contents(folder: string): string[] {
   return globSync("**/*", { cwd: folder })
     .map((path) => {
-      const { size, mtimeMs, isFile } = statSync(join(folder, path));
-      return `${path} ${isFile ? `${size} ${mtimeMs}` : ""}`;
+      const stat = statSync(join(folder, path));
+      return stat.isFile() ? `${path} ${stat.size} ${stat.mtimeMs}` : path;
     })
     .sort();
 }
