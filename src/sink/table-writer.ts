@@ -3,6 +3,7 @@ import {
   type LiveFile,
   type LoadedTable,
   type NestedField,
+  nullColumn,
   parsePartitionBy,
 } from "../../table-format/index.ts";
 import { evolveTable } from "../commit/evolve-table.ts";
@@ -11,7 +12,7 @@ import type { FileNames } from "../commit/names.ts";
 import type { CheckpointPart, PipelineCommitter } from "../commit/pipeline-committer.ts";
 import type { FileChanges } from "../commit/snapshot-change.ts";
 import type { TrackedTable } from "../commit/tracked-table.ts";
-import type { ChangeBatch } from "../core/change-batch.ts";
+import { type ChangeBatch, Op } from "../core/change-batch.ts";
 import { FrazilError, must } from "../core/errors.ts";
 import type { Position } from "../core/position.ts";
 import { hasAbsentValues, planWithAbsent } from "./absent-values.ts";
@@ -252,9 +253,13 @@ export class TableWriter {
 
   #keysOf(table: TrackedTable, state: TableState, { batch }: BufferedBatch): Uint32Array {
     const fields = keyFields(currentSchema(table.loaded.metadata), state.key);
-    const columns = fields.map(({ name }) => {
+    const columns = fields.map(({ name, type }) => {
       const index = batch.fields.findIndex((candidate) => candidate.name === name);
-      if (index < 0) throw this.#missingKey(name);
+      if (index < 0) {
+        // A truncate has no values, and as a message's only change no columns.
+        if (batch.ops.every((op) => op === Op.truncate)) return nullColumn(type, batch.length);
+        throw this.#missingKey(name);
+      }
       return must(batch.columns[index], "a column a field");
     });
     return keyWords(
