@@ -96,8 +96,7 @@ export class CanalJsonDecoder implements Decoder {
     if (!statement) {
       this.rows(table, op as number);
     } else if (type === "TRUNCATE") {
-      table.startRow(true);
-      this.commit(table, Op.truncate);
+      this.truncate(table);
     } else {
       this.skipped.statement++;
       // Queries name no change of the table.
@@ -183,6 +182,16 @@ export class CanalJsonDecoder implements Decoder {
       table.startRow(true);
     }
     this.commit(table, Op.delete);
+  }
+
+  /** Nothing is to be done where there is no table yet, and no row that would make one. */
+  private truncate(table: CanalRows): void {
+    if (table.binding.existing.size === 0 && table.layout.fields.length === 0) {
+      this.skipped.statement++;
+      return;
+    }
+    table.startRow(true);
+    this.commit(table, Op.truncate);
   }
 
   private commit(table: CanalRows, op: number): void {

@@ -187,19 +187,27 @@ describe("an update", () => {
 });
 
 describe("truncate", () => {
-  it("is one row without values, also as the table's first", () => {
-    const truncate = canal("TRUNCATE", null, {
-      isDdl: true,
-      mysqlType: null,
-      pkNames: null,
-      sql: "truncate table orders",
-    });
-    const batches = decoderOf(canalJson).decode([truncate, canal("INSERT", [row(1)]), truncate]);
+  const truncate = canal("TRUNCATE", null, {
+    isDdl: true,
+    mysqlType: null,
+    pkNames: null,
+    sql: "truncate table orders",
+  });
+
+  it("is one row without values, also before any other of the table", () => {
+    const binding = bindingOf({ existing: { id: "long" } });
+    const batches = decoderOf(canalJson, binding).decode([truncate, canal("INSERT", [row(1)]), truncate]);
     expect(rowsOf(batches).map(({ op, after, values }) => [op, after, Object.values(values)])).toEqual([
       ["truncate", "1", []],
       ["insert", "2", [1n, "eu", null]],
       ["truncate", "3", [ABSENT, ABSENT, ABSENT]],
     ]);
+  });
+
+  it("of a table that is not there yet is skipped", () => {
+    const decoder = decoderOf(canalJson);
+    expect(rowsOf(decoder.decode([truncate, canal("INSERT", [row(1)])])).map(({ op }) => op)).toEqual(["insert"]);
+    expect([decoder.skipped, decoder.statements]).toMatchObject([{ statement: 1 }, []]);
   });
 });
 
