@@ -9,6 +9,7 @@ export interface FileNames {
   /** `partition` is the Hive-style path of the partition, empty for unpartitioned tables. */
   dataFile(partition: string): string;
   deletionVectors(): string;
+  positionDeletes(): string;
   manifest(attempt: number, index: number): string;
   manifestList(snapshotId: bigint, attempt: number): string;
 }
@@ -23,6 +24,7 @@ export interface FileNameScope {
 export function fileNames(scope: FileNameScope, random: Random): FileNames {
   const stem = `${scope.pipeline}-${fileScope(scope.epoch, scope.checkpoint)}`;
   let dataFiles = 0;
+  let deleteFiles = 0;
   return {
     dataFile(partition) {
       const folder = partition === "" ? "data" : `data/${partition}`;
@@ -30,6 +32,10 @@ export function fileNames(scope: FileNameScope, random: Random): FileNames {
       return `${scope.tableLocation}/${folder}/${stem}-w00-${index}-${randomHex8(random)}.parquet`;
     },
     deletionVectors: () => `${scope.tableLocation}/data/${stem}-dv-${randomHex8(random)}.puffin`,
+    positionDeletes() {
+      const index = String(deleteFiles++).padStart(4, "0");
+      return `${scope.tableLocation}/data/${stem}-pd-${index}-${randomHex8(random)}.parquet`;
+    },
     manifest: (attempt, index) =>
       `${scope.tableLocation}/metadata/${stem}-a${attempt}-m${index}-${randomHex8(random)}.avro`,
     manifestList: (snapshotId, attempt) =>

@@ -43,6 +43,6 @@ export function checkDeadLetterTable(
 }
 
 function shapeText(route: TableRoute): string {
-  const { mode, key, columns, partitionBy, schemaChanges } = route;
-  return JSON.stringify([mode, key, [...columns], partitionBy, schemaChanges]);
+  const { mode, key, columns, partitionBy, formatVersion, schemaChanges } = route;
+  return JSON.stringify([mode, key, [...columns], partitionBy, formatVersion, schemaChanges]);
 }

@@ -57,7 +57,7 @@ export interface TableRoute {
   readonly columns: ReadonlyMap<string, PrimitiveType>;
   /** `day(created_at)`, `bucket(16, id)`, `truncate(4, name)`, `region`. */
   readonly partitionBy: readonly string[];
-  readonly formatVersion: 3;
+  readonly formatVersion: 2 | 3;
   readonly schemaChanges: "evolve" | "refuse";
 }
 
@@ -211,7 +211,11 @@ const route = z
       .describe(
         "Iceberg partitions of a table that this job creates: a column, `year(c)`, `month(c)`, `day(c)`, `hour(c)`, `bucket(n, c)`, `truncate(n, c)`.",
       ),
-    format_version: z.literal(3).default(3).describe("Iceberg format version of a table that this job creates."),
+    format_version: whole(2, 3)
+      .prefault(3)
+      .describe(
+        "Iceberg format version of a table that this job creates. 3 deletes rows by deletion vectors, 2 by position delete files, for engines that do not read version 3.",
+      ),
     schema_changes: z
       .enum(["evolve", "refuse"])
       .default("evolve")
@@ -238,7 +242,7 @@ const route = z
     key: value.key ?? null,
     columns: new Map(Object.entries(value.columns)),
     partitionBy: value.partition_by,
-    formatVersion: value.format_version,
+    formatVersion: value.format_version === 2 ? 2 : 3,
     schemaChanges: value.schema_changes,
   }));
 

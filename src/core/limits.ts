@@ -87,6 +87,9 @@ export const QUERY_FETCH_BYTES = 8 * 1024 * 1024;
 /** Entries of manifests kept in memory by a running job, at 1 to 5 kB each: the files of large tables, without which each commit reads them anew. */
 export const MANIFEST_CACHE_ENTRIES = 8_000;
 
+/** Position delete files of a checkpoint on their way at once: each is small, so their round trips are what counts. */
+export const DELETE_FILES_IN_FLIGHT = 16;
+
 /** Messages of a run before their share of dead letters counts: of fewer, one bad message would be a high share. */
 export const DEAD_LETTER_SHARE_FROM = 1_000;
 

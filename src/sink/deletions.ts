@@ -2,23 +2,26 @@ import {
   type DataFile,
   type FileIO,
   type LiveFile,
+  mapConcurrently,
   RoaringBitmap,
   scopedDataFile,
   writeDeletionVectors,
+  writePositionDeletes,
 } from "../../table-format/index.ts";
 import type { FileNames } from "../commit/names.ts";
 import { must } from "../core/errors.ts";
+import { DELETE_FILES_IN_FLIGHT } from "../core/limits.ts";
 import type { Runtime } from "../core/runtime.ts";
 import type { FileEntry, FileTable } from "./file-table.ts";
 import type { KeyResolver, Locations } from "./key-resolver.ts";
 
 /** What a checkpoint takes out of the table as of one base. */
 export interface Deletions {
-  /** New deletion vectors by file number, each the whole of its file's deleted rows, with its manifest entry. */
-  readonly vectors: ReadonlyMap<number, { readonly bitmap: RoaringBitmap; readonly entry: DataFile }>;
+  /** New delete files by number of the data file, each the whole of its deleted rows, with its manifest entry. */
+  readonly written: ReadonlyMap<number, { readonly bitmap: RoaringBitmap; readonly entry: DataFile }>;
   /** Files without a live row left. */
   readonly deadFiles: readonly number[];
-  /** Vectors that the new ones and the dead files replace. */
+  /** Delete files that the new ones replace or that dead files had. */
   readonly replaced: readonly LiveFile[];
   /** Keys to be written whose old row was found: updates. */
   readonly updates: number;
@@ -57,14 +60,18 @@ export function isLive(files: FileTable, locations: Locations, i: number): boole
 }
 
 /**
- * Resolves keys to positions on the given state of the table and writes the deletion vectors: one live vector a data file, the union of what
- * was deleted before and now (Iceberg spec, "Deletion Vectors"), all blobs of the checkpoint in one Puffin file. A file whose last live row
- * goes is dropped together with its vector.
+ * Resolves keys to positions on the given state of the table and writes what deletes them: one live delete file a data file, the union of what
+ * was deleted before and now (Iceberg spec, "Deletion Vectors" and "Position Delete Files"). A file whose last live row goes is dropped
+ * together with its deletes.
+ *
+ * @param formatVersion of the table: from 3 on the checkpoint's deletion vectors share a Puffin file, before each data file has a position
+ *   delete file.
  */
 export async function resolveDeletions(
   io: FileIO,
   runtime: Runtime,
   names: FileNames,
+  formatVersion: number,
   files: FileTable,
   resolver: KeyResolver,
   writtenKeys: Uint32Array,
@@ -76,7 +83,7 @@ export async function resolveDeletions(
   const touched = new Set([...updated.byFile.keys(), ...deleted.byFile.keys()]);
   const deadFiles: number[] = [];
   const replaced: LiveFile[] = [];
-  const pending: { number: number; dataFile: DataFile; bitmap: RoaringBitmap }[] = [];
+  const pending: PendingDeletes[] = [];
   for (const number of [...touched].toSorted((a, b) => a - b)) {
     const entry = must(files.get(number), "a hit lies in a live file");
     const positions = [...(updated.byFile.get(number) ?? []), ...(deleted.byFile.get(number) ?? [])];
@@ -86,18 +93,41 @@ export async function resolveDeletions(
     if (BigInt(bitmap.cardinality) === entry.live.file.recordCount) deadFiles.push(number);
     else pending.push({ number, dataFile: entry.live.file, bitmap });
   }
-  const vectors = new Map<number, { bitmap: RoaringBitmap; entry: DataFile }>();
-  if (pending.length > 0) {
-    const entries = await writeDeletionVectors(io, names.deletionVectors(), pending);
-    runtime.step("put.dv");
-    for (const [index, { number, bitmap }] of pending.entries()) {
-      vectors.set(number, { bitmap, entry: must(entries[index], "one entry a vector") });
-    }
-  }
-  return { vectors, deadFiles, replaced, updates: updated.count, deletes: deleted.count };
+  const entries = await writeDeletes(io, runtime, names, formatVersion, pending);
+  const written = new Map(
+    pending.map(({ number, bitmap }, index) => [number, { bitmap, entry: must(entries[index], "one entry a file") }]),
+  );
+  return { written, deadFiles, replaced, updates: updated.count, deletes: deleted.count };
 }
 
-/** TRUNCATE: every file goes with its vector, nothing is resolved. */
+interface PendingDeletes {
+  readonly number: number;
+  readonly dataFile: DataFile;
+  readonly bitmap: RoaringBitmap;
+}
+
+/** Writes the deletes of data files and gives their manifest entries, in order. */
+async function writeDeletes(
+  io: FileIO,
+  runtime: Runtime,
+  names: FileNames,
+  formatVersion: number,
+  pending: readonly PendingDeletes[],
+): Promise<DataFile[]> {
+  if (pending.length === 0) return [];
+  if (formatVersion >= 3) {
+    const entries = await writeDeletionVectors(io, names.deletionVectors(), pending);
+    runtime.step("put.dv");
+    return entries;
+  }
+  return mapConcurrently(pending, DELETE_FILES_IN_FLIGHT, async ({ dataFile, bitmap }) => {
+    const entry = await writePositionDeletes(io, names.positionDeletes(), dataFile, bitmap);
+    runtime.step("put.pd");
+    return entry;
+  });
+}
+
+/** TRUNCATE: every file goes with its deletes, nothing is resolved. */
 export function truncation(files: FileTable): Deletions {
   const deadFiles: number[] = [];
   const replaced: LiveFile[] = [];
@@ -107,7 +137,7 @@ export function truncation(files: FileTable): Deletions {
     replaced.push(...ownDeletes(entry));
     deletes += Number(entry.live.file.recordCount) - (entry.deleted?.cardinality ?? 0);
   }
-  return { vectors: new Map(), deadFiles, replaced, updates: 0, deletes };
+  return { written: new Map(), deadFiles, replaced, updates: 0, deletes };
 }
 
 /** Delete files that are about one data file alone. Others stay: they may be about files that nobody touches. */

@@ -171,16 +171,16 @@ export class TableWriter {
     const { planOf, fromTable } = await this.#columnPlans(table, state, batches, keysOf, selection);
     const written = await writeDataFiles(io, runtime, table.loaded, names, selection.rows.length, planOf);
     const encodedFor = table.loaded;
-    let resolved: { readonly base: bigint | null; readonly deletions: Deletions } | null = null;
+    let resolved: { readonly base: bigint | null; readonly version: number; readonly deletions: Deletions } | null =
+      null;
     const filesFor = async (base: LoadedTable): Promise<FileChanges> => {
       checkSchemaFits(encodedFor, base);
       const moved = await followHead(this.#context, state, base);
       if (moved && fromTable) throw staleValues(table.name);
-      if (resolved === null || resolved.base !== state.snapshotId) {
-        resolved = {
-          base: state.snapshotId,
-          deletions: await this.#deletions(state, selection, this.#committer.namesFor(table)),
-        };
+      const version = base.metadata.formatVersion;
+      if (resolved === null || resolved.base !== state.snapshotId || resolved.version !== version) {
+        const deletions = await this.#deletions(state, selection, this.#committer.namesFor(table), version);
+        resolved = { base: state.snapshotId, version, deletions };
       }
       return fileChanges(state.files, written, resolved.deletions);
     };
@@ -196,10 +196,24 @@ export class TableWriter {
     };
   }
 
-  async #deletions(state: TableState, selection: Selection, names: FileNames): Promise<Deletions> {
+  async #deletions(
+    state: TableState,
+    selection: Selection,
+    names: FileNames,
+    formatVersion: number,
+  ): Promise<Deletions> {
     const { io, runtime } = this.#context;
     if (selection.truncated) return truncation(state.files);
-    return resolveDeletions(io, runtime, names, state.files, state.resolver, selection.keys, selection.deletedKeys);
+    return resolveDeletions(
+      io,
+      runtime,
+      names,
+      formatVersion,
+      state.files,
+      state.resolver,
+      selection.keys,
+      selection.deletedKeys,
+    );
   }
 
   async #columnPlans(
@@ -228,7 +242,6 @@ export class TableWriter {
 
   #keyedState(table: TrackedTable, batches: readonly BufferedBatch[]): TableState {
     const { metadata } = table.loaded;
-    if (metadata.formatVersion < 3) throw noVectors(table);
     const schema = currentSchema(metadata);
     const identifiers = identifierNames(schema);
     const key = this.#state?.key ?? (identifiers.length > 0 ? identifiers : (this.#declaredKeyOrNull() ?? []));
@@ -330,12 +343,12 @@ function fileChanges(files: FileTable, written: readonly WrittenDataFile[], dele
   return {
     addedDataFiles: written.map(({ file }) => file),
     removedDataFiles: deletions.deadFiles.map((number) => must(files.get(number), "a dead file is still live").live),
-    addedDeleteFiles: [...deletions.vectors.values()].map(({ entry }) => entry),
+    addedDeleteFiles: [...deletions.written.values()].map(({ entry }) => entry),
     removedDeleteFiles: [...deletions.replaced],
   };
 }
 
-/** The committed files and vectors become part of the mirrored state, and the keys point to their new rows. */
+/** The committed files and deletes become part of the mirrored state, and the keys point to their new rows. */
 function applyCommitted(
   state: TableState,
   table: TrackedTable,
@@ -355,8 +368,8 @@ function applyCommitted(
   });
   if (selection.truncated) state.resolver.clear();
   for (const number of deletions.deadFiles) state.files.remove(number);
-  for (const [number, { bitmap, entry }] of deletions.vectors) {
-    const file = must(state.files.get(number), "a file with a new vector is live");
+  for (const [number, { bitmap, entry }] of deletions.written) {
+    const file = must(state.files.get(number), "a file with new deletes is live");
     file.deleted = bitmap;
     file.deletes = [liveFile(entry)];
   }
@@ -375,16 +388,6 @@ function applyCommitted(
     );
   }
   state.snapshotId = head.snapshotId;
-}
-
-/** Upserts need deletion vectors, which came with format version 3. */
-function noVectors(table: TrackedTable): FrazilError {
-  return new FrazilError(
-    "unsupported",
-    "UPSERT_FORMAT_VERSION",
-    `table ${table.name} has format version ${table.loaded.metadata.formatVersion}; mode: upsert expects 3, which has deletion vectors`,
-    { hint: "upgrade the table's format-version to 3, or use mode: append" },
-  );
 }
 
 function keyChanged(table: TrackedTable, key: readonly string[], declared: readonly string[]): FrazilError {

@@ -1,6 +1,7 @@
 import {
   currentSchema,
   type DataFile,
+  deletedPositions,
   type LiveFile,
   type LoadedTable,
   openDataFileWriter,
@@ -9,6 +10,7 @@ import {
   readDataFile,
   readDeletionVector,
   RoaringBitmap,
+  type Schema,
   type TableIdent,
   type TableUpdate,
   valueAt,
@@ -31,6 +33,28 @@ interface PlacedRow extends ForeignRow {
 
 let made = 0;
 
+/** Columns of position delete files (spec, "Position Delete Files"). */
+const POSITION_DELETES: Schema = {
+  schemaId: 0,
+  fields: [
+    { id: 2147483546, name: "file_path", required: true, type: { kind: "string" } },
+    { id: 2147483545, name: "pos", required: true, type: { kind: "long" } },
+  ],
+  identifierFieldIds: [],
+};
+
+const PLAIN = {
+  fileFormat: "PARQUET",
+  partition: [],
+  keyMetadata: null,
+  equalityIds: null,
+  sortOrderId: null,
+  firstRowId: null,
+  referencedDataFile: null,
+  contentOffset: null,
+  contentSizeBytes: null,
+} as const;
+
 /** Another engine that writes to tables of `{ id long, part string, value long }`: each call is a commit of its own. */
 export class ForeignWriter {
   readonly #warehouse: Warehouse;
@@ -45,6 +69,12 @@ export class ForeignWriter {
     const loaded = await this.#warehouse.catalog.loadTable(this.#ident);
     if (loaded === null) throw new Error("no such table");
     return loaded;
+  }
+
+  /** The live rows as text, sorted. */
+  async rows(): Promise<string[]> {
+    const rows = await this.#rows(await this.load());
+    return rows.map(({ id, part, value }) => `${id}|${part}|${value}`).sort();
   }
 
   /** Appends rows in one file. */
@@ -89,6 +119,26 @@ export class ForeignWriter {
     });
   }
 
+  /** Deletes rows by key with one position delete file that is about every data file they lie in; of a table of format version 2. */
+  async deleteAcross(ids: readonly bigint[]): Promise<void> {
+    const base = await this.load();
+    const hits = (await this.#rows(base)).filter(({ id }) => ids.includes(id));
+    const filePath = `${base.metadata.location}/data/foreign-${++made}.parquet`;
+    const paths = createBuilder({ kind: "string" });
+    const positions = createBuilder({ kind: "long" });
+    for (const { live, position } of hits.toSorted((a, b) => (a.live.file.filePath < b.live.file.filePath ? -1 : 1))) {
+      paths.appendString(live.file.filePath);
+      positions.appendI64(BigInt(position));
+    }
+    const writer = openDataFileWriter({
+      schema: POSITION_DELETES,
+      output: await this.#warehouse.io.openWrite(filePath),
+    });
+    await writer.write({ length: hits.length, columns: [paths.finish(), positions.finish()] });
+    const file: DataFile = { ...PLAIN, content: "position-deletes", filePath, specId: 0, ...(await writer.finish()) };
+    await this.#commit(base, { addedDeleteFiles: [file] });
+  }
+
   /** Moves `main` back to an earlier snapshot, as `rollback_to_snapshot` does. */
   async rollback(snapshotId: bigint): Promise<void> {
     await this.update([{ action: "set-snapshot-ref", name: "main", ref: { type: "branch", snapshotId } }]);
@@ -109,12 +159,13 @@ export class ForeignWriter {
     const plan = await planSnapshot(io, metadata, head);
     const rows: PlacedRow[] = [];
     for (const live of plan.dataFiles) {
-      const vector = plan.deletes.get(live.file.filePath)?.[0] ?? null;
-      const deleted = vector === null ? null : await readDeletionVector(io, vector.file);
+      const deletes = plan.deletes.get(live.file.filePath) ?? [];
+      const vector = deletes[0] ?? null;
+      const deleted = await deletedPositions(io).of(live.file, deletes);
       let position = 0;
       for await (const batch of readDataFile(io, live.file, schema, ids)) {
         for (let row = 0; row < batch.length; row++, position++) {
-          if (deleted?.has(position) === true) continue;
+          if (deleted.has(position)) continue;
           const [id, part, value] = batch.columns.map((column) => valueAt(column, row));
           rows.push({ id: id as bigint, part: String(part), value: value as bigint | null, live, vector, position });
         }
@@ -138,21 +189,7 @@ export class ForeignWriter {
       return builder.finish();
     });
     await writer.write({ length: rows.length, columns });
-    return {
-      content: "data",
-      filePath,
-      fileFormat: "PARQUET",
-      specId: base.metadata.defaultSpecId,
-      partition: [],
-      keyMetadata: null,
-      equalityIds: null,
-      sortOrderId: null,
-      firstRowId: null,
-      referencedDataFile: null,
-      contentOffset: null,
-      contentSizeBytes: null,
-      ...(await writer.finish()),
-    };
+    return { ...PLAIN, content: "data", filePath, specId: base.metadata.defaultSpecId, ...(await writer.finish()) };
   }
 
   async #commit(

@@ -1,9 +1,12 @@
 import {
   type Catalog,
+  type DataFile,
   type FileIO,
   planSnapshot,
   readDataFile,
   readDeletionVector,
+  readPositionDeletes,
+  type RoaringBitmap,
   snapshotById,
   type TableIdent,
   valueAt,
@@ -21,9 +24,9 @@ export async function tableRows(io: FileIO, catalog: Catalog, ident: TableIdent)
   const ids = schema.fields.map(({ id }) => id);
   const rows: string[] = [];
   for (const { file } of plan.dataFiles) {
-    const vectors = plan.deletes.get(file.filePath) ?? [];
-    if (vectors.length > 1) throw new Error(`${file.filePath} has ${vectors.length} deletion vectors`);
-    const deleted = vectors[0] === undefined ? null : await readDeletionVector(io, vectors[0].file);
+    const deletes = plan.deletes.get(file.filePath) ?? [];
+    if (deletes.length > 1) throw new Error(`${file.filePath} has ${deletes.length} delete files`);
+    const deleted = deletes[0] === undefined ? null : await deletedRows(io, file, deletes[0].file);
     let position = 0;
     for await (const batch of readDataFile(io, file, schema, ids)) {
       for (let row = 0; row < batch.length; row++, position++) {
@@ -33,4 +36,14 @@ export async function tableRows(io: FileIO, catalog: Catalog, ident: TableIdent)
     }
   }
   return rows.sort();
+}
+
+/** The deleted rows of a data file. @throws Error for a delete file that is about others, too. */
+async function deletedRows(io: FileIO, file: DataFile, deletes: DataFile): Promise<RoaringBitmap> {
+  if (deletes.fileFormat === "PUFFIN") return readDeletionVector(io, deletes);
+  const byPath = await readPositionDeletes(io, deletes);
+  const deleted = byPath.get(file.filePath);
+  if (byPath.size !== 1 || deleted === undefined)
+    throw new Error(`${deletes.filePath} is not about ${file.filePath} alone`);
+  return deleted;
 }

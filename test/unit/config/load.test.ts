@@ -154,8 +154,8 @@ describe("errors of a job file", () => {
     ],
     [
       "a format version of a later version",
-      GOOD.replace("mode: upsert", "mode: upsert\n    format_version: 2"),
-      "13:21  tables[0].format_version: must be 3, found 2",
+      GOOD.replace("mode: upsert", "mode: upsert\n    format_version: 4"),
+      "13:21  tables[0].format_version: must be a whole number from 2 to 3, found 4",
     ],
     [
       "an unknown source type",

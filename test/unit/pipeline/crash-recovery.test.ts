@@ -17,13 +17,19 @@ import { type ScriptedChange, scriptSource } from "../../support/script-source.t
 import { tableRows } from "../../support/table-rows.ts";
 import { seededRandom, virtualRuntime } from "../../support/virtual-runtime.ts";
 
-const RULES: readonly TableRule[] = [
-  rule("a", "shop.a", "upsert", []),
-  rule("b", "shop.b", "upsert", ["part"]),
-  rule("log", "shop.log", "append", []),
+const rulesOf = (formatVersion: 2 | 3): readonly TableRule[] => [
+  rule("a", "shop.a", "upsert", [], formatVersion),
+  rule("b", "shop.b", "upsert", ["part"], formatVersion),
+  rule("log", "shop.log", "append", [], formatVersion),
 ];
 
-function rule(from: string, to: string, mode: "upsert" | "append", partitionBy: readonly string[]): TableRule {
+function rule(
+  from: string,
+  to: string,
+  mode: TableRule["mode"],
+  partitionBy: readonly string[],
+  formatVersion: 2 | 3,
+): TableRule {
   return {
     from,
     to,
@@ -31,7 +37,7 @@ function rule(from: string, to: string, mode: "upsert" | "append", partitionBy: 
     key: mode === "upsert" ? ["id"] : null,
     columns: new Map(),
     partitionBy,
-    formatVersion: 3,
+    formatVersion,
     schemaChanges: "evolve",
   };
 }
@@ -103,6 +109,7 @@ function lossy(catalog: Catalog, random: { uint32(): number }): Catalog {
 const silent: JobObserver = { started() {}, progress() {}, committed() {}, notice() {} };
 
 interface World {
+  readonly rules: readonly TableRule[];
   readonly io: FileIO;
   readonly catalog: Catalog;
   readonly splits: ReadonlyMap<string, readonly ScriptedChange[]>;
@@ -116,7 +123,7 @@ async function attempt(world: World, seed: number, crashAfter: number | null): P
   };
   return await runJob({
     pipeline: "test",
-    rules: RULES,
+    rules: world.rules,
     checkpoint: { intervalMs: 3_600_000, maxRows: 12, maxSizeBytes: 1 << 20, idleCommitMs: 3_600_000 },
     memoryBytes: 1 << 26,
     warehouseLocation: "mem://w",
@@ -130,7 +137,7 @@ async function attempt(world: World, seed: number, crashAfter: number | null): P
   });
 }
 
-function newWorld(kind: "memory" | "object-store", seed: number): World {
+function newWorld(kind: "memory" | "object-store", formatVersion: 2 | 3, seed: number): World {
   const random = seededRandom(seed);
   const io = createMemoryStorage();
   let nowMs = Date.UTC(2026, 0, 1);
@@ -139,26 +146,32 @@ function newWorld(kind: "memory" | "object-store", seed: number): World {
     kind === "memory"
       ? new MemoryCatalog("test", io, "mem://w", clock)
       : new ObjectStoreCatalog("test", io, "mem://w", clock);
-  return { io, catalog, splits: script(random, 150) };
+  return { rules: rulesOf(formatVersion), io, catalog, splits: script(random, 150) };
 }
 
 async function checkTables(world: World): Promise<void> {
-  for (const { from, to } of RULES) {
+  for (const { from, to } of world.rules) {
     const ident = { namespace: ["shop"], name: to.slice("shop.".length) };
     expect(await tableRows(world.io, world.catalog, ident), to).toEqual(expected(world.splits, from));
   }
 }
 
-describe.each(["memory", "object-store"] as const)("a job on a catalog of kind %s", (kind) => {
+const KINDS = [
+  ["memory", 3],
+  ["object-store", 3],
+  ["memory", 2],
+] as const;
+
+describe.each(KINDS)("a job on a catalog of kind %s, tables of version %i", (kind, version) => {
   it("writes exactly the right rows without a fault", async () => {
-    const world = newWorld(kind, 1);
+    const world = newWorld(kind, version, 1);
     await attempt(world, 1, null);
     await checkTables(world);
   });
 
   it("writes exactly the right rows over crashes at random steps and lost answers", { timeout: 120_000 }, async () => {
     for (let seed = 0; seed < 40; seed++) {
-      const world = newWorld(kind, seed);
+      const world = newWorld(kind, version, seed);
       const random = seededRandom(seed + 1000);
       let crashes = 0;
       for (let run = 0; ; run++) {
@@ -178,7 +191,7 @@ describe.each(["memory", "object-store"] as const)("a job on a catalog of kind %
 
   it("fences a process that wakes up after a newer one has taken over", async () => {
     for (let seed = 0; seed < 20; seed++) {
-      const world = newWorld(kind, seed);
+      const world = newWorld(kind, version, seed);
       // The older process stops in the middle of a commit, a newer one runs to the end, then the older goes on.
       let wake = () => {};
       const asleep = new Promise<void>((resolve) => (wake = resolve));

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { createBuilder, type PrimitiveType } from "../../../table-format/index.ts";
+import { createBuilder, currentSnapshot, planSnapshot, type PrimitiveType } from "../../../table-format/index.ts";
 import { type ChangeBatch, Op, offsetPoints } from "../../../src/core/change-batch.ts";
+import { must } from "../../../src/core/errors.ts";
 import { change, memoryWarehouse, Process, upsertRule, type Warehouse } from "../../support/checkpoints.ts";
 import { ForeignWriter } from "../../support/foreign-writer.ts";
 import { tableRows } from "../../support/table-rows.ts";
@@ -205,14 +206,41 @@ describe("keys", () => {
   });
 });
 
-describe("a table that exists", () => {
-  it("is refused before anything is written when its format version has no deletion vectors", async () => {
+describe("tables of format version 2", () => {
+  it("delete rows by one position delete file a data file", async () => {
+    const { warehouse, process } = await fresh("a", { formatVersion: 2 });
+    await process.checkpoint(["+1:x:1", "+2:x:2", "+3:x:3"].map(a));
+    await process.checkpoint(["~1:x:10", "+4:x:4"].map(a));
+    await process.checkpoint(["-2", "-1"].map(a));
+    expect(await rowsOf(warehouse)).toEqual(["3|x|3", "4|x|4"]);
+    const { metadata } = await new ForeignWriter(warehouse, "a").load();
+    const snapshot = must(currentSnapshot(metadata), "a snapshot");
+    const plan = await planSnapshot(warehouse.io, metadata, snapshot);
+    const deletes = [...plan.deletes.values()].flat().map(({ file }) => [file.fileFormat, file.recordCount]);
+    expect([metadata.formatVersion, snapshot.summary.get("total-delete-files"), deletes]).toEqual([
+      2,
+      "2",
+      [
+        ["PARQUET", 1n],
+        ["PARQUET", 2n],
+      ],
+    ]);
+  });
+
+  it("are followed by a process that starts, and go on with vectors when they become version 3", async () => {
+    const rules = [upsertRule("a", { formatVersion: 2 })];
     const warehouse = memoryWarehouse("memory");
-    const other = await Process.start(warehouse, [upsertRule("a", { formatVersion: 2, mode: "append" })]);
-    await other.checkpoint(["+1:x:1"].map(a));
-    const before = (await new ForeignWriter(warehouse, "a").load()).metadata.snapshots.length;
-    const process = await Process.start(warehouse, [upsertRule("a")]);
-    await expect(process.checkpoint(["+2:x:1"].map(a))).rejects.toMatchObject({ kind: "unsupported" });
-    expect((await new ForeignWriter(warehouse, "a").load()).metadata.snapshots.length).toBe(before + 1);
+    const first = await Process.start(warehouse, rules);
+    await first.checkpoint(["+1:x:1", "+2:x:2", "+3:x:3", "+4:x:4"].map(a));
+    await first.checkpoint(["-1"].map(a));
+    const second = await Process.start(warehouse, rules);
+    await second.checkpoint(["+1:y:1", "-2"].map(a));
+    expect(await rowsOf(warehouse)).toEqual(["1|y|1", "3|x|3", "4|x|4"]);
+    const foreign = new ForeignWriter(warehouse, "a");
+    await foreign.update([{ action: "upgrade-format-version", formatVersion: 3 }]);
+    await second.checkpoint(["-3", "~4:y:4"].map(a));
+    expect(await rowsOf(warehouse)).toEqual(["1|y|1", "4|y|4"]);
+    await second.checkpoint(["-1", "+5:y:5"].map(a));
+    expect(await rowsOf(warehouse)).toEqual(["4|y|4", "5|y|5"]);
   });
 });

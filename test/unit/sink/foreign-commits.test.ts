@@ -52,6 +52,20 @@ describe("a foreign commit between two checkpoints", () => {
     expect(await rowsOf(warehouse)).toEqual(["3|x|3"]);
   });
 
+  it("deletes rows of several files by one position delete file: ours add to it", async () => {
+    const warehouse = memoryWarehouse("memory");
+    const process = await Process.start(warehouse, [upsertRule("a", { formatVersion: 2 })]);
+    await process.checkpoint(["+1:x:1", "+2:x:2", "+3:x:3"].map(a));
+    await process.checkpoint(["+4:x:4", "+5:x:5", "+6:x:6"].map(a));
+    const foreign = new ForeignWriter(warehouse, "a");
+    await foreign.deleteAcross([1n, 4n]);
+    await process.checkpoint(["-2", "+1:y:10"].map(a));
+    expect(await foreign.rows()).toEqual(["1|y|10", "3|x|3", "5|x|5", "6|x|6"]);
+    const next = await Process.start(warehouse, [upsertRule("a", { formatVersion: 2 })]);
+    await next.checkpoint(["-5", "~1:y:11", "+4:y:4"].map(a));
+    expect(await foreign.rows()).toEqual(["1|y|11", "3|x|3", "4|y|4", "6|x|6"]);
+  });
+
   it("deletes rows, and the store fails while the vector is read", async () => {
     const { warehouse, process, foreign } = await written(["+1:x:1", "+2:x:2", "+3:x:3"]);
     await foreign.replace([1n], []);
