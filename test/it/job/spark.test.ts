@@ -25,7 +25,7 @@ import { seededRandom } from "../../support/virtual-runtime.ts";
 
 const missing = await requireServers("readers", "spark");
 
-const FORMAT_VERSIONS = [3] as const;
+const FORMAT_VERSIONS = [2, 3] as const;
 const SHOP = { type: "generator", seed: 5, rate: 16_000, splits: 2 } as const;
 /** Events before and after the columns come that the first run does not have. */
 const EVENTS = { narrow: 5000, all: 12_000 };
