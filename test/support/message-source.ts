@@ -1,22 +1,17 @@
 import type { ChangeBatch } from "../../src/core/change-batch.ts";
-import type { Decoder, MessageSlab } from "../../src/core/format.ts";
+import type { Decoder } from "../../src/core/format.ts";
 import type { Position } from "../../src/core/position.ts";
 import type { Source } from "../../src/core/source.ts";
 import { slabOf, type TestMessage } from "./slab.ts";
 
-export interface SentMessage extends TestMessage {
-  readonly headers?: MessageSlab["headers"] extends (message: number) => infer H ? H : never;
-  readonly timestampMs?: number;
-}
-
 /** Serves fixed messages, one split `topic/0` a topic, in slabs of random length. A point is the number of messages taken. */
 export function messageSource(
-  topics: ReadonlyMap<string, readonly SentMessage[]>,
+  topics: ReadonlyMap<string, readonly TestMessage[]>,
   decoder: Decoder,
   random: { uint32(): number },
   longest = 8,
 ): Source {
-  const points = (of: (messages: readonly SentMessage[]) => number): Position =>
+  const points = (of: (messages: readonly TestMessage[]) => number): Position =>
     new Map([...topics].map(([topic, messages]) => [`${topic}/0`, String(of(messages))]));
   return {
     open: async () => undefined,
@@ -35,7 +30,7 @@ export function messageSource(
           const start = next.get(topic) as number;
           const taken = messages.slice(start, start + (random.uint32() % longest));
           if (taken.length === 0) continue;
-          changes.push(...decoder.decode(slabWithHeaders(taken, topic, start)));
+          changes.push(...decoder.decode(slabOf(taken, topic, BigInt(start))));
           ends.set(`${topic}/0`, String(start + taken.length));
           records += taken.length;
           next.set(topic, start + taken.length);
@@ -44,13 +39,5 @@ export function messageSource(
         await new Promise((resolve) => setImmediate(resolve));
       }
     },
-  };
-}
-
-function slabWithHeaders(messages: readonly SentMessage[], topic: string, first: number): MessageSlab {
-  return {
-    ...slabOf(messages, topic, BigInt(first)),
-    timestampsMs: Float64Array.from(messages, (message) => message.timestampMs ?? 0),
-    headers: (message) => messages[message]?.headers ?? [],
   };
 }

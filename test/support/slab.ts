@@ -5,6 +5,8 @@ export interface TestMessage {
   readonly key?: unknown;
   readonly value: unknown;
   readonly offset?: bigint;
+  readonly headers?: ReturnType<MessageSlab["headers"]>;
+  readonly timestampMs?: number;
 }
 
 const utf8 = new TextEncoder();
@@ -40,13 +42,16 @@ export function slabOf(messages: readonly TestMessage[], stream = "shop.public.o
     valueStarts,
     valueEnds,
     offsets,
-    timestampsMs: new Float64Array(count),
-    headers: noHeaders,
+    timestampsMs: Float64Array.from(messages, (message) => message.timestampMs ?? 0),
+    headers: headersOf(messages.map((message) => message.headers ?? [])),
   };
 }
 
 /** Outside of `slabOf`, so that a slab does not keep what it was made from. */
-const noHeaders = () => [];
+const headersOf =
+  (headers: readonly ReturnType<MessageSlab["headers"]>[]): MessageSlab["headers"] =>
+  (message) =>
+    headers[message] ?? [];
 
 function bytesOf(part: unknown): Uint8Array | null {
   if (part === undefined || part === null) return null;

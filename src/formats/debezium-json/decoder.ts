@@ -23,6 +23,9 @@ const READ = 0x72;
 const TRUNCATE = 0x74;
 const UPDATE = 0x75;
 
+/** Stands on the `c` of a key change, which Debezium sends as a `d` of the old key and a `c` of the new one. */
+const OLD_KEY_HEADER = "__debezium.oldkey";
+
 /** Decodes Debezium's change events; see `debeziumJson`. */
 export class DebeziumJsonDecoder implements Decoder, AfterTaker {
   /** Messages that were not row changes, since the start. */
@@ -145,9 +148,7 @@ export class DebeziumJsonDecoder implements Decoder, AfterTaker {
     switch (op) {
       case CREATE:
       case READ:
-        // An insert may hold the very text that stands for an unavailable value in an update.
-        this.row(table, true);
-        this.commit(table, Op.insert);
+        this.inserted(table);
         break;
       case UPDATE:
         this.update(table);
@@ -168,6 +169,25 @@ export class DebeziumJsonDecoder implements Decoder, AfterTaker {
           "the job's format must be the one that the producer writes",
         );
     }
+  }
+
+  /**
+   * An insert may hold the very text that stands for an unavailable value elsewhere. The second half of a key change may not: its value
+   * stood in the row of the old key, and is not to be had from this message.
+   */
+  private inserted(table: SchemaRows): void {
+    this.row(table, false);
+    if (table.placeholders > 0) {
+      if (this.slab.headers(this.message).some(([name]) => name === OLD_KEY_HEADER)) {
+        throw new MessageFault(
+          "UNAVAILABLE_VALUE",
+          "expected every value of a row whose key has changed, found Debezium's placeholder for one that it did not have at hand",
+          "let the source send whole rows (PostgreSQL: REPLICA IDENTITY FULL)",
+        );
+      }
+      this.row(table, true);
+    }
+    this.commit(table, Op.insert);
   }
 
   /** A key change, where a producer makes one event of it, is a delete of the old key and an insert of the new one. */

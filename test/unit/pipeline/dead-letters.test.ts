@@ -5,11 +5,12 @@ import { debeziumJson } from "../../../src/formats/debezium-json/format.ts";
 import type { JobRun, JobSummary } from "../../../src/pipeline/job-run.ts";
 import { runJob } from "../../../src/pipeline/run-job.ts";
 import { memoryWarehouse, upsertRule, type Warehouse } from "../../support/checkpoints.ts";
-import { messageSource, type SentMessage } from "../../support/message-source.ts";
+import { messageSource } from "../../support/message-source.ts";
+import type { TestMessage } from "../../support/slab.ts";
 import { tableRows } from "../../support/table-rows.ts";
 import { seededRandom, virtualRuntime } from "../../support/virtual-runtime.ts";
 
-type Topics = ReadonlyMap<string, readonly SentMessage[]>;
+type Topics = ReadonlyMap<string, readonly TestMessage[]>;
 
 class Crash extends Error {}
 
@@ -48,13 +49,13 @@ function run(
   });
 }
 
-const good = (id: number, value: string): SentMessage => ({
+const good = (id: number, value: string): TestMessage => ({
   key: { id },
   value: { before: null, after: { id, value }, op: "u" },
 });
 
 /** A broken message that nothing but its own text tells from others. */
-const broken = (text: string): SentMessage => ({ key: { id: 1 }, value: `{"op":"u",${text}` });
+const broken = (text: string): TestMessage => ({ key: { id: 1 }, value: `{"op":"u",${text}` });
 
 async function letters(warehouse: Warehouse): Promise<Record<string, string>[]> {
   const rows = await tableRows(warehouse.io, warehouse.catalog, { namespace: ["shop"], name: "dead_letters" });
@@ -195,12 +196,12 @@ describe.each(["memory", "object-store"] as const)("dead letters over crashes, o
   it("are written exactly once, and nothing else is lost", { timeout: 60_000 }, async () => {
     for (let seed = 0; seed < 15; seed++) {
       const random = seededRandom(seed);
-      const topics = new Map(["a", "b"].map((topic) => [topic, [] as SentMessage[]]));
+      const topics = new Map(["a", "b"].map((topic) => [topic, [] as TestMessage[]]));
       const expected = new Map(["a", "b"].map((topic) => [topic, new Map<number, string>()]));
       const bad: string[] = [];
       for (let i = 0; i < 120; i++) {
         const topic = ["a", "b"][random.uint32() % 2] as string;
-        const messages = topics.get(topic) as SentMessage[];
+        const messages = topics.get(topic) as TestMessage[];
         const id = random.uint32() % 10;
         const fate = random.uint32() % 8;
         if (fate === 0) {

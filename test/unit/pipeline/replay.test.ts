@@ -7,7 +7,8 @@ import { readLetters } from "../../../src/sources/dead-letters/letters.ts";
 import { createLetterSource } from "../../../src/sources/dead-letters/source.ts";
 import type { TableRule } from "../../../src/core/table-rule.ts";
 import { memoryWarehouse, upsertRule, type Warehouse } from "../../support/checkpoints.ts";
-import { messageSource, type SentMessage } from "../../support/message-source.ts";
+import { messageSource } from "../../support/message-source.ts";
+import type { TestMessage } from "../../support/slab.ts";
 import { tableRows } from "../../support/table-rows.ts";
 import { seededRandom, virtualRuntime } from "../../support/virtual-runtime.ts";
 
@@ -53,7 +54,7 @@ function run(
 }
 
 const fromTopics =
-  (topics: ReadonlyMap<string, readonly SentMessage[]>) =>
+  (topics: ReadonlyMap<string, readonly TestMessage[]>) =>
   (random: { uint32(): number }): JobRun["createSource"] =>
   (router, notices, rejects) =>
     messageSource(topics, debeziumJson.createDecoder(router, notices, rejects), random);
@@ -70,7 +71,7 @@ const fromLetters =
       pipeline: "test",
     });
 
-const row = (id: number, n: number | string, op = "c"): SentMessage => ({
+const row = (id: number, n: number | string, op = "c"): TestMessage => ({
   key: { id },
   value: { before: null, after: { id, n }, op },
   headers: [["h", Uint8Array.of(0xff)]],

@@ -282,6 +282,19 @@ describe("columns", () => {
     ]);
     expect(rows.map((decoded) => decoded.op)).toEqual(["update", "update", "insert", "update"]);
   });
+
+  // Once written as the row's value: PostgreSQL leaves out unchanged TOAST values also where the key changes.
+  it("holding the placeholder in the second half of a key change are refused", () => {
+    const row = { id: 2, text: "__debezium_unavailable_value" };
+    const messages = [
+      { key: { id: 1 }, value: change("d", { id: 1 }, null), headers: [["__debezium.newkey", null] as const] },
+      { key: { id: 2 }, value: change("c", null, row), headers: [["__debezium.oldkey", null] as const] },
+    ];
+    expect(errorOf(() => decoderOf(debeziumJson).decode(messages))).toMatchObject({ code: "UNAVAILABLE_VALUE" });
+    const kept = decoderOf(debeziumJson, bindingOf(), true);
+    expect(rowsOf(kept.decode(messages)).map(({ op }) => op)).toEqual(["delete"]);
+    expect(kept.rejected.map(({ message }) => message)).toEqual([1]);
+  });
 });
 
 describe("routing", () => {
