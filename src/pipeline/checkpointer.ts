@@ -1,6 +1,7 @@
 import { growingPauses, isOutage } from "../commit/pauses.ts";
 import type { CommittedTable, PipelineCommitter } from "../commit/pipeline-committer.ts";
 import type { ChangeBatch } from "../core/change-batch.ts";
+import { DEAD_LETTER_STREAM } from "../core/dead-letter.ts";
 import { FrazilError, must } from "../core/errors.ts";
 import type { Position } from "../core/position.ts";
 import type { CommitContext } from "../commit/context.ts";
@@ -74,7 +75,7 @@ export class Checkpointer {
     for (;;) {
       try {
         const prepared: PreparedTable[] = [];
-        for (const writer of this.#writers.values()) {
+        for (const writer of this.#inOrder()) {
           const table = await writer.prepare(reached);
           if (table !== null) prepared.push(table);
         }
@@ -87,6 +88,12 @@ export class Checkpointer {
         await pauses.next(() => error);
       }
     }
+  }
+
+  /** Dead letters come last: a table of changes, which nobody empties, is the better anchor. */
+  #inOrder(): TableWriter[] {
+    const isLetters = ({ routed }: TableWriter): number => Number(routed.rule.from === DEAD_LETTER_STREAM);
+    return [...this.#writers.values()].sort((a, b) => isLetters(a) - isLetters(b));
   }
 
   #publish(

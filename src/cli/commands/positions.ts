@@ -1,3 +1,4 @@
+import { DEAD_LETTER_SPLIT } from "../../core/dead-letter.ts";
 import type { Position } from "../../core/position.ts";
 import type { CliContext } from "../context.ts";
 import { readJob } from "../job-file.ts";
@@ -47,7 +48,7 @@ export async function positions(context: CliContext, path: string): Promise<void
         splits.map((split) => [
           split,
           progress.from.get(split) ?? "start",
-          progress.end.get(split) ?? "gone",
+          progress.end.get(split) ?? (split === DEAD_LETTER_SPLIT ? "" : "gone"),
           total(lagOf(progress.from.get(split), progress.end.get(split))),
         ]),
       ),
