@@ -175,6 +175,15 @@ describe("an update", () => {
     ]);
   });
 
+  it("of the key may be a table's first change, also of one without mysqlType", () => {
+    const decoder = decoderOf(canalJson, bindingOf({ key: ["region", "id"] }));
+    const message = canal("UPDATE", [row(1, "a", "us")], { old: [{ region: "eu" }], mysqlType: null });
+    expect(rowsOf(decoder.decode([message]))).toEqual([
+      { op: "delete", after: "1", values: { region: "eu", id: "1" } },
+      { op: "insert", after: "1", values: { region: "us", id: "1", name: "a" } },
+    ]);
+  });
+
   it("with a message that names no key is an update", () => {
     const binding = bindingOf({ mode: "append" });
     const batches = decoderOf(canalJson, binding).decode([
