@@ -54,7 +54,7 @@ export async function listLetters(context: CliContext, path: string, options: Li
     first.code,
     first.column ?? "",
     first.target ?? "",
-    `${placeOf(first)}`,
+    placeOf(first),
     first.reason.length > REASON_WIDTH ? `${first.reason.slice(0, REASON_WIDTH)}…` : first.reason,
   ]);
   if (rows.length === 0) output.note("no dead letters");

@@ -1,6 +1,5 @@
-import type { Catalog, FileIO, TableIdent } from "../../../table-format/index.ts";
+import type { Catalog, FileIO, LoadedTable, TableIdent } from "../../../table-format/index.ts";
 import { DEAD_LETTER_SPLIT, type LetterOrigin, type ReplayedSlab } from "../../core/dead-letter.ts";
-import { FrazilError } from "../../core/errors.ts";
 import type { Decoder } from "../../core/format.ts";
 import { KAFKA_SLAB_BYTES } from "../../core/limits.ts";
 import type { Source, SourceBatch } from "../../core/source.ts";
@@ -14,7 +13,7 @@ export interface LetterSourceDeps {
   readonly pipeline: string;
 }
 
-const MESSAGE: readonly (keyof Letter)[] = [
+const MESSAGE = [
   "letter",
   "pipeline",
   "topic",
@@ -24,7 +23,9 @@ const MESSAGE: readonly (keyof Letter)[] = [
   "key",
   "value",
   "headers",
-];
+] as const satisfies readonly (keyof Letter)[];
+
+type Message = Pick<Letter, (typeof MESSAGE)[number]>;
 
 /**
  * Reads the letters of a dead-letter table, as of the opening, as the messages that they were. There is one split, whose point is the
@@ -32,53 +33,45 @@ const MESSAGE: readonly (keyof Letter)[] = [
  */
 export function createLetterSource(deps: LetterSourceDeps): Source {
   const { io, catalog, decoder, pipeline } = deps;
-  const open = async (): Promise<Letter[][]> => {
-    const table = await catalog.loadTable(deps.table);
-    if (table === null) return [];
-    const letters: Letter[][] = [];
-    for await (const group of readLetters(io, table, pipeline, MESSAGE)) letters.push(group);
-    return letters;
-  };
-  let groups: Letter[][] | null = null;
-  const opened = (): Letter[][] => {
-    if (groups !== null) return groups;
-    throw new FrazilError("internal", "SOURCE_CLOSED", "the dead letters are not open");
-  };
+  let table: LoadedTable | null = null;
   return {
     async open() {
-      groups = await open();
+      table = await catalog.loadTable(deps.table);
     },
     startPosition: async () => new Map([[DEAD_LETTER_SPLIT, "0"]]),
     async endPosition() {
-      const last = opened().at(-1)?.at(-1);
-      return new Map([[DEAD_LETTER_SPLIT, String((last?.letter ?? -1n) + 1n)]]);
+      let end = 0n;
+      if (table !== null) {
+        for await (const letters of readLetters(io, table, pipeline, ["letter", "pipeline"])) {
+          end = (letters.at(-1)?.letter ?? -1n) + 1n;
+        }
+      }
+      return new Map([[DEAD_LETTER_SPLIT, String(end)]]);
     },
     comparePoints: (a, b) => Number(BigInt(a) - BigInt(b)),
     acknowledge: async () => undefined,
-    async close() {
-      groups = null;
-    },
+    close: async () => undefined,
     async *read(from, signal): AsyncGenerator<SourceBatch> {
+      if (table === null) return;
       const start = BigInt(from.get(DEAD_LETTER_SPLIT) ?? "0");
-      const letters = opened()
-        .flat()
-        .filter(({ letter }) => letter >= start);
-      for (const run of slabRuns(letters)) {
-        if (signal.aborted) return;
-        const end = (run.at(-1) as Letter).letter + 1n;
-        yield {
-          changes: decoder.decode(slabOf(run)),
-          ends: new Map([[DEAD_LETTER_SPLIT, String(end)]]),
-          records: run.length,
-        };
+      for await (const group of readLetters(io, table, pipeline, MESSAGE)) {
+        for (const run of slabRuns(group.filter(({ letter }) => letter >= start))) {
+          if (signal.aborted) return;
+          const end = (run.at(-1) as Message).letter + 1n;
+          yield {
+            changes: decoder.decode(slabOf(run)),
+            ends: new Map([[DEAD_LETTER_SPLIT, String(end)]]),
+            records: run.length,
+          };
+        }
       }
     },
   };
 }
 
 /** Letters that go into one slab: of one topic, in their order, of bounded size. */
-function* slabRuns(letters: readonly Letter[]): Generator<Letter[]> {
-  let run: Letter[] = [];
+function* slabRuns(letters: readonly Message[]): Generator<Message[]> {
+  let run: Message[] = [];
   let bytes = 0;
   for (const letter of letters) {
     if (run.length > 0 && (run[0]?.topic !== letter.topic || bytes >= KAFKA_SLAB_BYTES)) {
@@ -93,7 +86,7 @@ function* slabRuns(letters: readonly Letter[]): Generator<Letter[]> {
 }
 
 /** Letters of one topic as messages; their numbers stand for offsets. */
-function slabOf(letters: readonly Letter[]): ReplayedSlab {
+function slabOf(letters: readonly Message[]): ReplayedSlab {
   const count = letters.length;
   const sizeBytes = letters.reduce((sum, { key, value }) => sum + (key?.length ?? 0) + (value?.length ?? 0), 0);
   const bytes = new Uint8Array(sizeBytes);
@@ -116,7 +109,7 @@ function slabOf(letters: readonly Letter[]): ReplayedSlab {
     put(value, valueStarts, valueEnds, message);
   }
   return {
-    stream: (letters[0] as Letter).topic,
+    stream: (letters[0] as Message).topic,
     split: DEAD_LETTER_SPLIT,
     count,
     bytes,
@@ -126,7 +119,7 @@ function slabOf(letters: readonly Letter[]): ReplayedSlab {
     valueEnds,
     offsets: BigInt64Array.from(letters, ({ letter }) => letter),
     timestampsMs: Float64Array.from(letters, ({ timestamp }) => Number(timestamp / 1_000n)),
-    headers: (message) => parseHeaders((letters[message] as Letter).headers),
+    headers: (message) => parseHeaders((letters[message] as Message).headers),
     origins: letters.map(({ partition, offset }): LetterOrigin => ({ partition, offset })),
   };
 }

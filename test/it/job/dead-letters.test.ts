@@ -126,7 +126,7 @@ ${more}
 
     const causes = await ended(frazil(["dead-letters", "list", job, "--json"]), 0);
     const counted = causes.flatMap(({ code, count }) => Array<unknown>(count as number).fill(code));
-    expect(counted.sort()).toEqual(codes.sort());
+    expect(counted.map(String).sort()).toEqual(codes.toSorted());
 
     for (const [offset, sent] of MESSAGES.entries()) {
       if (sent.code === null) continue;
