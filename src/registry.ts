@@ -68,7 +68,8 @@ export function createReplaySource(
 /** What `lint` must know of a source besides its settings. */
 export function sourceTraits(settings: AnyJob["source"]): SourceTraits {
   if (settings.type === "generator") return { namesKey: true, topics: false };
-  return { namesKey: formatNamed(settings.format).namesKey, topics: true };
+  const { namesKey, zoneless = false } = formatNamed(settings.format);
+  return { namesKey, zoneless, topics: true };
 }
 
 function formatNamed(name: string): Format {

@@ -8,6 +8,8 @@ export interface SourceTraits {
   readonly namesKey: boolean;
   /** Its changes come in topics whose partitions are ordered each on its own. */
   readonly topics: boolean;
+  /** Its times come without a zone. */
+  readonly zoneless?: boolean;
 }
 
 /** `error`: the job cannot run. `warning`: it runs, most likely otherwise than meant. `note`: something only the user can know. */
@@ -23,6 +25,7 @@ export function adviceOn(job: Job, traits: SourceTraits): Advice[] {
   return job.tables.flatMap((route, index) => [
     ...keyAdvice(route, index, traits),
     ...typeAdvice(route, index),
+    ...zoneAdvice(route, index, traits),
     ...partitionAdvice(route, index),
     ...orderAdvice(job.tables, index),
   ]);
@@ -52,6 +55,16 @@ function typeAdvice(route: TableRoute, index: number): Advice[] {
     const type = route.columns.get(column);
     if (type?.kind !== "float" && type?.kind !== "double") return [];
     return [advice("error", ["tables", index, "key", place], `${column} is a ${type.kind}, which cannot be a key`)];
+  });
+}
+
+/** A wall clock becomes an instant only by somebody's word. */
+function zoneAdvice(route: TableRoute, index: number, traits: SourceTraits): Advice[] {
+  if (traits.zoneless !== true) return [];
+  return [...route.columns].flatMap(([column, { kind }]) => {
+    if (kind !== "timestamptz" && kind !== "timestamptz_ns") return [];
+    const message = `the times of this format come without a zone and are read as UTC: what writes them must run in UTC`;
+    return [advice("note", ["tables", index, "columns", column], message)];
   });
 }
 

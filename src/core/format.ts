@@ -37,6 +37,8 @@ export interface Format {
   readonly summary: string;
   /** Whether its messages name the columns that tell rows apart, so that an upsert table can do without `key:`. */
   readonly namesKey: boolean;
+  /** Whether its times come without a zone, so that `timestamptz` takes them as UTC. */
+  readonly zoneless?: boolean;
   /** @param rejects where messages go that cannot be decoded; null: the first one ends the job with its error. */
   createDecoder(router: TableRouter, notices: DecodeNotices, rejects: Rejects | null): Decoder;
 }

@@ -15,5 +15,6 @@ import { CanalJsonDecoder } from "./decoder.ts";
 export const canalJson: Format = {
   summary: "Canal's flat messages of MySQL's changes (also TiCDC's and Flink's canal-json)",
   namesKey: true,
+  zoneless: true,
   createDecoder: (router, notices, rejects) => new CanalJsonDecoder(router, notices, rejects),
 };

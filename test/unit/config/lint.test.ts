@@ -3,7 +3,7 @@ import type { Environment } from "../../../src/config/interpolate.ts";
 import { lintJob } from "../../../src/config/lint.ts";
 import { sharedTables } from "../../../src/config/lint-files.ts";
 import type { SourceTraits } from "../../../src/config/lint-rules.ts";
-import { SOURCES } from "../../../src/registry.ts";
+import { SOURCES, sourceTraits } from "../../../src/registry.ts";
 
 const GOOD = `name: orders
 source:
@@ -150,6 +150,12 @@ describe("advice", () => {
       [/^14:10 note /, /^14:11 error tables\[0\]\.key\[0\]: id is a double, which cannot be a key$/],
     ],
     [
+      "a time with a zone, of messages that have none",
+      table("    mode: upsert\n    columns: { at: timestamptz, on: timestamp }\n"),
+      [/^13:20 note tables\[0\]\.columns\.at: the times of this format come without a zone and are read as UTC/],
+      { namesKey: true, topics: true, zoneless: true },
+    ],
+    [
       "a secret in the file",
       GOOD.replace("  format:", "  sasl: { mechanism: plain, username: u, password: secret }\n  tls: true\n  format:"),
       [/^6:52 warning source\.sasl\.password: a secret in the file; write \$\{PASSWORD\}/],
@@ -166,6 +172,16 @@ describe("advice", () => {
   it.each(cases)("on %s", (_name, text, expected, traits) => {
     expect(found(text, {}, traits)).toEqual(expected.map((line) => expect.stringMatching(line)));
   });
+});
+
+it("knows of each format what to advise", () => {
+  const advice = (format: string) => {
+    const text = table("    mode: upsert\n    columns: { at: timestamptz }\n").replace("debezium-json", format);
+    return lintJob(text, {}, SOURCES, sourceTraits).findings.map(({ message }) => message.replace(/:.*/, ""));
+  };
+  expect(advice("debezium-json")).toEqual([]);
+  expect(advice("canal-json")).toEqual(["tables[0].columns.at"]);
+  expect(advice("json")).toEqual(["tables[0].mode"]);
 });
 
 describe("several files", () => {
