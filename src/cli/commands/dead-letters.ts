@@ -55,7 +55,10 @@ export async function listLetters(context: CliContext, path: string, options: Li
     first.column ?? "",
     first.target ?? "",
     placeOf(first),
-    first.reason.length > REASON_WIDTH ? `${first.reason.slice(0, REASON_WIDTH)}…` : first.reason,
+    visible(first.reason.length > REASON_WIDTH ? `${first.reason.slice(0, REASON_WIDTH)}…` : first.reason).replaceAll(
+      /\s/g,
+      " ",
+    ),
   ]);
   if (rows.length === 0) output.note("no dead letters");
   else await output.write(tableText(COLUMNS, rows));
@@ -137,10 +140,10 @@ function letterText(letter: Letter, isReplayed: boolean): string {
   const lines = [
     `${placeOf(letter)}  ${timestampText(timestamp)}  letter ${letter.letter}${isReplayed ? ", replayed" : ""}`,
     `${code}${target === null ? "" : `  ${target}`}${column === null ? "" : `  column ${column}`}`,
-    reason,
+    visible(reason),
     ...part("key", letter.key),
     ...part("value", letter.value),
-    ...parseHeaders(letter.headers).flatMap(([name, bytes]) => part(`header ${name}`, bytes)),
+    ...parseHeaders(letter.headers).flatMap(([name, bytes]) => part(`header ${visible(name)}`, bytes)),
   ];
   return `${lines.join("\n")}\n\n`;
 }
@@ -151,7 +154,7 @@ function part(name: string, bytes: Uint8Array | null): string[] {
   const rest =
     bytes.length > SHOWN_BYTES ? `… ${grouped(bytes.length - SHOWN_BYTES)} bytes more; --json prints all` : null;
   const shown = bytes.subarray(0, SHOWN_BYTES);
-  const body = text === null ? hexLines(shown) : Buffer.from(shown).toString("utf8");
+  const body = text === null ? hexLines(shown) : visible(Buffer.from(shown).toString("utf8"));
   return [
     "",
     `${name}: ${grouped(bytes.length)} bytes, ${text === null ? "not UTF-8" : "text"}`,
@@ -163,6 +166,11 @@ function part(name: string, bytes: Uint8Array | null): string[] {
 function hexLines(bytes: Uint8Array): string {
   const digits = Buffer.from(bytes).toString("hex");
   return (digits.match(/.{1,64}/g) ?? []).map((line) => line.replace(/(.{8})(?=.)/g, "$1 ")).join("\n");
+}
+
+/** Text without what a terminal would take for commands: messages may hold anything. Lines and tabs stay. */
+function visible(text: string): string {
+  return text.replace(/[^\P{Cc}\n\t]/gu, (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
 function utf8OrNull(bytes: Uint8Array): string | null {
