@@ -35,7 +35,7 @@ const GIVE_UP_AFTER_MS = 600_000;
  */
 export async function commitGroup(context: CommitContext, parts: readonly TableCommit[]): Promise<void> {
   const { runtime } = context;
-  const pauses = growingPauses(runtime, GIVE_UP_AFTER_MS);
+  const pauses = growingPauses(runtime, GIVE_UP_AFTER_MS, context.giveUp);
   for (let attempt = 0; ; attempt++) {
     const bases = await Promise.all(parts.map((part) => loadForCommit(context, part.table)));
     const landed = parts.filter((part, index) => holds(must(bases[index], "one base a part"), part.snapshotId));
@@ -62,7 +62,7 @@ export async function commitGroup(context: CommitContext, parts: readonly TableC
           new FrazilError(
             "unavailable",
             "COMMIT_UNKNOWN",
-            "the outcome of a commit could not be learned in ten minutes",
+            `the outcome of a commit could not be learned: ${result.cause instanceof Error ? result.cause.message : String(result.cause)}`,
             {
               cause: result.cause,
               hint: "start the job again when the catalog answers: it resumes from what the table holds",
@@ -113,7 +113,7 @@ async function attemptOnce(
 
 /** Loads a table for a commit; while the catalog cannot be reached the caller's retry decides. */
 async function loadForCommit(context: CommitContext, table: TrackedTable): Promise<LoadedTable> {
-  const pauses = growingPauses(context.runtime, GIVE_UP_AFTER_MS);
+  const pauses = growingPauses(context.runtime, GIVE_UP_AFTER_MS, context.giveUp);
   for (;;) {
     try {
       const loaded = await context.catalog.loadTable(table.loaded.ident);

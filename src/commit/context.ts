@@ -11,5 +11,7 @@ export interface CommitContext {
   readonly manifests: ManifestCache;
   readonly warehouseLocation: string;
   readonly runtime: Runtime;
+  /** Aborted when outages and conflicts are to be waited for no longer: the job was told to end. */
+  readonly giveUp?: AbortSignal | undefined;
   readonly comparePoints: Source["comparePoints"];
 }

@@ -46,7 +46,7 @@ export async function openTable(
   const { catalog, runtime } = context;
   const snapshotId = randomSnapshotId(runtime.random);
   const uuid = randomUuid(runtime.random);
-  const pauses = growingPauses(runtime, GIVE_UP_AFTER_MS);
+  const pauses = growingPauses(runtime, GIVE_UP_AFTER_MS, context.giveUp);
   const name = identText(wanted.ident);
   const attemptOnce = async (attempt: number): Promise<TrackedTable | FrazilError> => {
     await catalog.ensureNamespace(wanted.ident.namespace);

@@ -17,7 +17,7 @@ export async function evolveTable(
   epoch: bigint,
   plan: (base: LoadedTable) => readonly TableUpdate[],
 ): Promise<void> {
-  const pauses = growingPauses(context.runtime, GIVE_UP_AFTER_MS);
+  const pauses = growingPauses(context.runtime, GIVE_UP_AFTER_MS, context.giveUp);
   for (;;) {
     const loaded = await context.catalog.loadTable(table.loaded.ident);
     if (loaded === null) {

@@ -28,7 +28,7 @@ export async function fenceTables(
   epochFor: (highest: bigint) => bigint,
 ): Promise<{ tables: TrackedTable[]; epoch: bigint; checkpoint: bigint }> {
   const { catalog, runtime } = context;
-  const pauses = growingPauses(runtime, GIVE_UP_AFTER_MS);
+  const pauses = growingPauses(runtime, GIVE_UP_AFTER_MS, context.giveUp);
   const ids = idents.map(() => randomSnapshotId(runtime.random));
   for (let attempt = 0; ; attempt++) {
     const owned = await Promise.all(idents.map((ident) => loadOwned(context, ident)));

@@ -15,7 +15,10 @@ export function isOutage(error: unknown): error is FrazilError {
   return error instanceof FrazilError && (error.kind === "unavailable" || error.kind === "io");
 }
 
-/** Each pause is up to twice as long as the last, at a random point of its second half so that two writers do not move in step. */
+/**
+ * Each pause is up to twice as long as the last, at a random point of its second half so that two writers do not move in step.
+ * @param signal ends a pause at once: one more attempt, then `next` gives up.
+ */
 export function growingPauses(runtime: Runtime, totalMs: number, signal?: AbortSignal): Pauses {
   const startedMs = runtime.clock.monotonicMs();
   let pauseMs = FIRST_PAUSE_MS;

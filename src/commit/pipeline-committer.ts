@@ -223,8 +223,8 @@ export class PipelineCommitter {
   }
 
   async #writeLedger(ledger: Ledger): Promise<void> {
-    const { runtime } = this.#context;
-    const pauses = growingPauses(runtime, LEDGER_PATIENCE_MS);
+    const { runtime, giveUp } = this.#context;
+    const pauses = growingPauses(runtime, LEDGER_PATIENCE_MS, giveUp);
     runtime.step("ledger.sent");
     for (;;) {
       try {

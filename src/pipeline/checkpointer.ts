@@ -70,8 +70,8 @@ export class Checkpointer {
 
   /** Tries again, with growing pauses, while the store cannot be reached or refuses to write; what is buffered stays. */
   async #prepareAll(reached: Position): Promise<PreparedTable[]> {
-    const { runtime } = this.#context;
-    const pauses = growingPauses(runtime, STORE_PATIENCE_MS);
+    const { runtime, giveUp } = this.#context;
+    const pauses = growingPauses(runtime, STORE_PATIENCE_MS, giveUp);
     for (;;) {
       try {
         const prepared: PreparedTable[] = [];

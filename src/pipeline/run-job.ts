@@ -20,6 +20,12 @@ import { hasReached, startPoints } from "./start-points.ts";
 const BUFFER_SHARE = 0.4;
 
 /**
+ * How long the last checkpoint may wait for a store that is gone, once the job has been told to end: supervisors kill after 30 to 90 s.
+ * What is not committed then is read again by the next run.
+ */
+const STOP_PATIENCE_MS = 10_000;
+
+/**
  * Runs a job until it ends or fails: takes the pipeline over, reads from where its tables stand, and commits checkpoint after checkpoint.
  * Nothing is lost when it fails at any point: the next run resumes from what the tables hold.
  *
@@ -32,8 +38,10 @@ export async function runJob(job: JobRun): Promise<JobSummary> {
   const router = new RuleRouter(rules, await presentTypes(job.catalog, mayWrite));
   const letters = settings === null ? null : new DeadLetters(letterBinding(router), job.pipeline, settings);
   const source = job.createSource(router, noticesTo(job.observer), letters);
+  const end = new AbortController();
   try {
-    await source.open();
+    // Nothing has been taken over yet: a job that is told to end while it waits for its source ends at once.
+    if (!(await unlessStopped(job.stop, source.open()))) return stoppedAtStart();
     const context: CommitContext = {
       pipeline: job.pipeline,
       catalog: job.catalog,
@@ -41,6 +49,7 @@ export async function runJob(job: JobRun): Promise<JobSummary> {
       manifests: createManifestCache(MANIFEST_CACHE_ENTRIES),
       warehouseLocation: job.warehouseLocation,
       runtime: job.runtime,
+      giveUp: patienceAfter(job, end.signal),
       comparePoints: source.comparePoints.bind(source),
     };
     const committer = await PipelineCommitter.start(context, mayWrite);
@@ -61,8 +70,51 @@ export async function runJob(job: JobRun): Promise<JobSummary> {
     );
     return await run.untilEnd();
   } finally {
+    end.abort();
     await source.close();
   }
+}
+
+/** Whether `waiting` came to its end before the job was told to end. */
+async function unlessStopped(stop: AbortSignal, waiting: Promise<void>): Promise<boolean> {
+  // What fails after the stop is of no interest.
+  waiting.catch(() => {});
+  const stopped = Promise.withResolvers<false>();
+  const onStop = (): void => stopped.resolve(false);
+  if (stop.aborted) onStop();
+  stop.addEventListener("abort", onStop, { once: true });
+  try {
+    return await Promise.race([stopped.promise, waiting.then(() => true)]);
+  } finally {
+    stop.removeEventListener("abort", onStop);
+  }
+}
+
+/** Aborts when the job has been told to end and a while has passed; never after `end`. */
+function patienceAfter({ stop, runtime }: JobRun, end: AbortSignal): AbortSignal {
+  const giveUp = new AbortController();
+  const wait = async (): Promise<void> => {
+    await runtime.clock.sleep(STOP_PATIENCE_MS, end);
+    giveUp.abort();
+  };
+  if (stop.aborted) void wait();
+  else stop.addEventListener("abort", () => void wait(), { once: true, signal: end });
+  return giveUp.signal;
+}
+
+function stoppedAtStart(): JobSummary {
+  return {
+    reason: "stopped",
+    rows: 0,
+    records: 0,
+    deadLetters: 0,
+    checkpoints: 0,
+    durationMs: 0,
+    readMs: 0,
+    prepareMs: 0,
+    commitMs: 0,
+    position: new Map(),
+  };
 }
 
 class Run {

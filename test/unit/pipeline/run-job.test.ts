@@ -90,6 +90,49 @@ describe("a job that is stopped", () => {
   });
 });
 
+describe("a job that is told to end", () => {
+  it.each(["openWrite", "write", "replace"])(
+    "gives a store up that is gone (%s), instead of waiting for minutes, and loses nothing",
+    async (gone) => {
+      const warehouse = memoryWarehouse("object-store");
+      const changes = ["+1:x:1", "+2:x:2", "+3:x:3", "+4:x:4"].map((text) => change("a", text));
+      const stop = new AbortController();
+      const runtime = virtualRuntime(5);
+      let committed = false;
+      const run = job(warehouse, changes, {
+        runtime,
+        stop: stop.signal,
+        createSource: (router) => scriptSource(new Map([["t/0", changes]]), router, { uint32: () => 2 }),
+        observer: { started() {}, progress() {}, notice() {}, committed: () => void (committed = true) },
+      });
+      const startMs = runtime.clock.monotonicMs();
+      warehouse.fault = (operation) => {
+        if (!committed || operation !== gone) return;
+        stop.abort();
+        throw storeGone();
+      };
+      await expect(run).rejects.toMatchObject({ kind: "unavailable" });
+      expect(runtime.clock.monotonicMs() - startMs).toBeLessThan(60_000);
+      warehouse.fault = () => undefined;
+      await job(warehouse, changes, { runtime: virtualRuntime(6) });
+      expect(await rowsOf(warehouse)).toEqual(["1|x|1", "2|x|2", "3|x|3", "4|x|4"]);
+    },
+  );
+
+  it("ends at once while its source does not answer", async () => {
+    const stop = new AbortController();
+    const summary = job(memoryWarehouse("memory"), [], {
+      stop: stop.signal,
+      createSource: (router) => ({
+        ...scriptSource(new Map(), router, { uint32: () => 0 }),
+        open: () => new Promise(() => undefined),
+      }),
+    });
+    setImmediate(() => stop.abort());
+    expect(await summary).toMatchObject({ reason: "stopped", rows: 0 });
+  });
+});
+
 describe("a job without work", () => {
   it("notices that its table was rolled back", async () => {
     const warehouse = memoryWarehouse("memory");
