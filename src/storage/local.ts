@@ -86,7 +86,7 @@ class LocalStorage implements FileIO {
 
   async write(location: string, bytes: Uint8Array): Promise<void> {
     const path = localPath(location);
-    await guarded(location, async () => {
+    await guardedWrite(location, async () => {
       await this.sweep(path);
       const temporary = await writeTemporary(path, bytes);
       try {
@@ -101,7 +101,7 @@ class LocalStorage implements FileIO {
 
   async openWrite(location: string): Promise<OutputStream> {
     const path = localPath(location);
-    return guarded(location, async () => {
+    return guardedWrite(location, async () => {
       await this.sweep(path);
       const { handle, temporary } = await openTemporary(path);
       return outputStream(location, path, handle, temporary);
@@ -113,7 +113,7 @@ class LocalStorage implements FileIO {
     bytes: Uint8Array,
   ): Promise<{ outcome: "created"; etag: string } | { outcome: "exists" }> {
     const path = localPath(location);
-    return guarded(location, async () => {
+    return guardedWrite(location, async () => {
       const temporary = await writeTemporary(path, bytes);
       try {
         await link(temporary, path);
@@ -134,7 +134,7 @@ class LocalStorage implements FileIO {
     etag: string,
   ): Promise<{ outcome: "replaced"; etag: string } | { outcome: "conflict" }> {
     const path = localPath(location);
-    return guarded(location, async () => {
+    return guardedWrite(location, async () => {
       // Also keeps a lock file from appearing in a folder where there is nothing to replace.
       if ((await this.stat(location)) === null) return { outcome: "conflict" };
       const temporary = await writeTemporary(path, bytes);
@@ -256,6 +256,22 @@ async function guarded<T>(location: string, action: () => Promise<T>): Promise<T
   } catch (error) {
     throw localError(error, location);
   }
+}
+
+/** As `guarded`; a folder that cannot be made answers as if something were missing, and is no missing object. */
+async function guardedWrite<T>(location: string, action: () => Promise<T>): Promise<T> {
+  return guarded(location, async () => {
+    try {
+      return await action();
+    } catch (error) {
+      const code = systemCode(error);
+      if (code !== "ENOENT" && code !== "ENOTDIR" && code !== "EEXIST") throw error;
+      throw new FrazilError("io", code, `${location} cannot be written: ${(error as Error).message}`, {
+        hint: "check that warehouse.location is a folder, on a file system that is not mounted read-only",
+        cause: error,
+      });
+    }
+  });
 }
 
 /** As `guarded`, but null when the object is absent. */

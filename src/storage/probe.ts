@@ -21,9 +21,17 @@ export async function probeConditionalWrites(io: FileIO, root: string, random: R
     await probeCreate(io, target);
     await probeReplace(io, target);
     await probeMissing(io, missing);
-  } finally {
-    await Promise.allSettled([io.delete(target), io.delete(missing)]);
+  } catch (error) {
+    // A store that cannot be reached is not to be asked for more, each request with its own retries.
+    if (error instanceof FrazilError && error.kind === "unavailable") throw error;
+    await remove(io, target, missing);
+    throw error;
   }
+  await remove(io, target, missing);
+}
+
+async function remove(io: FileIO, ...locations: readonly string[]): Promise<void> {
+  await Promise.allSettled(locations.map((location) => io.delete(location)));
 }
 
 async function probeCreate(io: FileIO, location: string): Promise<void> {

@@ -18,6 +18,9 @@ const FULL = new Set([
   "ServiceQuotaExceededException",
 ]);
 
+/** Codes of a store that does not know us. */
+const BAD_CREDENTIALS = new Set(["InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken"]);
+
 /** Codes that ask for another attempt although their status (400, 403, 409) does not; certainly nothing was done. */
 const TRY_AGAIN = new Set([
   "RequestTimeout",
@@ -109,6 +112,13 @@ function refusalOf({ status, code }: S3Failure): Refusal | null {
   }
   if (code === "NoSuchBucket") {
     return { kind: "config", code: "S3_NO_SUCH_BUCKET", hint: "create the bucket, or correct warehouse.location" };
+  }
+  if (BAD_CREDENTIALS.has(code)) {
+    return {
+      kind: "permission",
+      code: "S3_CREDENTIALS",
+      hint: "check warehouse.s3.access_key_id and secret_access_key, or where they come from (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, the profile)",
+    };
   }
   switch (status) {
     case 401:

@@ -34,7 +34,7 @@ export async function patiently<T>(
         error: error.message,
         hint: error.hint,
         forMs: Math.round(forMs),
-        retryInMs,
+        retryInMs: Math.round(retryInMs),
       });
       await runtime.clock.sleep(retryInMs, signal);
     }
