@@ -51,7 +51,7 @@ export interface TableRoute {
   readonly from: string;
   /** `namespace.table`, with `${table}`, `${schema}`, `${db}`, `${topic}` still in it. */
   readonly to: string;
-  readonly mode: "upsert" | "append";
+  readonly mode: "upsert" | "append" | "history";
   /** Null: what the message names. */
   readonly key: readonly string[] | null;
   readonly columns: ReadonlyMap<string, PrimitiveType>;
@@ -182,10 +182,10 @@ const route = z
       .meta({ example: "shop.${table}" })
       .describe("`namespace.table`. `${table}`, `${schema}`, `${db}` and `${topic}` stand for what matched."),
     mode: z
-      .enum(["upsert", "append"])
+      .enum(["upsert", "append", "history"])
       .meta({ example: "upsert" })
       .describe(
-        "`upsert`: the current row of each key. `append`: inserts only; an update, delete or truncate ends the job with exit 65.",
+        "`upsert`: the current row of each key. `append`: inserts only; an update, delete or truncate ends the job with exit 65. `history`: one row a change, with `_op` (insert, update, delete, truncate), `_ts` (when the source made it, else the message's time), `_split` and `_position` (the split's point after it); deletes have their key columns alone, and what an update does not send is null.",
       ),
     key: z
       .array(text())
@@ -193,7 +193,7 @@ const route = z
       .optional()
       .meta({ example: ["id"] })
       .describe(
-        "Columns that tell rows apart, of an upsert table. Default: what the messages name. Key columns are required.",
+        "Columns that tell rows apart, of an upsert or history table. Default: what the messages name. Key columns of an upsert table are required.",
       ),
     columns: z
       .record(z.string(), primitiveType())

@@ -12,6 +12,9 @@ export const Op = {
   truncate: 3,
 } as const;
 
+/** In `ChangeBatch.timesUs`: unknown. */
+export const NO_TIME = -(2n ** 63n);
+
 export interface ChangeColumn {
   readonly name: string;
   readonly type: PrimitiveType;
@@ -38,6 +41,11 @@ export interface ChangeBatch {
   readonly key: readonly string[] | null;
   /** The split's point after each row; never goes back. Rows with equal points belong to one message and are taken together. */
   readonly points: RowPoints;
+  /**
+   * When the source made each change, or else the time of its message: microseconds since 1970 UTC, `NO_TIME` where neither is known.
+   * Absent: nobody asks, as only history tables do.
+   */
+  readonly timesUs?: BigInt64Array;
   /** Memory held by the batch, roughly. */
   readonly sizeBytes: number;
 }

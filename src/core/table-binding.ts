@@ -7,7 +7,7 @@ export interface TableBinding {
   readonly table: number;
   /** `namespace.table`, for messages. */
   readonly target: string;
-  readonly mode: "upsert" | "append";
+  readonly mode: "upsert" | "append" | "history";
   /** `key:` of the job; null = what the message names. */
   readonly key: readonly string[] | null;
   /** `columns:` of the job: these types win over declared ones. */

@@ -6,7 +6,7 @@ export interface TableRule {
   readonly from: string;
   /** `namespace.table`; may contain `${topic}`, `${table}`, `${schema}`, `${db}`. */
   readonly to: string;
-  readonly mode: "upsert" | "append";
+  readonly mode: "upsert" | "append" | "history";
   /** Null: what the messages name. */
   readonly key: readonly string[] | null;
   readonly columns: ReadonlyMap<string, PrimitiveType>;

@@ -20,6 +20,7 @@ import { type BufferedBatch, firstNewRow, refuseChanges } from "./buffered-chang
 import { type ColumnPlan, fieldSources, type WrittenDataFile, writeDataFiles } from "./data-files.ts";
 import { type Deletions, resolveDeletions, truncation } from "./deletions.ts";
 import { FileTable } from "./file-table.ts";
+import { rowsFor } from "./history-batch.ts";
 import { KEY_WORDS, keyWords } from "./key-words.ts";
 import { memoryResolver } from "./memory-resolver.ts";
 import type { RoutedTable } from "./router.ts";
@@ -74,7 +75,8 @@ export class TableWriter {
   }
 
   /** Takes changes. @throws FrazilError `data` for a change that the table's mode refuses. */
-  add(batch: ChangeBatch): void {
+  add(changes: ChangeBatch): void {
+    const batch = rowsFor(this.routed.rule.mode, this.routed.binding.target, changes);
     const from = this.#table === null ? 0 : firstNewRow(batch, this.#table.position, this.#context.comparePoints);
     if (from === batch.length) return;
     const buffered = { batch, from };
@@ -95,7 +97,7 @@ export class TableWriter {
     const table = await this.#open(columns, reached);
     await this.#evolve(table, columns);
     const prepared =
-      this.routed.rule.mode === "append"
+      this.routed.rule.mode !== "upsert"
         ? await this.#prepareAppend(table, batches)
         : await this.#prepareUpsert(table, batches);
     this.#rememberTypes(table.loaded);

@@ -10,7 +10,7 @@ export function bindingOf(
   settings: {
     table?: number;
     target?: string;
-    mode?: "upsert" | "append";
+    mode?: TableBinding["mode"];
     key?: readonly string[] | null;
     columns?: Record<string, string>;
     existing?: Record<string, string>;

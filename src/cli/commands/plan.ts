@@ -9,6 +9,7 @@ import type { ChangeBatch } from "../../core/change-batch.ts";
 import { FrazilError } from "../../core/errors.ts";
 import type { Source } from "../../core/source.ts";
 import { hasReached } from "../../pipeline/start-points.ts";
+import { rowsFor } from "../../sink/history-batch.ts";
 import type { RoutedTable } from "../../sink/router.ts";
 import { changedColumns, firstSchema, schemaUpdates } from "../../sink/table-schema.ts";
 import type { CliContext } from "../context.ts";
@@ -132,7 +133,7 @@ async function planTable(
   try {
     const columns = changedColumns(
       binding.target,
-      batches.map((batch) => ({ batch, from: 0 })),
+      batches.map((batch) => ({ batch: rowsFor(rule.mode, binding.target, batch), from: 0 })),
     );
     checkKey(routed, facts.key, columns, present);
     if (present === null) {

@@ -153,7 +153,7 @@ export class CanalJsonDecoder implements Decoder {
     }
     // Canal leaves nothing out, so that no text stands for a value that was not sent.
     row.end = table.read(bytes, row.start, end, true);
-    if (table.binding.mode === "upsert" && key !== null) table.requireKey(key);
+    if (table.binding.mode !== "append" && key !== null) table.requireKey(key);
     this.commit(table, moved ? Op.insert : op);
   }
 
@@ -178,7 +178,7 @@ export class CanalJsonDecoder implements Decoder {
     row.end = skipValue(bytes, row.start, end);
     if (!this.keys.fromImage(table, key, bytes, row)) {
       // Append tables refuse deletes whatever they hold.
-      if (table.binding.mode === "upsert") throw missingKey(key);
+      if (table.binding.mode !== "append") throw missingKey(key);
       table.startRow(true);
     }
     this.commit(table, Op.delete);

@@ -14,6 +14,7 @@ import { MessageKey } from "./message-key.ts";
 import { noneSkipped, type SkippedCounts, type SkippedKind, skippedKind } from "./skipped.ts";
 import { SchemaRows } from "./schema-rows.ts";
 import { keySchemaTable, sourceTable } from "./source-table.ts";
+import { sourceTimeUs } from "./source-time.ts";
 import { TombstoneEchoes } from "./tombstone-echoes.ts";
 
 const CREATE = 0x63;
@@ -62,7 +63,7 @@ export class DebeziumJsonDecoder implements Decoder, AfterTaker {
   decode(slab: MessageSlab): ChangeBatch[] {
     this.slab = slab;
     this.offsetWords = new Int32Array(slab.offsets.buffer, slab.offsets.byteOffset, slab.count * 2);
-    for (const table of this.tables.values()) table.begin(slab.split);
+    for (const table of this.tables.values()) table.begin(slab);
     this.echoes.begin();
     const binding = this.router.byStream(slab.stream);
     this.streamTable = binding === null ? null : this.tableOf(binding);
@@ -92,7 +93,7 @@ export class DebeziumJsonDecoder implements Decoder, AfterTaker {
     let table = this.tables.get(binding.table);
     if (table === undefined) {
       table = new SchemaRows(binding, this.notices);
-      table.begin(this.slab.split);
+      table.begin(this.slab);
       this.tables.set(binding.table, table);
     }
     return table;
@@ -107,6 +108,8 @@ export class DebeziumJsonDecoder implements Decoder, AfterTaker {
     this.inKey = false;
     const start = slab.valueStarts[message] as number;
     if (start < 0) {
+      // There is no envelope: what the last one said is not about this message.
+      this.envelope.source.start = -1;
       this.tombstone();
       return;
     }
@@ -207,7 +210,7 @@ export class DebeziumJsonDecoder implements Decoder, AfterTaker {
     table.mark();
     this.marked = true;
     if (this.deletes.fromImage(table, key, bytes, before)) this.commit(table, Op.delete);
-    else if (table.binding.mode === "upsert") throw missingKey(key);
+    else if (table.binding.mode !== "append") throw missingKey(key);
     this.row(table, false);
     this.commit(table, Op.insert);
   }
@@ -228,10 +231,11 @@ export class DebeziumJsonDecoder implements Decoder, AfterTaker {
     }
     if (!this.rowTaken) this.readRow(table, this.slab.bytes, after.start, after.end, literal);
     const key = this.keyOf(table.binding);
-    if (key !== null && table.binding.mode === "upsert") table.requireKey(key);
+    if (key !== null && table.binding.mode !== "append") table.requireKey(key);
   }
 
   private commit(table: SchemaRows, op: number): void {
+    if (table.keepsTimes) table.sourceTimeUs = sourceTimeUs(this.slab.bytes, this.envelope.source);
     table.commit(op, this.offsetWords, this.message);
   }
 
@@ -253,7 +257,7 @@ export class DebeziumJsonDecoder implements Decoder, AfterTaker {
     const found = (before.start >= 0 && this.deletes.fromImage(table, key, bytes, before)) || this.deleteByKey(table);
     if (!found) {
       // Append tables refuse deletes whatever they hold.
-      if (table.binding.mode === "upsert") throw missingKey(key);
+      if (table.binding.mode !== "append") throw missingKey(key);
       table.startRow(false);
     }
     this.commit(table, Op.delete);

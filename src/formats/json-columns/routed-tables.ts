@@ -10,7 +10,7 @@ export class RoutedTables<Rows extends TableRows> {
   private readonly create: (binding: TableBinding) => Rows;
   private readonly tables = new Map<number, Rows>();
   private readonly unrouted = new Set<string>();
-  private split = "";
+  private slab!: MessageSlab;
 
   constructor(router: TableRouter, notices: DecodeNotices, create: (binding: TableBinding) => Rows) {
     this.router = router;
@@ -20,8 +20,8 @@ export class RoutedTables<Rows extends TableRows> {
 
   /** Starts reading a slab. */
   begin(slab: MessageSlab): void {
-    this.split = slab.split;
-    for (const table of this.tables.values()) table.begin(slab.split);
+    this.slab = slab;
+    for (const table of this.tables.values()) table.begin(slab);
   }
 
   /** The table that takes all messages of the stream; null where the table id decides, or none does. */
@@ -46,7 +46,7 @@ export class RoutedTables<Rows extends TableRows> {
     let table = this.tables.get(binding.table);
     if (table === undefined) {
       table = this.create(binding);
-      table.begin(this.split);
+      table.begin(this.slab);
       this.tables.set(binding.table, table);
     }
     return table;

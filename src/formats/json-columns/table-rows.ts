@@ -1,5 +1,6 @@
 import type { Column } from "../../../table-format/index.ts";
-import { type ChangeBatch, offsetPoints } from "../../core/change-batch.ts";
+import { type ChangeBatch, NO_TIME, offsetPoints } from "../../core/change-batch.ts";
+import type { MessageSlab } from "../../core/format.ts";
 import type { DecodeNotices, TableBinding } from "../../core/table-binding.ts";
 import type { ColumnSlot } from "./column-slot.ts";
 import { MessageFault } from "./data-errors.ts";
@@ -23,6 +24,13 @@ export class TableRows {
   protected readonly grown: Layout;
   /** The columns of the open batch. */
   layout: Layout;
+  /** Whether rows keep their times: see `ChangeBatch.timesUs`. */
+  readonly keepsTimes: boolean;
+  /** When the source made the rows committed next, microseconds since 1970 UTC; NaN: their messages' times count. */
+  sourceTimeUs = NaN;
+  private timesUs = new Float64Array(0);
+  /** Of the slab's messages. */
+  private timestampsMs: Float64Array = new Float64Array(0);
   /** Columns that the messages name as key; see `ChangeBatch.key`. */
   private key: readonly string[] | null = null;
   private opened = false;
@@ -41,6 +49,7 @@ export class TableRows {
   constructor(binding: TableBinding, notices: DecodeNotices, wire: Wire = PLAIN) {
     this.binding = binding;
     this.notices = notices;
+    this.keepsTimes = binding.mode === "history";
     this.layout = this.grown = new Layout(true, wire);
   }
 
@@ -164,6 +173,10 @@ export class TableRows {
     const high = offsets[message * 2 + 1] as number;
     this.next[length * 2] = low;
     this.next[length * 2 + 1] = low === 0 ? high + 1 : high;
+    if (this.keepsTimes) {
+      const messageMs = this.timestampsMs[message] as number;
+      this.timesUs[length] = Number.isNaN(this.sourceTimeUs) ? messageMs * 1_000 : this.sourceTimeUs;
+    }
     this.length = length + 1;
   }
 
@@ -184,11 +197,17 @@ export class TableRows {
     const next = new Int32Array(new BigInt64Array(capacity).buffer);
     next.set(this.next);
     this.next = next;
+    if (!this.keepsTimes) return;
+    const timesUs = new Float64Array(capacity);
+    timesUs.set(this.timesUs);
+    this.timesUs = timesUs;
   }
 
   /** Starts reading a slab. What an earlier, failed one left behind is dropped. */
-  begin(split: string): void {
-    this.split = split;
+  begin(slab: MessageSlab): void {
+    this.split = slab.split;
+    this.timestampsMs = slab.timestampsMs;
+    this.sourceTimeUs = NaN;
     this.ended = [];
     this.reset();
   }
@@ -212,13 +231,14 @@ export class TableRows {
     this.length = 0;
     this.ops = new Uint8Array(0);
     this.next = new Int32Array(0);
+    this.timesUs = new Float64Array(0);
   }
 
   private batch(): ChangeBatch {
     const { length, layout } = this;
     const columns: Column[] = [];
     const absent: (Uint8Array | null)[] = [];
-    let sizeBytes = length * 9;
+    let sizeBytes = length * (this.keepsTimes ? 17 : 9);
     for (const slot of layout.slots) {
       if (slot.builder === null) continue;
       sizeBytes += slot.builder.sizeBytes;
@@ -236,9 +256,15 @@ export class TableRows {
       absent,
       key: this.key,
       points: offsetPoints(nextOffsets),
+      ...(this.keepsTimes ? { timesUs: BigInt64Array.from(this.timesUs.subarray(0, length), exactTime) } : {}),
       sizeBytes,
     };
   }
+}
+
+/** Messages without a timestamp have a negative one. */
+function exactTime(micros: number): bigint {
+  return micros < 0 ? NO_TIME : BigInt(micros);
 }
 
 /** The first `length` rows of a batch. */
@@ -249,6 +275,7 @@ function trimBatch(batch: ChangeBatch, length: number): ChangeBatch {
     ops: batch.ops.subarray(0, length),
     columns: batch.columns.map((column) => trimColumn(column, length)),
     absent: batch.absent.map((bits) => (bits === null ? null : finishedBits(bits, length))),
+    ...(batch.timesUs === undefined ? {} : { timesUs: batch.timesUs.subarray(0, length) }),
   };
 }
 

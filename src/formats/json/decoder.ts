@@ -57,7 +57,7 @@ export class JsonDecoder implements Decoder {
     const next = skipSpace(bytes, table.read(bytes, skipSpace(bytes, start, end), end, true), end);
     if (next !== end) throw new JsonFault(next, "the end of the message");
     const { key, mode } = table.binding;
-    if (mode === "upsert" && key !== null) table.requireKey(key);
+    if (mode !== "append" && key !== null) table.requireKey(key);
     return Op.insert;
   }
 

@@ -19,6 +19,7 @@ export class ShopRows {
   private readonly builders: readonly ColumnBuilder[];
   private ops: number[] = [];
   private points: bigint[] = [];
+  private times: bigint[] = [];
 
   constructor(seed: number, table: number, split: string) {
     this.seed = seed;
@@ -38,6 +39,7 @@ export class ShopRows {
   add(change: ShopChange, point: number, sequence: number): void {
     this.ops.push(change.op);
     this.points.push(BigInt(point));
+    this.times.push(BigInt(FIRST_EVENT_US + sequence * 1000));
     const keyOnly = change.op === Op.delete;
     if (change.table === Shop.customers) this.addCustomer(change, sequence, keyOnly);
     else if (change.table === Shop.orders) this.addOrder(change, sequence, keyOnly);
@@ -47,7 +49,7 @@ export class ShopRows {
   /** The changes since the last call. @param binding the number of the target table */
   finish(binding: number): ChangeBatch {
     const { fields, key } = tableOf(this.table);
-    const sizeBytes = this.builders.reduce((sum, builder) => sum + builder.sizeBytes, this.length * 9);
+    const sizeBytes = this.builders.reduce((sum, builder) => sum + builder.sizeBytes, this.length * 17);
     const batch: ChangeBatch = {
       table: binding,
       split: this.split,
@@ -58,10 +60,12 @@ export class ShopRows {
       absent: fields.map(() => null),
       key,
       points: offsetPoints(BigInt64Array.from(this.points)),
+      timesUs: BigInt64Array.from(this.times),
       sizeBytes,
     };
     this.ops = [];
     this.points = [];
+    this.times = [];
     return batch;
   }
 

@@ -21,6 +21,7 @@ const rulesOf = (formatVersion: 2 | 3): readonly TableRule[] => [
   rule("a", "shop.a", "upsert", [], formatVersion),
   rule("b", "shop.b", "upsert", ["part"], formatVersion),
   rule("log", "shop.log", "append", [], formatVersion),
+  rule("trail", "shop.trail", "history", ["_op"], formatVersion),
 ];
 
 function rule(
@@ -34,7 +35,7 @@ function rule(
     from,
     to,
     mode,
-    key: mode === "upsert" ? ["id"] : null,
+    key: mode === "append" ? null : ["id"],
     columns: new Map(),
     partitionBy,
     formatVersion,
@@ -44,7 +45,7 @@ function rule(
 
 class Crash extends Error {}
 
-/** Changes of three tables over two splits; a key lives in one split only, as with Kafka's partitioning by key. */
+/** Changes of four tables over two splits; a key lives in one split only, as with Kafka's partitioning by key. */
 function script(random: { uint32(): number }, count: number): Map<string, ScriptedChange[]> {
   const splits = new Map<string, ScriptedChange[]>([
     ["t/0", []],
@@ -54,7 +55,7 @@ function script(random: { uint32(): number }, count: number): Map<string, Script
   for (let i = 0; i < count; i++) {
     const split = random.uint32() % 2;
     const changes = splits.get(`t/${split}`) as ScriptedChange[];
-    const stream = ["a", "b", "log"][random.uint32() % 3] as string;
+    const stream = ["a", "b", "log", "trail"][random.uint32() % 4] as string;
     const part = `p${random.uint32() % 3}`;
     const value = random.uint32() % 10 === 0 ? null : BigInt(random.uint32());
     if (stream === "log") {
@@ -73,6 +74,7 @@ function script(random: { uint32(): number }, count: number): Map<string, Script
 
 /** What the tables must hold, by a plain map. */
 function expected(splits: ReadonlyMap<string, readonly ScriptedChange[]>, stream: string): string[] {
+  if (stream === "trail") return [...splits].flatMap(([split, changes]) => trail(split, changes)).sort();
   const rows = new Map<bigint, string>();
   for (const changes of splits.values()) {
     for (const change of changes) {
@@ -82,6 +84,15 @@ function expected(splits: ReadonlyMap<string, readonly ScriptedChange[]>, stream
     }
   }
   return [...rows.values()].sort();
+}
+
+/** A row for each change of the history table. */
+function trail(split: string, changes: readonly ScriptedChange[]): string[] {
+  return changes.flatMap(({ stream, op, id, part, value }, index) => {
+    if (stream !== "trail") return [];
+    const row = op === "delete" ? [id, null, null] : [id, part, value];
+    return [[...row, op, null, split, index + 1].map(String).join("|")];
+  });
 }
 
 /** A catalog that sometimes loses answers, before or after the effect. */

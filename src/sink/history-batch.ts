@@ -1,0 +1,60 @@
+import { createBuilder, type PrimitiveType } from "../../table-format/index.ts";
+import { type ChangeBatch, type ChangeColumn, NO_TIME, Op } from "../core/change-batch.ts";
+import { FrazilError } from "../core/errors.ts";
+import type { TableRule } from "../core/table-rule.ts";
+
+const TEXT: PrimitiveType = { kind: "string" };
+
+/** What a table with `mode: history` has beside the changes' own columns. */
+export const HISTORY_COLUMNS: readonly ChangeColumn[] = [
+  { name: "_op", type: TEXT, required: true },
+  { name: "_ts", type: { kind: "timestamptz" }, required: false },
+  { name: "_split", type: TEXT, required: true },
+  { name: "_position", type: TEXT, required: true },
+];
+
+/** Beside `Op`. */
+const OP_NAMES = nameOps();
+
+/** The rows that a table takes: the changes as they are, or with `mode: history` a new row for each that tells what it was. */
+export function rowsFor(mode: TableRule["mode"], target: string, batch: ChangeBatch): ChangeBatch {
+  return mode === "history" ? historyBatch(target, batch) : batch;
+}
+
+/** @throws FrazilError `data` when a column of the changes has the name of one that the mode adds. */
+function historyBatch(target: string, batch: ChangeBatch): ChangeBatch {
+  const taken = batch.fields.find(({ name }) => HISTORY_COLUMNS.some((column) => column.name === name));
+  if (taken !== undefined) {
+    throw new FrazilError(
+      "data",
+      "HISTORY_COLUMN",
+      `table ${target}: the changes have a column ${taken.name}, which mode: history adds itself`,
+      { hint: "rename the column in the source, or use another mode" },
+    );
+  }
+  const { length, split, points, timesUs } = batch;
+  const [ops, times, splits, positions] = HISTORY_COLUMNS.map(({ type }) => createBuilder(type));
+  for (let row = 0; row < length; row++) {
+    ops?.appendString(OP_NAMES[batch.ops[row] as number] as string);
+    const time = timesUs?.[row] ?? NO_TIME;
+    if (time === NO_TIME) times?.appendNull();
+    else times?.appendI64(time);
+    splits?.appendString(split);
+    positions?.appendString(points.after(row));
+  }
+  const added = [ops, times, splits, positions].flatMap((builder) => (builder === undefined ? [] : [builder]));
+  return {
+    ...batch,
+    ops: new Uint8Array(length).fill(Op.insert),
+    fields: [...batch.fields, ...HISTORY_COLUMNS],
+    absent: [...batch.absent, ...HISTORY_COLUMNS.map(() => null)],
+    sizeBytes: added.reduce((sum, builder) => sum + builder.sizeBytes, batch.sizeBytes),
+    columns: [...batch.columns, ...added.map((builder) => builder.finish())],
+  };
+}
+
+function nameOps(): readonly string[] {
+  const names: string[] = [];
+  for (const [name, op] of Object.entries(Op)) names[op] = name;
+  return names;
+}
