@@ -155,26 +155,29 @@ class KafkaSource implements Source {
   *#decode(sets: readonly RecordSet[], next: Map<string, bigint>): Generator<SourceBatch> {
     let changes: ChangeBatch[] = [];
     let ends = new Map<string, string>();
+    let times = new Map<string, number>();
     let records = 0;
     let bytes = 0;
     for (const set of sets) {
       for (const { slab, nextOffset } of readSlabs(set, next.get(set.split) ?? 0n)) {
         if (slab !== null) {
           for (const batch of this.#decoder.decode(slab)) changes.push(batch);
+          if (slab.count > 0) times.set(set.split, slab.timestampsMs[slab.count - 1] as number);
           records += slab.count;
           bytes += slab.bytes.length;
         }
         next.set(set.split, nextOffset);
         ends.set(set.split, String(nextOffset));
         if (bytes < KAFKA_SLAB_BYTES) continue;
-        yield { changes, ends, records };
+        yield { changes, ends, records, times };
         changes = [];
         ends = new Map();
+        times = new Map();
         records = 0;
         bytes = 0;
       }
     }
-    if (ends.size > 0) yield { changes, ends, records };
+    if (ends.size > 0) yield { changes, ends, records, times };
   }
 
   async #startsUnlessAborted(from: Position, signal: AbortSignal): Promise<SplitStart[] | null> {

@@ -99,6 +99,9 @@ checkpoint: { interval: 400ms }
       const { snapshots, refs } = await readers.describe({ location }, { s3: store });
       expect(snapshots.length, table).toBeGreaterThan(5);
       expect(refs["ingest.bank"], table).toBe(snapshots.at(-1)?.snapshotId);
+      // The broker stamped every message in the minutes of this test.
+      const throughMs = Date.parse(snapshots.at(-1)?.summary["ingest.valid-through"] ?? "");
+      expect(Math.abs(Date.now() - throughMs), table).toBeLessThan(600_000);
       for (let i = 0; i < 5; i++) {
         const snapshot = snapshots[random.uint32() % snapshots.length];
         const position = parsePosition(snapshot?.summary["ingest.position"] ?? "{}");
