@@ -185,7 +185,7 @@ const route = z
       .enum(["upsert", "append", "history"])
       .meta({ example: "upsert" })
       .describe(
-        "`upsert`: the current row of each key. `append`: inserts only; an update, delete or truncate ends the job with exit 65. `history`: one row a change, with `_op` (insert, update, delete, truncate), `_ts` (when the source made it, else the message's time), `_split` and `_position` (the split's point after it); deletes have their key columns alone, and what an update does not send is null.",
+        "`upsert`: the current row of each key. `append`: inserts only; an update, delete or truncate ends the job with exit 65. `history`: one row a change, with `_op` (insert, update, delete, truncate; before an update an update_before with the row as it was, where Debezium sends it), `_ts` (when the source made it, else the message's time), `_split` and `_position` (the split's point after it); deletes have their key columns alone, and what an update does not send is null.",
       ),
     key: z
       .array(text())

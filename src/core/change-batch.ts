@@ -10,6 +10,8 @@ export const Op = {
   delete: 2,
   /** Every row of the table goes; no column has a value. */
   truncate: 3,
+  /** The row as it was before the `update` that follows it. Only for tables with `mode: history`. */
+  updateBefore: 4,
 } as const;
 
 /** In `ChangeBatch.timesUs`: unknown. */

@@ -1,6 +1,6 @@
 import { createBuilder, type PrimitiveType } from "../../table-format/index.ts";
 import { type ChangeBatch, type ChangeColumn, NO_TIME, Op } from "../core/change-batch.ts";
-import { FrazilError } from "../core/errors.ts";
+import { FrazilError, must } from "../core/errors.ts";
 import type { TableRule } from "../core/table-rule.ts";
 
 const TEXT: PrimitiveType = { kind: "string" };
@@ -13,8 +13,14 @@ export const HISTORY_COLUMNS: readonly ChangeColumn[] = [
   { name: "_position", type: TEXT, required: true },
 ];
 
-/** Beside `Op`. */
-const OP_NAMES = nameOps();
+/** What `_op` says. */
+const OP_NAMES = new Map<number, string>([
+  [Op.insert, "insert"],
+  [Op.updateBefore, "update_before"],
+  [Op.update, "update"],
+  [Op.delete, "delete"],
+  [Op.truncate, "truncate"],
+]);
 
 /** The rows that a table takes: the changes as they are, or with `mode: history` a new row for each that tells what it was. */
 export function rowsFor(mode: TableRule["mode"], target: string, batch: ChangeBatch): ChangeBatch {
@@ -35,7 +41,7 @@ function historyBatch(target: string, batch: ChangeBatch): ChangeBatch {
   const { length, split, points, timesUs } = batch;
   const [ops, times, splits, positions] = HISTORY_COLUMNS.map(({ type }) => createBuilder(type));
   for (let row = 0; row < length; row++) {
-    ops?.appendString(OP_NAMES[batch.ops[row] as number] as string);
+    ops?.appendString(must(OP_NAMES.get(batch.ops[row] as number), "an op has a name"));
     const time = timesUs?.[row] ?? NO_TIME;
     if (time === NO_TIME) times?.appendNull();
     else times?.appendI64(time);
@@ -51,10 +57,4 @@ function historyBatch(target: string, batch: ChangeBatch): ChangeBatch {
     sizeBytes: added.reduce((sum, builder) => sum + builder.sizeBytes, batch.sizeBytes),
     columns: [...batch.columns, ...added.map((builder) => builder.finish())],
   };
-}
-
-function nameOps(): readonly string[] {
-  const names: string[] = [];
-  for (const [name, op] of Object.entries(Op)) names[op] = name;
-  return names;
 }

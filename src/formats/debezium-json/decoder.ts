@@ -126,6 +126,7 @@ export class DebeziumJsonDecoder implements Decoder, AfterTaker {
     if (table === null) return -1;
     const { before } = this.envelope;
     if (before.start >= 0) {
+      if (keepsBefore(table)) return -1;
       const key = this.keyOf(table.binding);
       this.ahead.start = pos;
       this.ahead.end = end;
@@ -197,6 +198,10 @@ export class DebeziumJsonDecoder implements Decoder, AfterTaker {
   private update(table: SchemaRows): void {
     const { before, after, schema } = this.envelope;
     const { bytes } = this.slab;
+    if (keepsBefore(table) && before.start >= 0 && after.start >= 0) {
+      this.bothImages(table);
+      return;
+    }
     const key = this.keyOf(table.binding);
     const changed =
       !this.rowTaken && before.start >= 0 && after.start >= 0 && key !== null && !this.sameKey(key, before, after);
@@ -213,6 +218,20 @@ export class DebeziumJsonDecoder implements Decoder, AfterTaker {
     else if (table.binding.mode !== "append") throw missingKey(key);
     this.row(table, false);
     this.commit(table, Op.insert);
+  }
+
+  /** An update with the row as it was, whatever became of its key. */
+  private bothImages(table: SchemaRows): void {
+    const { before, schema } = this.envelope;
+    table.useSchema(schema);
+    table.useKey(this.messageKeyFor(table));
+    table.mark();
+    this.marked = true;
+    this.readRow(table, this.slab.bytes, before.start, before.end, false);
+    this.commit(table, Op.updateBefore);
+    this.rowTaken = false;
+    this.row(table, false);
+    this.commit(table, Op.update);
   }
 
   /** Makes sure that the row of `after` has been read. `literal`: see `RowState`. */
@@ -354,6 +373,11 @@ export class DebeziumJsonDecoder implements Decoder, AfterTaker {
       "rows flattened by ExtractNewRecordState are another format: take that transform off the connector",
     );
   }
+}
+
+/** Whether a table takes rows as they were before their updates, too. */
+function keepsBefore(table: SchemaRows): boolean {
+  return table.binding.mode === "history";
 }
 
 function missingKey(key: readonly string[] | null): MessageFault {

@@ -4,6 +4,7 @@ import type { Format } from "../../../src/core/format.ts";
 import { canalJson } from "../../../src/formats/canal-json/format.ts";
 import { debeziumJson } from "../../../src/formats/debezium-json/format.ts";
 import { json } from "../../../src/formats/json/format.ts";
+import { rowsOf } from "../../support/batch-rows.ts";
 import { bindingOf, decoderOf } from "../../support/decoding.ts";
 import type { TestMessage } from "../../support/slab.ts";
 
@@ -18,6 +19,44 @@ function changesOf(format: Format, messages: readonly TestMessage[]) {
     ]),
   );
 }
+
+describe("updates for a history table", () => {
+  const was = { id: 1, name: "old" };
+  const now = { id: 1, name: "new" };
+  const images = (messages: readonly TestMessage[], takesRejects = false) =>
+    rowsOf(decoderOf(debeziumJson, HISTORY, takesRejects).decode(messages)).map(({ op, values }) => [
+      op,
+      values["name"],
+    ]);
+
+  it("have the row as it was before them, where the source sends it", () => {
+    const messages: TestMessage[] = [
+      { key: { id: 1 }, value: { before: was, after: now, op: "u" } },
+      { key: { id: 1 }, value: { after: now, before: was, op: "u" } },
+      { key: { id: 1 }, value: { before: null, after: now, op: "u" } },
+    ];
+    expect(images(messages)).toEqual([
+      ["updateBefore", "old"],
+      ["update", "new"],
+      ["updateBefore", "old"],
+      ["update", "new"],
+      ["update", "new"],
+    ]);
+  });
+
+  it("leave none of the two behind when one cannot be read", () => {
+    const messages: TestMessage[] = [
+      { key: { id: 1 }, value: { before: null, after: was, op: "c" } },
+      { key: { id: 1 }, value: { before: was, after: { id: "x", name: "new" }, op: "u" } },
+      { key: { id: 1 }, value: { before: { id: "x", name: "old" }, after: now, op: "u" } },
+      { key: { id: 1 }, value: { before: null, after: now, op: "u" } },
+    ];
+    expect(images(messages, true)).toEqual([
+      ["insert", "old"],
+      ["update", "new"],
+    ]);
+  });
+});
 
 describe("times of changes for a history table", () => {
   it("are the source's in Debezium's events, in microseconds where it tells them", () => {
