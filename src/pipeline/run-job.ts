@@ -1,5 +1,5 @@
 import type { CommitContext } from "../commit/context.ts";
-import { samePosition } from "../commit/merge-position.ts";
+import { samePosition, withinCut } from "../commit/merge-position.ts";
 import { PipelineCommitter } from "../commit/pipeline-committer.ts";
 import { DEAD_LETTER_SPLIT, DEAD_LETTER_STREAM } from "../core/dead-letter.ts";
 import { FrazilError, must } from "../core/errors.ts";
@@ -11,6 +11,7 @@ import { createManifestCache, typeText } from "../../table-format/index.ts";
 import { DeadLetters, deadLetterRule } from "../sink/dead-letters.ts";
 import { highestLetter } from "../sink/letter-number.ts";
 import { RuleRouter, targetMatcher } from "../sink/router.ts";
+import { checkRules } from "./check-rules.ts";
 import { Checkpointer } from "./checkpointer.ts";
 import type { JobObserver, JobRun, JobSummary } from "./job-run.ts";
 import { presentTypes } from "./present-types.ts";
@@ -53,6 +54,7 @@ export async function runJob(job: JobRun): Promise<JobSummary> {
       comparePoints: source.comparePoints.bind(source),
     };
     const committer = await PipelineCommitter.start(context, mayWrite);
+    checkRules(committer.tables.values(), rules);
     const held = settings === null ? undefined : committer.tables.get(settings.table);
     if (held !== undefined) letters?.numberFrom((await highestLetter(job.io, held.loaded)) + 1n);
     const resumeFrom = committer.resumePosition();
@@ -132,6 +134,7 @@ class Run {
   #validThrough: ReadonlyMap<string, number> = new Map();
   #lastCheckpointMs: number;
   #lastCommitMs: number;
+  #pulled = false;
   #rows = 0;
   #records = 0;
   #checkpoints = 0;
@@ -181,6 +184,7 @@ class Run {
         const next = await this.#nextOrTick(pending);
         if (next === null) continue;
         pending = null;
+        this.#pulled = true;
         if (next.done === true) {
           this.#letters?.checkShare();
           await this.#checkpoint(true);
@@ -223,10 +227,11 @@ class Run {
     if (end.afterMs !== null && runtime.clock.monotonicMs() - this.#startedMs >= end.afterMs) return "time";
     if (end.maxRows !== null && this.#rows >= end.maxRows) return "rows";
     const target = this.#target;
-    if (target !== null && hasReached(this.#reached, target, this.#source.comparePoints.bind(this.#source))) {
-      return "caught-up";
-    }
-    return null;
+    if (target === null || !hasReached(this.#reached, target, this.#source.comparePoints.bind(this.#source)))
+      return null;
+    // Beyond the end from the start: the source has lost what was read, as it says when it is read from.
+    if (!this.#pulled && !withinCut(this.#from, target, this.#source.comparePoints.bind(this.#source))) return null;
+    return "caught-up";
   }
 
   #checkpointDue(): boolean {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { FrazilError } from "../../../src/core/errors.ts";
 import type { Position } from "../../../src/core/position.ts";
 import type { JobRun, JobSummary } from "../../../src/pipeline/job-run.ts";
 import { runJob } from "../../../src/pipeline/run-job.ts";
@@ -39,6 +40,24 @@ describe("a job that runs until it has caught up", () => {
     const warehouse = memoryWarehouse("memory");
     expect(await job(warehouse, [])).toMatchObject({ reason: "caught-up", rows: 0, checkpoints: 0 });
     expect(await warehouse.catalog.listTables(["shop"])).toEqual([]);
+  });
+
+  it("has not caught up with a source that ends before the table's position, and hears why", async () => {
+    const warehouse = memoryWarehouse("memory");
+    const changes = ["+1:x:1", "+2:x:2", "-1"].map((text) => change("a", text));
+    await job(warehouse, changes);
+    const lost = new FrazilError("data", "LOST_OFFSETS", "the topic was made anew");
+    const again = job(warehouse, changes.slice(0, 1), {
+      runtime: virtualRuntime(6),
+      createSource: (router) => ({
+        ...scriptSource(new Map([["t/0", changes.slice(0, 1)]]), router, { uint32: () => 2 }),
+        // oxlint-disable-next-line require-yield
+        async *read() {
+          throw lost;
+        },
+      }),
+    });
+    await expect(again).rejects.toBe(lost);
   });
 
   it("reads nothing twice", async () => {

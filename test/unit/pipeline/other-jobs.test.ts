@@ -1,0 +1,121 @@
+import { describe, expect, it } from "vitest";
+import type { JobRun, JobSummary } from "../../../src/pipeline/job-run.ts";
+import { runJob } from "../../../src/pipeline/run-job.ts";
+import { change, memoryWarehouse, upsertRule, type Warehouse } from "../../support/checkpoints.ts";
+import { ForeignWriter } from "../../support/foreign-writer.ts";
+import { type ScriptedChange, scriptSource } from "../../support/script-source.ts";
+import { tableRows } from "../../support/table-rows.ts";
+import { virtualRuntime } from "../../support/virtual-runtime.ts";
+
+let seeds = 40;
+
+function job(
+  warehouse: Warehouse,
+  changes: readonly ScriptedChange[],
+  { seed = ++seeds, ...given }: Partial<JobRun> & { seed?: number } = {},
+): Promise<JobSummary> {
+  const runtime = virtualRuntime(seed);
+  return runJob({
+    pipeline: "test",
+    rules: [upsertRule("a")],
+    checkpoint: { intervalMs: 3_600_000, maxRows: 2, maxSizeBytes: 1 << 20, idleCommitMs: 3_600_000 },
+    memoryBytes: 1 << 26,
+    warehouseLocation: "mem://w",
+    catalog: warehouse.catalog,
+    io: warehouse.io,
+    runtime,
+    createSource: (router) => scriptSource(new Map([["t/0", changes]]), router, { uint32: () => 2 }),
+    end: { caughtUp: true, afterMs: null, maxRows: null },
+    stop: new AbortController().signal,
+    observer: { started() {}, progress() {}, committed() {}, notice() {} },
+    ...given,
+  });
+}
+
+const rowsOf = (warehouse: Warehouse, name = "a") =>
+  tableRows(warehouse.io, warehouse.catalog, { namespace: ["shop"], name });
+const story = (stream: string, ...texts: string[]) => texts.map((text) => change(stream, text));
+
+describe.each(["memory", "object-store"] as const)("on a catalog of kind %s", (kind) => {
+  it("two jobs that write one keyed table follow each other: a key is there once, with its last writer's row", async () => {
+    const warehouse = memoryWarehouse(kind);
+    const even = story("a", "+1:x:1", "+2:x:2", "+4:x:4", "~2:x:20", "-4", "+6:x:6");
+    const odd = story("a", "+3:y:3", "+5:y:5", "~3:y:30", "+7:y:7", "-7", "+9:y:9");
+    await Promise.all([job(warehouse, even, { pipeline: "even" }), job(warehouse, odd, { pipeline: "odd" })]);
+    expect(await rowsOf(warehouse)).toEqual(["1|x|1", "2|x|20", "3|y|30", "5|y|5", "6|x|6", "9|y|9"]);
+    await job(warehouse, [...odd, ...story("a", "~1:y:100")], { pipeline: "odd" });
+    await job(warehouse, [...even, ...story("a", "~9:x:900")], { pipeline: "even" });
+    expect(await rowsOf(warehouse)).toEqual(["1|y|100", "2|x|20", "3|y|30", "5|y|5", "6|x|6", "9|x|900"]);
+  });
+
+  it("a job of the same name with other tables takes the first one's place, which then cannot commit", async () => {
+    const warehouse = memoryWarehouse(kind);
+    const changes = story("a", "+1:x:1", "+2:x:2", "+3:x:3", "+4:x:4");
+    let commits = 0;
+    const first = job(warehouse, changes, {
+      createSource: (router) => {
+        const source = scriptSource(new Map([["t/0", changes]]), router, { uint32: () => 2 });
+        return {
+          ...source,
+          async *read(from, signal) {
+            for await (const batch of source.read(from, signal)) {
+              // The other one starts after this one's first checkpoint.
+              if (commits > 0) await job(warehouse, story("b", "+9:z:9"), { rules: [upsertRule("b")] });
+              yield batch;
+            }
+          },
+        };
+      },
+      observer: { started() {}, progress() {}, notice() {}, committed: () => void commits++ },
+    });
+    await expect(first).rejects.toMatchObject({ kind: "fenced", code: "FENCED" });
+    expect(await rowsOf(warehouse)).toEqual(["1|x|1", "2|x|2"]);
+    await job(warehouse, changes);
+    expect(await rowsOf(warehouse)).toEqual(["1|x|1", "2|x|2", "3|x|3", "4|x|4"]);
+  });
+
+  it.each([
+    ["append", { mode: "append", key: null }, "MODE_CHANGED", "mode: upsert"],
+    ["another key", { key: ["part"] }, "KEY_CHANGED", "key: [id]"],
+  ] as const)("a job file that now says %s is refused before it reads", async (_, rule, code, hint) => {
+    const warehouse = memoryWarehouse(kind);
+    const changes = story("a", "+1:x:1", "+2:x:2");
+    await job(warehouse, changes);
+    const rules = [upsertRule("a", rule)];
+    await expect(job(warehouse, [...changes, ...story("a", "+1:x:7")], { rules })).rejects.toMatchObject({
+      kind: "config",
+      code,
+      hint: expect.stringContaining(hint),
+    });
+    expect(await rowsOf(warehouse)).toEqual(["1|x|1", "2|x|2"]);
+    await job(warehouse, [...changes, ...story("a", "~1:x:7")]);
+    expect(await rowsOf(warehouse)).toEqual(["1|x|7", "2|x|2"]);
+  });
+
+  it("a clock that was set back does no harm: snapshots stay in order, also in time", async () => {
+    const warehouse = memoryWarehouse(kind);
+    const changes = story("a", "+1:x:1", "+2:x:2", "~1:x:3");
+    await job(warehouse, changes.slice(0, 2));
+    const runtime = virtualRuntime(++seeds);
+    const clock = { ...runtime.clock, nowMs: () => runtime.clock.nowMs() - 7 * 86_400_000 };
+    await job(warehouse, changes, { runtime: { ...runtime, clock } });
+    const loaded = await warehouse.catalog.loadTable({ namespace: ["shop"], name: "a" });
+    const times = loaded?.metadata.snapshots.map(({ timestampMs }) => timestampMs) ?? [];
+    expect(times.every((time, index) => index === 0 || time > (times[index - 1] as bigint))).toBe(true);
+    expect(await rowsOf(warehouse)).toEqual(["1|x|3", "2|x|2"]);
+  });
+
+  it("main rolled back by hand while the job is down stops the next start", async () => {
+    const warehouse = memoryWarehouse(kind);
+    const changes = story("a", "+1:x:1", "+2:x:2", "+3:x:3");
+    await job(warehouse, changes);
+    const foreign = new ForeignWriter(warehouse, "a");
+    const { snapshots } = (await foreign.load()).metadata;
+    await foreign.rollback(snapshots[0]?.snapshotId as bigint);
+    await expect(job(warehouse, changes)).rejects.toMatchObject({
+      kind: "data",
+      code: "TABLE_ROLLED_BACK",
+      hint: expect.stringContaining("roll main forward again"),
+    });
+  });
+});
