@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { addColumns, currentSchema } from "../../../table-format/index.ts";
 import type { JobRun, JobSummary } from "../../../src/pipeline/job-run.ts";
 import { runJob } from "../../../src/pipeline/run-job.ts";
 import { change, memoryWarehouse, upsertRule, type Warehouse } from "../../support/checkpoints.ts";
@@ -103,6 +104,47 @@ describe.each(["memory", "object-store"] as const)("on a catalog of kind %s", (k
     const times = loaded?.metadata.snapshots.map(({ timestampMs }) => timestampMs) ?? [];
     expect(times.every((time, index) => index === 0 || time > (times[index - 1] as bigint))).toBe(true);
     expect(await rowsOf(warehouse)).toEqual(["1|x|3", "2|x|2"]);
+  });
+
+  it("a column that somebody adds or drops: a running job asks to be started again, and then goes on", async () => {
+    const warehouse = memoryWarehouse(kind);
+    const changes = story("a", "+1:x:1", "+2:x:2", "+3:x:3", "~1:x:4");
+    const foreign = new ForeignWriter(warehouse, "a");
+    let commits = 0;
+    const running = job(warehouse, changes, {
+      createSource: (router) => {
+        const source = scriptSource(new Map([["t/0", changes]]), router, { uint32: () => 2 });
+        return {
+          ...source,
+          async *read(from, signal) {
+            for await (const batch of source.read(from, signal)) {
+              if (commits === 1) {
+                const { metadata } = await foreign.load();
+                const { schema, lastColumnId } = addColumns(currentSchema(metadata), metadata.lastColumnId, [
+                  { name: "note", type: { kind: "string" } },
+                ]);
+                const kept = { ...schema, fields: schema.fields.filter(({ name }) => name !== "value") };
+                await foreign.update([
+                  { action: "add-schema", schema: kept, lastColumnId },
+                  { action: "set-current-schema", schemaId: -1 },
+                ]);
+              }
+              yield batch;
+            }
+          },
+        };
+      },
+      observer: { started() {}, progress() {}, notice() {}, committed: () => void commits++ },
+    });
+    await expect(running).rejects.toMatchObject({
+      kind: "conflict",
+      code: "SCHEMA_MOVED",
+      hint: expect.stringContaining("start the job again"),
+    });
+    await job(warehouse, changes);
+    const fields = currentSchema((await foreign.load()).metadata).fields;
+    expect(fields.map(({ name }) => name)).toEqual(["id", "part", "note", "value"]);
+    expect((await rowsOf(warehouse)).length).toBe(3);
   });
 
   it("main rolled back by hand while the job is down stops the next start", async () => {
