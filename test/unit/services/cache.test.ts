@@ -48,7 +48,7 @@ it("takes a lock over from a process that was killed while it held it", async ()
   const sqlite = `new DatabaseSync(${JSON.stringify(path)})`;
   writeFileSync(
     holder,
-    `import { DatabaseSync } from "node:sqlite"; globalThis.lock = ${sqlite}; lock.exec("BEGIN EXCLUSIVE"); process.send("held");`,
+    `import { DatabaseSync } from "node:sqlite"; globalThis.lock = ${sqlite}; lock.exec("BEGIN EXCLUSIVE"); setInterval(() => {}, 1_000); process.send("held");`,
   );
   const child = fork(holder, { stdio: "ignore" });
   await new Promise((resolve) => void child.once("message", resolve));
