@@ -42,6 +42,14 @@ export interface Duckdb {
   close(): void;
 }
 
+/** A qualified name: parts that are quoted or hold no space, with dots between them. */
+const QUALIFIED = /^(?:"(?:[^"]|"")*"|[^\s".]+)(?:\.(?:"(?:[^"]|"")*"|[^\s".]+))*/;
+
+/** DuckDB prints what a query says of a table, its alias too: `shop.orders AS o(a, b)`. */
+function withoutAlias(reference: string): string {
+  return QUALIFIED.exec(reference)?.[0] ?? reference;
+}
+
 /** The schema that holds our own tables. */
 const OWN = "_frazil";
 
@@ -71,7 +79,7 @@ export async function openDuckdb(folder: string): Promise<Duckdb> {
     createPositions: (name, bitmaps) => createPositions(connection, name, bitmaps),
     tableNames(sql) {
       try {
-        return connection.getTableNames(sql, true);
+        return connection.getTableNames(sql, true).map(withoutAlias);
       } catch {
         return [];
       }

@@ -230,6 +230,12 @@ describe("a statement", () => {
     ["other letters' case", "SELECT max(id) AS n FROM A.ONE", '{"n":2}'],
     ["a bare name", "SELECT max(id) AS n FROM one", '{"n":2}'],
     ["a table without snapshots", "SELECT count(*) AS n FROM a.empty", '{"n":0}'],
+    // The parser tells the alias with the name, which once was looked for as a table.
+    [
+      "aliases",
+      'SELECT count(*) AS n FROM a.one o JOIN b."odd name" AS "x y" USING (id) JOIN a.one AS q(id) USING (id)',
+      '{"n":2}',
+    ],
     ["a pivot", "PIVOT a.one ON id USING count(*)", '{"1":1,"2":1}'],
     [
       "no table at all",
