@@ -62,6 +62,9 @@ const CHUNK_ROWS = 2048;
 export async function openDuckdb(folder: string): Promise<Duckdb> {
   const instance = await DuckDBInstance.create(":memory:", {
     temp_directory: folder,
+    // One thread: on a busy machine a streamed result of an anti join over many small files once lacked the rows of two whole files
+    // that lay side by side in the list, while the table and every repetition had them. A wrong answer costs more than a slow one.
+    threads: "1",
     // Extensions would be fetched over the network.
     autoinstall_known_extensions: "false",
     autoload_known_extensions: "false",
