@@ -49,7 +49,9 @@ export function plainValue(column: Column, row: number): unknown {
     }
     case "bytes": {
       const bytes = column.values.subarray(column.offsets[row], column.offsets[row + 1]);
-      return column.type.kind === "string" ? new TextDecoder("utf-8", { fatal: true }).decode(bytes) : hex(bytes);
+      return column.type.kind === "string"
+        ? new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes)
+        : hex(bytes);
     }
     case "fixed":
       return hex(column.values.subarray(row * column.width, (row + 1) * column.width));
