@@ -4,6 +4,7 @@ import type { CommitContext } from "./context.ts";
 import { exactEpoch, fenceTables, nextEpoch } from "./fence.ts";
 import { LedgerStore, type TaggedLedger } from "./ledger.ts";
 import { laterOf } from "./merge-position.ts";
+import { anchorKey } from "./names.ts";
 import { fencedError, readPipelineTag, type TrackedTable } from "./tracked-table.ts";
 
 export interface FoundPipeline {
@@ -178,10 +179,6 @@ export async function claimAnchor(
     throw fencedError(context.pipeline, epoch + 1n, "the ledger", current?.ledger.epoch ?? 0n);
   }
   return { ledger: named, epoch: epoch + 1n, claim: null };
-}
-
-function anchorKey(pipeline: string): string {
-  return `ingest.${pipeline}.anchor`;
 }
 
 /** Recorded with the opening of each table but the anchor, whose name has a record of its own. */

@@ -61,3 +61,8 @@ export function markerProperty(pipeline: string): string {
 export function ledgerLocation(warehouseLocation: string, pipeline: string): string {
   return `${warehouseLocation}/_ingest/${pipeline}/ledger.json`;
 }
+
+/** The claim that holds the name of a pipeline's anchor table, in catalogs that record claims. */
+export function anchorKey(pipeline: string): string {
+  return `ingest.${pipeline}.anchor`;
+}

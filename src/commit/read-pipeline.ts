@@ -1,7 +1,7 @@
 import type { Catalog, FileIO, LoadedTable, Snapshot } from "../../table-format/index.ts";
 import { identText, refSnapshot } from "../../table-format/index.ts";
 import { LedgerStore, type TaggedLedger } from "./ledger.ts";
-import { tagName } from "./names.ts";
+import { anchorKey, tagName } from "./names.ts";
 import { readStamp, type Stamp } from "./stamp.ts";
 
 /** Where a pipeline is looked for. */
@@ -35,9 +35,7 @@ export interface PipelineState {
 export async function readPipeline(place: PipelinePlace): Promise<PipelineState> {
   const { catalog, io, pipeline, warehouseLocation } = place;
   const ledger = catalog.claims ? null : await new LedgerStore(io, warehouseLocation, pipeline).read();
-  const anchor = catalog.claims
-    ? await catalog.readClaim(`ingest.${pipeline}.anchor`)
-    : (ledger?.ledger.anchor ?? null);
+  const anchor = catalog.claims ? await catalog.readClaim(anchorKey(pipeline)) : (ledger?.ledger.anchor ?? null);
   const tables: PipelineTable[] = [];
   for (const namespace of await catalog.listNamespaces()) {
     for (const ident of await catalog.listTables(namespace)) {
