@@ -54,6 +54,7 @@ export type * from "./metadata/updates.ts";
 export type * from "./parquet/data-file-writer.ts";
 export type { DataFileRef } from "./parquet/footer.ts";
 export { openDataFileWriter } from "./parquet/hyparquet-encoder.ts";
+export { explicitLineage, withLineage } from "./parquet/lineage.ts";
 export { readDataFile, readDataFileRows } from "./parquet/reader.ts";
 export { partitionPath, valueText } from "./partition/path.ts";
 export { type BoundField, bindSpec, parsePartitionBy, UNPARTITIONED } from "./partition/spec.ts";

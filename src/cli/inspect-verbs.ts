@@ -1,4 +1,5 @@
 import { type Command, Option } from "commander";
+import type { CompactOptions } from "./commands/compact.ts";
 import type { ReadOptions } from "./commands/read.ts";
 import type { RollbackOptions } from "./commands/rollback.ts";
 import type { TagOptions } from "./commands/tag.ts";
@@ -66,6 +67,19 @@ export function addInspectVerbs(program: Command): void {
     .action(
       verb(async (context, table: string | undefined, options: RollbackOptions) =>
         (await import("./commands/rollback.ts")).rollback(context, table, options),
+      ),
+    );
+
+  program
+    .command("compact")
+    .description("join small data files of a table and rewrite those with many deleted rows, while jobs go on writing")
+    .argument("<table>", "namespace.table")
+    .option("--target-size <bytes>", "size of the new files in bytes (default 256 MiB)", countOption)
+    .option("--min-files <n>", "join at least so many small files (default 8)", countOption)
+    .option("--yes", "do it; without it the plan is printed")
+    .action(
+      verb(async (context, table: string, options: CompactOptions) =>
+        (await import("./commands/compact.ts")).compact(context, table, options),
       ),
     );
 

@@ -22,24 +22,31 @@ export interface FileNameScope {
 }
 
 export function fileNames(scope: FileNameScope, random: Random): FileNames {
-  const stem = `${scope.pipeline}-${fileScope(scope.epoch, scope.checkpoint)}`;
+  return namesWithStem(`${scope.pipeline}-${fileScope(scope.epoch, scope.checkpoint)}`, scope.tableLocation, random);
+}
+
+/** Names of the files of one maintenance job, whose id is random: two processes never share one. */
+export function maintenanceNames(tableLocation: string, random: Random): FileNames {
+  return namesWithStem(`frazil-k${randomHex8(random)}${randomHex8(random)}`, tableLocation, random);
+}
+
+function namesWithStem(stem: string, tableLocation: string, random: Random): FileNames {
   let dataFiles = 0;
   let deleteFiles = 0;
   return {
     dataFile(partition) {
       const folder = partition === "" ? "data" : `data/${partition}`;
       const index = String(dataFiles++).padStart(4, "0");
-      return `${scope.tableLocation}/${folder}/${stem}-w00-${index}-${randomHex8(random)}.parquet`;
+      return `${tableLocation}/${folder}/${stem}-w00-${index}-${randomHex8(random)}.parquet`;
     },
-    deletionVectors: () => `${scope.tableLocation}/data/${stem}-dv-${randomHex8(random)}.puffin`,
+    deletionVectors: () => `${tableLocation}/data/${stem}-dv-${randomHex8(random)}.puffin`,
     positionDeletes() {
       const index = String(deleteFiles++).padStart(4, "0");
-      return `${scope.tableLocation}/data/${stem}-pd-${index}-${randomHex8(random)}.parquet`;
+      return `${tableLocation}/data/${stem}-pd-${index}-${randomHex8(random)}.parquet`;
     },
-    manifest: (attempt, index) =>
-      `${scope.tableLocation}/metadata/${stem}-a${attempt}-m${index}-${randomHex8(random)}.avro`,
+    manifest: (attempt, index) => `${tableLocation}/metadata/${stem}-a${attempt}-m${index}-${randomHex8(random)}.avro`,
     manifestList: (snapshotId, attempt) =>
-      `${scope.tableLocation}/metadata/snap-${snapshotId}-a${attempt}-${randomHex8(random)}.avro`,
+      `${tableLocation}/metadata/snap-${snapshotId}-a${attempt}-${randomHex8(random)}.avro`,
   };
 }
 

@@ -1,0 +1,47 @@
+import type { Column, ColumnBatch } from "../arrow/column.ts";
+import { isValid } from "../arrow/column.ts";
+import { assert } from "../errors.ts";
+import type { LiveFile } from "../manifest/data-file.ts";
+import type { NestedField, PrimitiveType, Schema } from "../schema/types.ts";
+
+const LONG: PrimitiveType = { kind: "long" };
+
+/** Reserved fields of row lineage (spec, "Reserved Field IDs"). */
+const LINEAGE_FIELDS: readonly NestedField[] = [
+  { id: 2147483540, name: "_row_id", required: false, type: LONG },
+  { id: 2147483539, name: "_last_updated_sequence_number", required: false, type: LONG },
+];
+
+/** The schema of files whose rows were moved: the table's fields, then `_row_id` and `_last_updated_sequence_number`. */
+export function withLineage(schema: Schema): Schema {
+  return { ...schema, fields: [...schema.fields, ...LINEAGE_FIELDS] };
+}
+
+/**
+ * Makes the lineage of a batch read under `withLineage` explicit: where the file has no value, a row inherits the file's first row id
+ * plus its position, and the file's data sequence number (spec, "Row Lineage").
+ * @param start position of the batch's first row in the file
+ */
+export function explicitLineage(batch: ColumnBatch, { file, sequenceNumber }: LiveFile, start: number): ColumnBatch {
+  const count = batch.columns.length;
+  const [rowId, updated] = batch.columns.slice(count - 2) as [Column, Column];
+  const first = file.firstRowId;
+  // Rows from before the table's upgrade to version 3 have no id to keep.
+  if (first === null) return batch;
+  return {
+    length: batch.length,
+    columns: [
+      ...batch.columns.slice(0, count - 2),
+      filled(rowId, (row) => first + BigInt(start + row)),
+      filled(updated, () => sequenceNumber),
+    ],
+  };
+}
+
+function filled(column: Column, inherited: (row: number) => bigint): Column {
+  assert(column.layout === "i64", "lineage columns are longs");
+  if (column.nullCount === 0) return column;
+  const values = column.values.slice();
+  for (let row = 0; row < column.length; row++) if (!isValid(column, row)) values[row] = inherited(row);
+  return { ...column, values, nullCount: 0, validity: null };
+}
