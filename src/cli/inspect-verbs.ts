@@ -4,7 +4,7 @@ import type { ReadOptions } from "./commands/read.ts";
 import type { RollbackOptions } from "./commands/rollback.ts";
 import type { TagOptions } from "./commands/tag.ts";
 import type { TapOptions } from "./commands/tap.ts";
-import { countOption, verb } from "./verb.ts";
+import { countOption, sizeOption, verb } from "./verb.ts";
 
 /** Verbs that look into a warehouse or a source. */
 export function addInspectVerbs(program: Command): void {
@@ -74,7 +74,7 @@ export function addInspectVerbs(program: Command): void {
     .command("compact")
     .description("join small data files of a table and rewrite those with many deleted rows, while jobs go on writing")
     .argument("<table>", "namespace.table")
-    .option("--target-size <bytes>", "size of the new files in bytes (default 256 MiB)", countOption)
+    .option("--target-size <size>", "size of the new files (default 256MiB)", sizeOption)
     .option("--min-files <n>", "join at least so many small files (default 8)", countOption)
     .option("--yes", "do it; without it the plan is printed")
     .action(

@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError } from "commander";
-import { durationMs } from "../config/units.ts";
+import { durationMs, sizeBytes } from "../config/units.ts";
 import type { CliContext } from "./context.ts";
 import { readGlobals } from "./globals.ts";
 
@@ -27,4 +27,11 @@ export function countOption(text: string): number {
   const count = Number(text);
   if (!Number.isSafeInteger(count) || count < 1) throw new InvalidArgumentError("Expected a positive whole number.");
   return count;
+}
+
+/** An option's value as bytes. */
+export function sizeOption(text: string): number {
+  const bytes = sizeBytes(text);
+  if (bytes === null) throw new InvalidArgumentError("Write 64MiB or 1GB.");
+  return bytes;
 }

@@ -96,6 +96,15 @@ export async function commitReplace(
   }
 }
 
+/** The pipeline that writes to a table, with its epoch; null when there is none, or several. */
+export function soleOwner(table: LoadedTable): { readonly pipeline: string; readonly epoch: bigint } | null {
+  const [first, ...others] = pipelineTags(table);
+  if (first === undefined || others.length > 0) return null;
+  const [, { snapshotId }] = first;
+  const snapshot = table.metadata.snapshots.find((each) => each.snapshotId === snapshotId);
+  return snapshot === undefined ? null : readStamp(snapshot);
+}
+
 function pipelineTags({ metadata }: LoadedTable) {
   return [...metadata.refs].filter(([name, ref]) => name.startsWith("ingest.") && ref.type === "tag");
 }

@@ -25,9 +25,19 @@ export function fileNames(scope: FileNameScope, random: Random): FileNames {
   return namesWithStem(`${scope.pipeline}-${fileScope(scope.epoch, scope.checkpoint)}`, scope.tableLocation, random);
 }
 
-/** Names of the files of one maintenance job, whose id is random: two processes never share one. */
-export function maintenanceNames(tableLocation: string, random: Random): FileNames {
-  return namesWithStem(`frazil-k${randomHex8(random)}${randomHex8(random)}`, tableLocation, random);
+/**
+ * Names of the files of one maintenance job, whose id is random: two processes never share one. Unreferenced ones are garbage once the
+ * pipeline's epoch is higher, as the job's commit asserts the epoch that it began under.
+ * @param owner the pipeline that writes to the table; null when there is none, or several
+ */
+export function maintenanceNames(
+  tableLocation: string,
+  owner: { readonly pipeline: string; readonly epoch: bigint } | null,
+  random: Random,
+): FileNames {
+  const job = `k${randomHex8(random)}${randomHex8(random)}`;
+  const stem = owner === null ? `frazil-${job}` : `${owner.pipeline}-e${epochText(owner.epoch)}-${job}`;
+  return namesWithStem(stem, tableLocation, random);
 }
 
 function namesWithStem(stem: string, tableLocation: string, random: Random): FileNames {
@@ -51,7 +61,11 @@ function namesWithStem(stem: string, tableLocation: string, random: Random): Fil
 }
 
 function fileScope(epoch: bigint, checkpoint: bigint): string {
-  return `e${String(epoch).padStart(10, "0")}-c${String(checkpoint).padStart(12, "0")}`;
+  return `e${epochText(epoch)}-c${String(checkpoint).padStart(12, "0")}`;
+}
+
+function epochText(epoch: bigint): string {
+  return String(epoch).padStart(10, "0");
 }
 
 /** The tag that holds the pipeline's position and fence in each of its tables. */

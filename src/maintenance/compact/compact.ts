@@ -6,7 +6,7 @@ import {
   writeDeletionVectors,
   writePositionDeletes,
 } from "../../../table-format/index.ts";
-import { commitReplace, type MaintenanceContext } from "../../commit/maintenance-commit.ts";
+import { commitReplace, soleOwner, type MaintenanceContext } from "../../commit/maintenance-commit.ts";
 import { maintenanceNames } from "../../commit/names.ts";
 import type { FileChanges } from "../../commit/snapshot-change.ts";
 import { FrazilError } from "../../core/errors.ts";
@@ -32,7 +32,7 @@ export async function* runCompaction(context: MaintenanceContext, plan: CompactP
   const { table } = plan;
   const { formatVersion, location } = table.metadata;
   for (const group of plan.groups) {
-    const names = maintenanceNames(location, runtime.random);
+    const names = maintenanceNames(location, soleOwner(table), runtime.random);
     const output = await rewriteGroup(context, table, names, group);
     const filesFor = async (base: LoadedTable): Promise<FileChanges | null> => {
       if (base.metadata.formatVersion !== formatVersion) {
