@@ -17,6 +17,7 @@ import { fileNames, markerProperty, tagName } from "./names.ts";
 import { growingPauses, isOutage } from "./pauses.ts";
 import { NO_FILES, refUpdates, snapshotChange, stampedSnapshot } from "./snapshot-change.ts";
 import { readStamp, type Stamp } from "./stamp.ts";
+import { tableMode } from "./table-mode.ts";
 import { fencedError, readPipelineTag, type TrackedTable } from "./tracked-table.ts";
 
 export interface NewTable {
@@ -65,7 +66,7 @@ export async function openTable(
     const change =
       existing === null
         ? await creation(context, wanted, own, snapshotId, uuid, attempt)
-        : await takeover(context, existing, own, snapshotId, tag?.snapshot.snapshotId ?? null, attempt);
+        : await takeover(context, existing, own, snapshotId, tag?.snapshot.snapshotId ?? null, attempt, wanted.properties);
     runtime.step("create.sent");
     const result = await catalog.commit([change], claim ?? undefined);
     runtime.step("create.answered");
@@ -97,7 +98,10 @@ export async function openTable(
   }
 }
 
-/** The commit that puts an existing table under this epoch: an empty snapshot that asserts the tag as read and moves it. */
+/**
+ * The commit that puts an existing table under this epoch: an empty snapshot that asserts the tag as read and moves it.
+ * @param properties for a table that no pipeline has written to yet.
+ */
 export async function takeover(
   context: CommitContext,
   existing: LoadedTable,
@@ -105,6 +109,7 @@ export async function takeover(
   snapshotId: bigint,
   tagSnapshotId: bigint | null,
   attempt: number,
+  properties: ReadonlyMap<string, string> = new Map(),
 ) {
   const scope = {
     tableLocation: existing.metadata.location,
@@ -123,7 +128,9 @@ export async function takeover(
     nowMs: context.runtime.clock.nowMs(),
   });
   if (tagSnapshotId !== null) return change;
-  const mark: TableUpdate = { action: "set-properties", updates: marker(stamp.pipeline) };
+  // A table from before there was this property keeps what its columns show.
+  const own = tableMode(existing.metadata) === null ? properties : [];
+  const mark: TableUpdate = { action: "set-properties", updates: new Map([...own, ...marker(stamp.pipeline)]) };
   return { ...change, updates: [mark, ...change.updates] };
 }
 

@@ -3,6 +3,7 @@ import type { TrackedTable } from "../commit/tracked-table.ts";
 import { FrazilError, must } from "../core/errors.ts";
 import type { TableRule } from "../core/table-rule.ts";
 import { targetMatcher } from "../sink/router.ts";
+import { checkMode } from "../sink/table-mode.ts";
 
 /**
  * Checks the job file against the tables that the job has written: a table made for one mode or key cannot go on under another.
@@ -11,21 +12,12 @@ import { targetMatcher } from "../sink/router.ts";
 export function checkRules(tables: Iterable<TrackedTable>, rules: readonly TableRule[]): void {
   for (const { name, loaded } of tables) {
     const rule = rules.find((candidate) => targetMatcher([candidate])(loaded.ident));
+    if (rule === undefined) continue;
+    checkMode(name, loaded.metadata, rule);
     const schema = currentSchema(loaded.metadata);
     const key = schema.identifierFieldIds.map((id) => must(fieldById(schema, id), "an identifier field exists").name);
-    if (rule === undefined || key.length === 0) continue;
-    if (rule.mode !== "upsert") throw modeChanged(name, key, rule);
-    if (rule.key !== null && !sameNames(rule.key, key)) throw keyChanged(name, key, rule.key);
+    if (key.length > 0 && rule.key !== null && !sameNames(rule.key, key)) throw keyChanged(name, key, rule.key);
   }
-}
-
-function modeChanged(table: string, key: readonly string[], { mode, to }: TableRule): FrazilError {
-  return new FrazilError(
-    "config",
-    "MODE_CHANGED",
-    `table ${table} holds one row a key [${key.join(", ")}], written with mode: upsert; the job now says mode: ${mode}`,
-    { hint: `set mode: upsert again, or load into a new table: change to: ${to} and the job's name:` },
-  );
 }
 
 function keyChanged(table: string, key: readonly string[], declared: readonly string[]): FrazilError {

@@ -11,6 +11,7 @@ import type { CommitContext } from "../commit/context.ts";
 import type { FileNames } from "../commit/names.ts";
 import type { CheckpointPart, PipelineCommitter } from "../commit/pipeline-committer.ts";
 import type { FileChanges } from "../commit/snapshot-change.ts";
+import { MODE_PROPERTY } from "../commit/table-mode.ts";
 import type { TrackedTable } from "../commit/tracked-table.ts";
 import { type ChangeBatch, Op } from "../core/change-batch.ts";
 import { FrazilError, must } from "../core/errors.ts";
@@ -25,6 +26,7 @@ import { KEY_WORDS, keyWords } from "./key-words.ts";
 import { memoryResolver } from "./memory-resolver.ts";
 import type { RoutedTable } from "./router.ts";
 import { type Selection, selectAll, selectLast } from "./selection.ts";
+import { checkMode } from "./table-mode.ts";
 import { changedColumns, firstSchema, schemaUpdates } from "./table-schema.ts";
 import { followHead, identifierNames, keyFields, type TableState } from "./table-state.ts";
 
@@ -114,9 +116,11 @@ export class TableWriter {
     const schema = firstSchema(columns, key);
     const spec = parsePartitionBy(rule.partitionBy, schema);
     this.#table = await this.#committer.open(
-      { ident, schema, spec, formatVersion: rule.formatVersion, properties: new Map() },
+      { ident, schema, spec, formatVersion: rule.formatVersion, properties: new Map([[MODE_PROPERTY, rule.mode]]) },
       reached,
     );
+    // Another job may have made it.
+    checkMode(this.#table.name, this.#table.loaded.metadata, rule);
     return this.#table;
   }
 

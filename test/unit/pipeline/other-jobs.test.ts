@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { addColumns, currentSchema } from "../../../table-format/index.ts";
+import { exitCodeOf, type FrazilError } from "../../../src/core/errors.ts";
 import type { JobRun, JobSummary } from "../../../src/pipeline/job-run.ts";
 import { runJob } from "../../../src/pipeline/run-job.ts";
 import { change, memoryWarehouse, upsertRule, type Warehouse } from "../../support/checkpoints.ts";
@@ -93,6 +94,51 @@ describe.each(["memory", "object-store"] as const)("on a catalog of kind %s", (k
     expect(await rowsOf(warehouse)).toEqual(["1|x|7", "2|x|2"]);
   });
 
+  // A changed mode was refused only for tables with identifier fields: an append table took upserts, which doubled the keys that it held.
+  const modes = ["upsert", "append", "history"] as const;
+  it.each(modes.flatMap((made) => modes.filter((now) => now !== made).map((now) => [made, now] as const)))(
+    "a table made with mode: %s is refused to a job that says mode: %s, also to another one, and as tables from before say it",
+    async (made, now) => {
+      const warehouse = memoryWarehouse(kind);
+      const ruleFor = (mode: (typeof modes)[number]) =>
+        upsertRule("a", { mode, key: mode === "upsert" ? ["id"] : null });
+      const first = story("a", "+1:x:1", "+2:x:2");
+      const more = [...first, ...story("a", "+3:x:3")];
+      await job(warehouse, first, { rules: [ruleFor(made)] });
+      const rows = await rowsOf(warehouse);
+      const foreign = new ForeignWriter(warehouse, "a");
+      expect((await foreign.load()).metadata.properties.get("frazil.mode")).toBe(made);
+      const refused = {
+        kind: "config",
+        code: "MODE_CHANGED",
+        message: expect.stringContaining(`written with mode: ${made}`),
+        hint: expect.stringContaining(`set mode: ${made} again`),
+      };
+      await expect(job(warehouse, more, { rules: [ruleFor(now)] })).rejects.toMatchObject(refused);
+      await expect(job(warehouse, more, { rules: [ruleFor(now)], pipeline: "other" })).rejects.toMatchObject(refused);
+      await foreign.update([{ action: "remove-properties", removals: ["frazil.mode"] }]);
+      await expect(job(warehouse, more, { rules: [ruleFor(now)] })).rejects.toMatchObject(refused);
+      expect(await rowsOf(warehouse)).toEqual(rows);
+      await job(warehouse, more, { rules: [ruleFor(made)] });
+      expect((await rowsOf(warehouse)).length).toBe(3);
+    },
+  );
+
+  it("a table that another engine made takes the mode of the first job that writes to it", async () => {
+    const warehouse = memoryWarehouse(kind);
+    await job(warehouse, story("a", "+1:x:1"), { rules: [upsertRule("a", { mode: "append", key: null })] });
+    const foreign = new ForeignWriter(warehouse, "a");
+    await foreign.update([
+      { action: "remove-properties", removals: ["frazil.mode", "ingest.test"] },
+      { action: "remove-snapshot-ref", name: "ingest.test" },
+    ]);
+    await job(warehouse, story("a", "~1:x:7", "+2:x:2"), { pipeline: "other" });
+    expect((await foreign.load()).metadata.properties.get("frazil.mode")).toBe("upsert");
+    expect(await rowsOf(warehouse)).toEqual(["1|x|7", "2|x|2"]);
+    await job(warehouse, story("a", "~1:x:7", "+2:x:2", "-1"), { pipeline: "other" });
+    expect(await rowsOf(warehouse)).toEqual(["2|x|2"]);
+  });
+
   it("a clock that was set back does no harm: snapshots stay in order, also in time", async () => {
     const warehouse = memoryWarehouse(kind);
     const changes = story("a", "+1:x:1", "+2:x:2", "~1:x:3");
@@ -136,15 +182,14 @@ describe.each(["memory", "object-store"] as const)("on a catalog of kind %s", (k
       },
       observer: { started() {}, progress() {}, notice() {}, committed: () => void commits++ },
     });
-    await expect(running).rejects.toMatchObject({
-      kind: "conflict",
-      code: "SCHEMA_MOVED",
-      hint: expect.stringContaining("start the job again"),
-    });
+    const error: unknown = await running.catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ code: "SCHEMA_MOVED", hint: expect.stringContaining("start the job again") });
+    expect(exitCodeOf(error as FrazilError)).toBe(75);
     await job(warehouse, changes);
     const fields = currentSchema((await foreign.load()).metadata).fields;
     expect(fields.map(({ name }) => name)).toEqual(["id", "part", "note", "value"]);
-    expect((await rowsOf(warehouse)).length).toBe(3);
+    // What was written before the column went away went with it: the new one has another field id.
+    expect(await rowsOf(warehouse)).toEqual(["1|x|null|4", "2|x|null|null", "3|x|null|3"]);
   });
 
   it("main rolled back by hand while the job is down stops the next start", async () => {
