@@ -185,7 +185,7 @@ const route = z
       .enum(["upsert", "append", "history"])
       .meta({ example: "upsert" })
       .describe(
-        "`upsert`: the current row of each key. `append`: inserts only; an update, delete or truncate ends the job with exit 65. `history`: one row a change, with `_op` (insert, update, delete, truncate; before an update an update_before with the row as it was, where Debezium sends it), `_ts` (when the source made it, else the message's time), `_split` and `_position` (the split's point after it); deletes have their key columns alone, and what an update does not send is null.",
+        "`upsert`: the current row of each key. `append`: inserts only; an update, delete or truncate ends the job with exit 65. `history`: one row a change, with `_op` (insert, update_before, update_after, delete, truncate), `_ts` (when the source made it, else the message's time), `_split` and `_position` (the split's point after it); update_before and the columns of a delete other than its key are there where the source sends the old row, and what an update does not send is null.",
       ),
     key: z
       .array(text())
@@ -289,6 +289,23 @@ export type SourceSchema = z.ZodType<SourceSettings>;
 
 /** The job over some source types. */
 export type JobOver<S extends SourceSchema> = Job<z.output<S>>;
+
+/** A job as it is written: the keys of the job file, before defaults. `S`: what `source:` may be. */
+export interface JobInput<S> {
+  /** The pipeline's identity: 1 to 40 of a-z, 0-9 and -. */
+  readonly name: string;
+  readonly source: S;
+  readonly warehouse: WarehouseInput;
+  readonly tables: z.input<typeof route>[];
+  /** Whichever of `interval` (10s), `max_rows` (500,000) and `max_size` (256MiB) comes first closes a checkpoint. */
+  readonly checkpoint?: z.input<typeof checkpoint> | undefined;
+  readonly dead_letter?: z.input<typeof deadLetter> | undefined;
+  /** Byte budget of the process for rows and keys: `512MiB`. */
+  readonly memory?: string | undefined;
+}
+
+/** A `warehouse:` block as it is written. */
+export type WarehouseInput = z.input<typeof warehouseSchema>;
 
 /** The schema of a job file over the given source types. */
 export function jobSchema<S extends SourceSchema>(sources: readonly S[]): z.ZodType<JobOver<S>> {

@@ -17,7 +17,7 @@ export const HISTORY_COLUMNS: readonly ChangeColumn[] = [
 const OP_NAMES = new Map<number, string>([
   [Op.insert, "insert"],
   [Op.updateBefore, "update_before"],
-  [Op.update, "update"],
+  [Op.update, "update_after"],
   [Op.delete, "delete"],
   [Op.truncate, "truncate"],
 ]);

@@ -8,6 +8,7 @@ import type { Range } from "../json-bytes/range.ts";
 import { skipSpace, skipValue } from "../json-bytes/skip.ts";
 import { stringAt } from "../json-bytes/strings.ts";
 import { rangesEqual } from "../json-bytes/text.ts";
+import { wholeAt } from "../json-bytes/whole-number.ts";
 import { MessageFault } from "../json-columns/data-errors.ts";
 import { handOver } from "../json-columns/hand-over.ts";
 import { KeyRows } from "../json-columns/key-rows.ts";
@@ -128,13 +129,16 @@ export class CanalJsonDecoder implements Decoder {
     const named = this.keyNames.at(bytes, envelope.pkNames);
     table.useKey(table.binding.key === null ? named : null);
     const key = table.binding.key ?? named;
+    const history = table.binding.mode === "history";
+    if (history) table.sourceTimeUs = this.eventTimeUs();
     row.start = firstElement(bytes, data);
     if (row.start < 0) this.skipped.rowless++;
     oldRow.start = op === Op.update && old.start >= 0 ? firstElement(bytes, old) : -1;
     while (row.start >= 0) {
       if (bytes[row.start] !== OPEN_BRACE) throw new JsonFault(row.start, "a row");
       if (oldRow.start >= 0) oldRow.end = skipValue(bytes, oldRow.start, old.end);
-      if (op === Op.delete) this.delete(table, key, data.end);
+      if (history) this.keep(table, key, op, data.end);
+      else if (op === Op.delete) this.delete(table, key, data.end);
       else this.write(table, key, op, data.end);
       row.start = nextElement(bytes, row.end, data.end);
       if (oldRow.start >= 0) oldRow.start = nextElement(bytes, oldRow.end, old.end);
@@ -155,6 +159,27 @@ export class CanalJsonDecoder implements Decoder {
     row.end = table.read(bytes, row.start, end, true);
     if (table.binding.mode !== "append" && key !== null) table.requireKey(key);
     this.commit(table, moved ? Op.insert : op);
+  }
+
+  /** For a history table: the row as it was before an update, where the message tells, and the row as it is or was last. */
+  private keep(table: CanalRows, key: readonly string[] | null, op: number, end: number): void {
+    const { row, oldRow } = this;
+    const { bytes } = this.slab;
+    if (oldRow.start >= 0 && namesColumns(bytes, oldRow)) {
+      row.end = skipValue(bytes, row.start, end);
+      table.readOver(bytes, oldRow, row, true);
+      this.commit(table, Op.updateBefore);
+    }
+    row.end = table.read(bytes, row.start, end, true);
+    if (key !== null) table.requireKey(key);
+    this.commit(table, op);
+  }
+
+  /** When the source made the message's changes; NaN where it does not tell. */
+  private eventTimeUs(): number {
+    const { start, end } = this.envelope.es;
+    const millis = start < 0 ? 0 : wholeAt(this.slab.bytes, start, end);
+    return millis > 0 && Number.isSafeInteger(millis * 1_000) ? millis * 1_000 : NaN;
   }
 
   /** Whether `old` has another value for a key column than the row: it also names columns that stayed as they were. */
@@ -191,6 +216,7 @@ export class CanalJsonDecoder implements Decoder {
       return;
     }
     table.startRow(true);
+    if (table.keepsTimes) table.sourceTimeUs = this.eventTimeUs();
     this.commit(table, Op.truncate);
   }
 
@@ -210,6 +236,11 @@ function firstElement(bytes: Uint8Array, array: Range): number {
 function nextElement(bytes: Uint8Array, pos: number, end: number): number {
   const at = skipSpace(bytes, pos, end);
   return bytes[at] === COMMA ? skipSpace(bytes, at + 1, end) : -1;
+}
+
+/** Whether `old` is an object with members: where the server logs too little (`binlog_row_image`), Canal writes an empty one. */
+function namesColumns(bytes: Uint8Array, { start, end }: Range): boolean {
+  return bytes[start] === OPEN_BRACE && bytes[skipSpace(bytes, start + 1, end)] === QUOTE;
 }
 
 function notCanal(): MessageFault {

@@ -30,6 +30,8 @@ export class CanalMessage {
   readonly table = nowhere();
   readonly type = nowhere();
   readonly isDdl = nowhere();
+  /** When the source made the changes, in milliseconds. */
+  readonly es = nowhere();
   /** What TiCDC adds. */
   readonly tidb = nowhere();
   private readonly ranges: readonly Range[];
@@ -38,8 +40,8 @@ export class CanalMessage {
   private first: Member | null = null;
 
   constructor() {
-    const { data, old, mysqlType, pkNames, database, table, type, isDdl, tidb } = this;
-    const named = { data, old, mysqlType, pkNames, database, table, type, isDdl, _tidb: tidb };
+    const { data, old, mysqlType, pkNames, database, table, type, isDdl, es, tidb } = this;
+    const named = { data, old, mysqlType, pkNames, database, table, type, isDdl, es, _tidb: tidb };
     this.ranges = Object.values(named);
     for (const [name, range] of Object.entries(named)) this.known.set(name, { text: keyText(name), range, next: null });
   }

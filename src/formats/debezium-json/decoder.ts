@@ -9,6 +9,7 @@ import { skipValue } from "../json-bytes/skip.ts";
 import { rangesEqual } from "../json-bytes/text.ts";
 import { dataError, MessageFault } from "../json-columns/data-errors.ts";
 import { type AfterTaker, Envelope } from "./envelope.ts";
+import { fillsRequired, tellsMoreThanKey } from "./before-image.ts";
 import { KeyedDeletes } from "./keyed-deletes.ts";
 import { MessageKey } from "./message-key.ts";
 import { noneSkipped, type SkippedCounts, type SkippedKind, skippedKind } from "./skipped.ts";
@@ -198,11 +199,11 @@ export class DebeziumJsonDecoder implements Decoder, AfterTaker {
   private update(table: SchemaRows): void {
     const { before, after, schema } = this.envelope;
     const { bytes } = this.slab;
-    if (keepsBefore(table) && before.start >= 0 && after.start >= 0) {
+    const key = this.keyOf(table.binding);
+    if (keepsBefore(table) && before.start >= 0 && after.start >= 0 && tellsMoreThanKey(bytes, before, key)) {
       this.bothImages(table);
       return;
     }
-    const key = this.keyOf(table.binding);
     const changed =
       !this.rowTaken && before.start >= 0 && after.start >= 0 && key !== null && !this.sameKey(key, before, after);
     if (!changed) {
@@ -273,6 +274,10 @@ export class DebeziumJsonDecoder implements Decoder, AfterTaker {
     this.echoes.noteDelete(this.message);
     table.useSchema(schema);
     table.useKey(this.messageKeyFor(table));
+    if (keepsBefore(table) && this.wholeBefore(table, key)) {
+      this.commit(table, Op.delete);
+      return;
+    }
     const found = (before.start >= 0 && this.deletes.fromImage(table, key, bytes, before)) || this.deleteByKey(table);
     if (!found) {
       // Append tables refuse deletes whatever they hold.
@@ -280,6 +285,16 @@ export class DebeziumJsonDecoder implements Decoder, AfterTaker {
       table.startRow(false);
     }
     this.commit(table, Op.delete);
+  }
+
+  /** Reads the row as it was, where the message has more of it than its key. */
+  private wholeBefore(table: SchemaRows, key: readonly string[] | null): boolean {
+    const { before, source } = this.envelope;
+    const { bytes } = this.slab;
+    if (before.start < 0 || !tellsMoreThanKey(bytes, before, key, fillsRequired(bytes, source))) return false;
+    if (key !== null && !this.deletes.locate(key, bytes, before)) return false;
+    this.readRow(table, bytes, before.start, before.end, false);
+    return true;
   }
 
   private deleteByKey(table: SchemaRows): boolean {
@@ -299,6 +314,11 @@ export class DebeziumJsonDecoder implements Decoder, AfterTaker {
     const table = this.streamTable ?? this.routeById(keySchemaTable(key.schema));
     if (table === null) {
       this.skip(this.echoes.isEcho(slab, message) ? "tombstone" : "unrouted");
+      return;
+    }
+    // A row of history for each change: the delete before it has made this one's.
+    if (keepsBefore(table) && this.echoes.isEcho(slab, message)) {
+      this.skip("tombstone");
       return;
     }
     this.table = table;

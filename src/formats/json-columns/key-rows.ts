@@ -42,7 +42,7 @@ export class KeyRows {
   }
 
   /** Finds the key columns' values in an object, those that it lacks in `rest`; false when one is missing or null. */
-  protected locate(key: readonly string[], bytes: Uint8Array, object: Range, rest: Range | null = null): boolean {
+  locate(key: readonly string[], bytes: Uint8Array, object: Range, rest: Range | null = null): boolean {
     const texts = this.textsOf(key);
     for (let k = 0; k < texts.length; k++) {
       const text = texts[k] as Uint8Array;

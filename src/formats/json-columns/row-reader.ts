@@ -1,6 +1,7 @@
 import { CLOSE_BRACE, COMMA, LETTER_n, OPEN_BRACE, OPEN_BRACKET, QUOTE, SPACE } from "../json-bytes/ascii.ts";
 import { JsonFault, ValueFault } from "../json-bytes/fault.ts";
-import { skipColon, skipLiteral, skipSpace, skipString } from "../json-bytes/skip.ts";
+import { nextMember } from "../json-bytes/members.ts";
+import { skipColon, skipLiteral, skipSpace, skipString, skipValue } from "../json-bytes/skip.ts";
 import { stringAt } from "../json-bytes/strings.ts";
 import { startsWith } from "../json-bytes/text.ts";
 import type { ColumnSlot } from "./column-slot.ts";
@@ -20,6 +21,8 @@ export interface RowState {
   placeholders: number;
   /** Whether placeholders are values: an insert may hold any text. */
   literal: boolean;
+  /** Whether columns that the row has a value for keep it: the object read is what lies under another. */
+  keeps: boolean;
   /** The column being read, for messages. */
   slot: ColumnSlot | null;
 }
@@ -55,7 +58,15 @@ export function readRow(layout: Layout, row: RowState, bytes: Uint8Array, pos: n
       pos = value;
     }
     row.slot = slot;
-    if (slot.row === serial) throw new JsonFault(pos, `each key once, found ${JSON.stringify(slot.name)} again`);
+    if (slot.row === serial) {
+      if (!row.keeps) throw new JsonFault(pos, `each key once, found ${JSON.stringify(slot.name)} again`);
+      row.slot = null;
+      pos = nextMember(bytes, skipValue(bytes, skipSpace(bytes, pos, end), end), end);
+      if (pos < 0) return ~pos;
+      previous = slot;
+      slot = slot.next;
+      continue;
+    }
     slot.row = serial;
 
     let first = bytes[pos] as number;

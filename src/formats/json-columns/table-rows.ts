@@ -2,6 +2,7 @@ import type { Column } from "../../../table-format/index.ts";
 import { type ChangeBatch, NO_TIME, offsetPoints } from "../../core/change-batch.ts";
 import type { MessageSlab } from "../../core/format.ts";
 import type { DecodeNotices, TableBinding } from "../../core/table-binding.ts";
+import type { Range } from "../json-bytes/range.ts";
 import type { ColumnSlot } from "./column-slot.ts";
 import { MessageFault } from "./data-errors.ts";
 import { Layout } from "./layout.ts";
@@ -38,7 +39,15 @@ export class TableRows {
   private ops = new Uint8Array(0);
   /** The offset after each row, as words of 32 bits. */
   private next = new Int32Array(0);
-  private readonly row: RowState = { serial: 0, index: 0, named: 0, placeholders: 0, literal: false, slot: null };
+  private readonly row: RowState = {
+    serial: 0,
+    index: 0,
+    named: 0,
+    placeholders: 0,
+    literal: false,
+    keeps: false,
+    slot: null,
+  };
   /** Batches that ended since the last `take`. */
   private ended: ChangeBatch[] = [];
   private split = "";
@@ -89,6 +98,21 @@ export class TableRows {
     return next;
   }
 
+  /** Reads a row of which the object at `under` holds all columns that the one at `over` lacks. */
+  readOver(bytes: Uint8Array, over: Range, under: Range, literal: boolean): void {
+    const { row } = this;
+    for (;;) {
+      this.startRow(literal);
+      let unknown = over;
+      if (readRow(this.layout, row, bytes, over.start, over.end) !== UNKNOWN_COLUMN) {
+        row.keeps = true;
+        if (readRow(this.layout, row, bytes, under.start, under.end) !== UNKNOWN_COLUMN) return;
+        unknown = under;
+      }
+      this.learn(bytes, unknown.start, unknown.end, null);
+    }
+  }
+
   /** Ends the batch without the row being read, and learns what the object at `pos` shows of columns that are not known. */
   learn(bytes: Uint8Array, pos: number, end: number, only: readonly string[] | null): void {
     this.end();
@@ -131,6 +155,7 @@ export class TableRows {
     row.named = 0;
     row.placeholders = 0;
     row.literal = literal;
+    row.keeps = false;
   }
 
   /** Notes that a value was appended for a column by the caller. */

@@ -4,7 +4,7 @@ import type { Format } from "../../../src/core/format.ts";
 import { canalJson } from "../../../src/formats/canal-json/format.ts";
 import { debeziumJson } from "../../../src/formats/debezium-json/format.ts";
 import { json } from "../../../src/formats/json/format.ts";
-import { rowsOf } from "../../support/batch-rows.ts";
+import { ABSENT, rowsOf } from "../../support/batch-rows.ts";
 import { bindingOf, decoderOf } from "../../support/decoding.ts";
 import type { TestMessage } from "../../support/slab.ts";
 
@@ -44,6 +44,22 @@ describe("updates for a history table", () => {
     ]);
   });
 
+  it("have no row of nulls before them where the source logs the old key alone", () => {
+    const keyOnly = { id: 1, name: null };
+    const messages: TestMessage[] = [
+      { key: { id: 1 }, value: { before: { id: 1 }, after: now, op: "u" } },
+      { key: { id: 1 }, value: { before: keyOnly, after: now, op: "u" } },
+      { key: { id: 2 }, value: { before: keyOnly, after: { id: 2, name: "moved" }, op: "u" } },
+    ];
+    const rows = rowsOf(decoderOf(debeziumJson, HISTORY).decode(messages));
+    expect(rows.map(({ op, values }) => [op, values["id"], values["name"]])).toEqual([
+      ["update", 1n, "new"],
+      ["update", 1n, "new"],
+      ["delete", 1n, ABSENT],
+      ["insert", 2n, "moved"],
+    ]);
+  });
+
   it("leave none of the two behind when one cannot be read", () => {
     const messages: TestMessage[] = [
       { key: { id: 1 }, value: { before: null, after: was, op: "c" } },
@@ -55,6 +71,153 @@ describe("updates for a history table", () => {
       ["insert", "old"],
       ["update", "new"],
     ]);
+  });
+});
+
+describe("deletes for a history table", () => {
+  const rows = (messages: readonly TestMessage[]) =>
+    rowsOf(decoderOf(debeziumJson, HISTORY).decode(messages)).map(({ op, values }) => [
+      op,
+      values["id"],
+      values["name"],
+    ]);
+  const deleted = (before: object | null, source: object = { connector: "mysql" }): TestMessage => ({
+    key: { id: 1 },
+    value: { before, after: null, source, op: "d" },
+  });
+
+  it("have the row as it was, where the source sends it, and once", () => {
+    const messages: TestMessage[] = [
+      deleted({ id: 1, name: "old" }),
+      { key: { id: 1 }, value: null },
+      deleted({ id: 1, name: "" }),
+      deleted(null),
+    ];
+    expect(rows(messages)).toEqual([
+      ["delete", 1n, "old"],
+      ["delete", 1n, ""],
+      ["delete", 1n, ABSENT],
+    ]);
+  });
+
+  it("have their key alone where the source logs no more of the row", () => {
+    const postgres = { connector: "postgresql" };
+    const insert: TestMessage = { key: { id: 2 }, value: { before: null, after: { id: 2, name: "a" }, op: "c" } };
+    const gone = [deleted({ id: 1 }), deleted({ id: 1, name: null }), deleted({ id: 1, name: "" }, postgres)];
+    expect(rows([insert, ...gone, deleted({ id: 1, name: "x" }, postgres)]).slice(1)).toEqual([
+      ["delete", 1n, ABSENT],
+      ["delete", 1n, ABSENT],
+      ["delete", 1n, ABSENT],
+      ["delete", 1n, "x"],
+    ]);
+  });
+
+  it("come of a tombstone whose delete is gone", () => {
+    const insert: TestMessage = { key: { id: 2 }, value: { before: null, after: { id: 2, name: "a" }, op: "c" } };
+    expect(rows([insert, { key: { id: 1 }, value: null }])).toEqual([
+      ["insert", 2n, "a"],
+      ["delete", 1n, ABSENT],
+    ]);
+  });
+});
+
+describe("Canal's rows for a history table", () => {
+  const message = (type: string, data: object[], old: (object | null)[] | null, more: object = {}): TestMessage => ({
+    value: {
+      data,
+      database: "shop",
+      es: 1_700,
+      isDdl: false,
+      old,
+      pkNames: ["id"],
+      table: "t",
+      ts: 9_000,
+      type,
+      ...more,
+    },
+    timestampMs: 5_000,
+  });
+  const binding = (columns: Record<string, string>) => bindingOf({ mode: "history", columns });
+  const DECLARED = binding({ id: "long", name: "string", total: "long" });
+  const rows = (messages: readonly TestMessage[], of = DECLARED, takesRejects = false) =>
+    rowsOf(decoderOf(canalJson, of, takesRejects).decode(messages)).map(({ op, after, values }) => [
+      op,
+      after,
+      values["id"],
+      values["name"],
+      values["total"],
+    ]);
+
+  it("are those before an update with what it changed put back, also its key, and those after it", () => {
+    const now = { id: "1", name: "new", total: "7" };
+    const messages = [
+      message("INSERT", [now], null),
+      message("UPDATE", [now, { id: "3", name: "c", total: "8" }], [{ name: "old" }, { id: "2", total: null }]),
+      message("DELETE", [now], null),
+    ];
+    expect(rows(messages)).toEqual([
+      ["insert", "1", 1n, "new", 7n],
+      ["updateBefore", "2", 1n, "old", 7n],
+      ["update", "2", 1n, "new", 7n],
+      ["updateBefore", "2", 2n, "c", null],
+      ["update", "2", 3n, "c", 8n],
+      ["delete", "3", 1n, "new", 7n],
+    ]);
+  });
+
+  it("are those after an update alone where it does not say what it changed", () => {
+    const now = { id: "1", name: "new", total: "7" };
+    const update = (old: (object | null)[] | null) => message("UPDATE", [now], old);
+    expect(rows([update(null), update([{}]), update([null]), update([])]).map(([op]) => op)).toEqual([
+      "update",
+      "update",
+      "update",
+      "update",
+    ]);
+  });
+
+  it("find columns that only one of the two images shows a type of", () => {
+    const messages = [
+      message("UPDATE", [{ id: "1", name: null, total: "7" }], [{ name: "old" }]),
+      message("UPDATE", [{ id: "1", name: "new", late: "x" }], [{ name: null }]),
+    ];
+    const decoded = rowsOf(decoderOf(canalJson, binding({ id: "long" })).decode(messages));
+    expect(decoded.map(({ op, values }) => [op, values["name"], values["total"], values["late"]])).toEqual([
+      ["updateBefore", "old", "7", undefined],
+      ["update", null, "7", undefined],
+      ["updateBefore", null, ABSENT, "x"],
+      ["update", "new", ABSENT, "x"],
+    ]);
+  });
+
+  it("leave none of a message behind when one cannot be read", () => {
+    const row = (name: string) => ({ id: "1", name, total: "7" });
+    const messages = [
+      message("INSERT", [row("a")], null),
+      message("UPDATE", [row("b"), { ...row("c"), total: "x" }], [{ name: "a" }, { name: "b" }]),
+      message("UPDATE", [row("d")], [{ total: "x" }]),
+      message("UPDATE", [row("e")], [{ name: "a" }]),
+    ];
+    expect(rows(messages, DECLARED, true)).toEqual([
+      ["insert", "1", 1n, "a", 7n],
+      ["updateBefore", "4", 1n, "a", 7n],
+      ["update", "4", 1n, "e", 7n],
+    ]);
+  });
+
+  it("have the time of the event, else that of the message", () => {
+    const row = { id: "1", name: "a" };
+    const messages = [
+      message("INSERT", [row], null),
+      message("UPDATE", [row], [{ name: "b" }], { es: 1_800 }),
+      message("DELETE", [row], null, { es: 0 }),
+      message("TRUNCATE", [], null, { es: 1_900, isDdl: true }),
+      message("INSERT", [row], null, { es: undefined }),
+    ];
+    const batches = decoderOf(canalJson, DECLARED).decode(messages);
+    expect(batches.flatMap(({ timesUs }) => [...(timesUs ?? [])])).toEqual(
+      [1_700, 1_800, 1_800, 5_000, 1_900, 5_000].map((ms) => BigInt(ms) * 1_000n),
+    );
   });
 });
 
@@ -70,10 +233,15 @@ describe("times of changes for a history table", () => {
       },
       { key: { id: 1 }, value: { before: row, after: null, source: { ts_ms: 1_900 }, op: "d" }, timestampMs: 7_000 },
     ];
+    messages.push({
+      key: { id: 1 },
+      value: `{"before":null,"after":{"id":1,"name":"b"},"source":{"ts_ms":1,"ts_ns":1700000000123456789},"op":"c"}`,
+    });
     expect(changesOf(debeziumJson, messages)).toEqual([
       ["insert", 1_700_000n],
       ["update", 1_800_007n],
       ["delete", 1_900_000n],
+      ["insert", 1_700_000_000_123_456n],
     ]);
   });
 

@@ -44,7 +44,7 @@ describe("a table with mode: history", () => {
     expect(await rows()).toEqual([
       "1|null|null|delete|null|t/0|3",
       "1|x|1|insert|null|t/0|1",
-      "1|x|2|update|null|t/0|2",
+      "1|x|2|update_after|null|t/0|2",
       "1|y|3|insert|null|t/0|5",
       "null|null|null|truncate|null|t/0|4",
     ]);
@@ -69,7 +69,7 @@ describe("a table with mode: history", () => {
   it("has the changes' times", async () => {
     const { process, rows } = await fresh();
     await process.checkpointOf([timed(process, ["id"], [1_700_000_000_000_007n, NO_TIME])], 2);
-    expect(await rows()).toEqual(["0|update|1700000000000007|t/0|1", "1|update|null|t/0|2"]);
+    expect(await rows()).toEqual(["0|update_after|1700000000000007|t/0|1", "1|update_after|null|t/0|2"]);
   });
 
   it("skips what it has when the source is read again", async () => {
