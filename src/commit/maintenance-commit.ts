@@ -78,6 +78,7 @@ export async function commitReplace(
           { type: "assert-table-uuid", uuid: metadata.tableUuid },
           { type: "assert-ref-snapshot-id", ref: "main", snapshotId: metadata.currentSnapshotId },
           ...tagAssertions(base),
+          { type: "assert-current-schema-id", currentSchemaId: metadata.currentSchemaId },
         ],
         updates: [
           { action: "add-snapshot", snapshot },
