@@ -1,6 +1,7 @@
 import type { TableIdent } from "../table-format/index.ts";
 import type { DeadLetterSettings } from "./core/dead-letter.ts";
 import { FrazilError } from "./core/errors.ts";
+import type { Figures } from "./core/figures.ts";
 import type { Runtime } from "./core/runtime.ts";
 import type { JobEnd, JobObserver, JobRun, JobSummary } from "./pipeline/job-run.ts";
 import { planReplay, replayedUpTo, type ReplayPlan } from "./pipeline/plan-replay.ts";
@@ -15,6 +16,8 @@ export interface RunControl {
   /** Aborting it finishes the checkpoint in progress and then ends the run. */
   readonly stop: AbortSignal;
   readonly observer: JobObserver;
+  /** Counts what the job does, for somebody who reads it meanwhile; by default the job counts for its summary alone. */
+  readonly figures?: Figures | undefined;
 }
 
 /**
@@ -89,7 +92,7 @@ async function runIn(
   { io, catalog, location }: Warehouse,
   job: AnyJob,
   runtime: Runtime,
-  given: Pick<JobRun, "deadLetter" | "createSource" | "end" | "stop" | "observer">,
+  given: Pick<JobRun, "deadLetter" | "createSource" | "end" | "stop" | "observer" | "figures">,
 ): Promise<JobSummary> {
   if (job.warehouse.catalog.type === "object-store") await probeConditionalWrites(io, location, runtime.random);
   return await runJob({

@@ -41,14 +41,17 @@ export async function commitGroup(context: CommitContext, parts: readonly TableC
     const landed = parts.filter((part, index) => holds(must(bases[index], "one base a part"), part.snapshotId));
     if (landed.length > 0) {
       settleLanded(context, parts, landed, bases);
+      context.figures?.commit();
       return;
     }
     const result = await attemptOnce(context, parts, bases, attempt);
     if (result.outcome === "committed") {
       for (const [index, part] of parts.entries()) settle(part, must(result.tables[index], "one table a change"));
+      context.figures?.commit();
       return;
     }
     if (result.outcome === "conflict") {
+      context.figures?.conflict();
       await pauses.next(
         () =>
           new FrazilError("conflict", "COMMIT_CONFLICT", `table ${identText(result.table)}: ${result.message}`, {
@@ -56,6 +59,7 @@ export async function commitGroup(context: CommitContext, parts: readonly TableC
           }),
       );
     } else {
+      context.figures?.retry();
       runtime.log.warn("a commit got no answer; looking for its snapshot", { cause: String(result.cause) });
       await pauses.next(
         () =>
@@ -120,6 +124,7 @@ async function loadForCommit(context: CommitContext, table: TrackedTable): Promi
       if (loaded !== null) return loaded;
     } catch (error) {
       if (!(error instanceof FrazilError && error.kind === "unavailable")) throw error;
+      context.figures?.retry();
       context.runtime.log.warn("the catalog cannot be read; trying again", { table: table.name, cause: error.message });
       await pauses.next(() => error);
       continue;

@@ -1,4 +1,5 @@
 import type { Catalog, FileIO, ManifestCache } from "../../table-format/index.ts";
+import type { Figures } from "../core/figures.ts";
 import type { Runtime } from "../core/runtime.ts";
 import type { Source } from "../core/source.ts";
 
@@ -13,5 +14,7 @@ export interface CommitContext {
   readonly runtime: Runtime;
   /** Aborted when outages and conflicts are to be waited for no longer: the job was told to end. */
   readonly giveUp?: AbortSignal | undefined;
+  /** Counts commits, conflicts and retries; absent where nobody reads them. */
+  readonly figures?: Figures | undefined;
   readonly comparePoints: Source["comparePoints"];
 }

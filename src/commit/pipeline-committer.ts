@@ -12,7 +12,7 @@ import { growingPauses, isOutage } from "./pauses.ts";
 import { type Ledger, LedgerStore, type TaggedLedger } from "./ledger.ts";
 import { type FileChanges, NO_FILES } from "./snapshot-change.ts";
 import type { Stamp } from "./stamp.ts";
-import { checkStillOurs, fencedError, type TrackedTable } from "./tracked-table.ts";
+import { checkStillOurs, fencedError, lastStamp, type TrackedTable } from "./tracked-table.ts";
 
 /** A table's part of a checkpoint: how to get its files on a given base. */
 export interface CheckpointPart {
@@ -85,6 +85,14 @@ export class PipelineCommitter {
       [...this.#tables.values()].map((table) => table.position),
       this.#context.comparePoints,
     );
+  }
+
+  /** The latest source time that a table not beyond the resume position was stamped with, milliseconds since 1970 UTC; null: none was. */
+  resumeValidThroughMs(): number | null {
+    const resume = this.resumePosition() ?? new Map<string, string>();
+    return [...this.#tables.values()]
+      .filter(({ position }) => withinCut(position, resume, this.#context.comparePoints))
+      .reduce<number | null>((latest, table) => laterTime(latest, lastStamp(table)?.validThroughMs ?? null), null);
   }
 
   /** The splits that some table has a point of. */
@@ -172,7 +180,7 @@ export class PipelineCommitter {
         epoch: this.#epoch,
         checkpoint,
         position: laterOf(part.table.position, cut, this.#context.comparePoints),
-        validThroughMs,
+        validThroughMs: laterTime(lastStamp(part.table)?.validThroughMs ?? null, validThroughMs),
       },
     }));
     if (this.#context.catalog.atomicAcrossTables) await commitGroup(this.#context, commits);
@@ -232,6 +240,7 @@ export class PipelineCommitter {
         break;
       } catch (error) {
         if (!isOutage(error)) throw error;
+        this.#context.figures?.retry();
         runtime.log.warn("the ledger cannot be written; trying again", { cause: error.message });
         await pauses.next(() => error);
       }
@@ -252,4 +261,8 @@ export class PipelineCommitter {
     if (again === null) throw fencedError(this.#context.pipeline, this.#epoch, "the ledger", this.#epoch + 1n);
     return again;
   }
+}
+
+function laterTime(a: number | null, b: number | null): number | null {
+  return a === null || b === null ? (a ?? b) : Math.max(a, b);
 }

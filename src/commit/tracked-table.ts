@@ -16,6 +16,12 @@ export interface TrackedTable {
   position: Position;
 }
 
+/** The stamp of what this process committed last to a table, or found there. */
+export function lastStamp({ loaded, tagSnapshotId }: TrackedTable): Stamp | null {
+  const tagged = loaded.metadata.snapshots.find((snapshot) => snapshot.snapshotId === tagSnapshotId);
+  return tagged === undefined ? null : readStamp(tagged);
+}
+
 export interface PipelineTag {
   readonly snapshot: Snapshot;
   readonly stamp: Stamp;

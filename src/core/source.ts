@@ -8,6 +8,8 @@ export interface SourceBatch {
   readonly ends: Position;
   /** Messages taken, for figures. */
   readonly records: number;
+  /** Size of those messages, keys and values, before they were decoded; absent where the source cannot tell. */
+  readonly bytes?: number;
   /** Source time of the newest message of each split that moved, milliseconds since 1970 UTC; absent where the source tells none. */
   readonly times?: ReadonlyMap<string, number>;
 }

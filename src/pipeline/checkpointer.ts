@@ -7,7 +7,7 @@ import type { Position } from "../core/position.ts";
 import type { CommitContext } from "../commit/context.ts";
 import type { RuleRouter } from "../sink/router.ts";
 import { type PreparedTable, TableWriter } from "../sink/table-writer.ts";
-import type { JobObserver } from "./job-run.ts";
+import type { CommitEvent, JobObserver } from "./job-run.ts";
 
 /** How long a store that is gone or full is waited for while a checkpoint is prepared. */
 const STORE_PATIENCE_MS = 300_000;
@@ -57,6 +57,7 @@ export class Checkpointer {
     const { clock } = this.#context.runtime;
     const startedMs = clock.monotonicMs();
     const prepared = await this.#prepareAll(reached);
+    this.#context.figures?.prepared();
     const preparedMs = clock.monotonicMs();
     const committed = await this.#committer.commit(
       prepared.map(({ part }) => part),
@@ -64,7 +65,8 @@ export class Checkpointer {
       validThroughMs,
     );
     const times = { prepareMs: preparedMs - startedMs, commitMs: clock.monotonicMs() - preparedMs };
-    this.#publish(prepared, committed, times);
+    const freshnessMs = validThroughMs === null ? null : Math.max(0, clock.nowMs() - validThroughMs);
+    this.#publish(prepared, committed, { ...times, freshnessMs });
     return times;
   }
 
@@ -85,6 +87,7 @@ export class Checkpointer {
         if (error instanceof FrazilError && error.kind === "not-found") await this.#committer.checkStillOwner();
         if (!isOutage(error)) throw error;
         this.#observer.notice(`waiting for the store: ${error.message}`);
+        this.#context.figures?.retry();
         await pauses.next(() => error);
       }
     }
@@ -99,20 +102,21 @@ export class Checkpointer {
   #publish(
     prepared: readonly PreparedTable[],
     committed: readonly CommittedTable[],
-    { prepareMs, commitMs }: CheckpointTimes,
+    times: Pick<CommitEvent, "prepareMs" | "commitMs" | "freshnessMs">,
   ): void {
     for (const table of prepared) {
       const { snapshotId } = must(
         committed.find((candidate) => candidate.table === table.part.table),
         "a prepared table was committed",
       );
+      const counts = table.committed();
+      this.#context.figures?.committed(table.part.table.name, counts);
       this.#observer.committed({
         checkpoint: this.#committer.checkpoint,
         table: table.part.table.name,
         snapshotId,
-        ...table.committed(),
-        prepareMs,
-        commitMs,
+        ...counts,
+        ...times,
       });
     }
   }

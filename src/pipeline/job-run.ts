@@ -1,5 +1,6 @@
 import type { Catalog, FileIO, PrimitiveType } from "../../table-format/index.ts";
 import type { DeadLetterSettings } from "../core/dead-letter.ts";
+import type { Figures, FiguresReading } from "../core/figures.ts";
 import type { Rejects } from "../core/format.ts";
 import type { Position } from "../core/position.ts";
 import type { Runtime } from "../core/runtime.ts";
@@ -26,6 +27,8 @@ export interface JobRun {
   /** Aborted by the first signal: the checkpoint is finished, then the job ends. */
   readonly stop: AbortSignal;
   readonly observer: JobObserver;
+  /** Counts what the job does, for somebody who reads it meanwhile; by default the job counts for its summary alone. */
+  readonly figures?: Figures | undefined;
 }
 
 /** A checkpoint closes on whichever comes first. */
@@ -53,8 +56,13 @@ export interface CommitEvent {
   readonly inserts: number;
   readonly updates: number;
   readonly deletes: number;
+  /** Data and delete files that were added, and their size. */
+  readonly files: number;
+  readonly bytes: number;
   readonly prepareMs: number;
   readonly commitMs: number;
+  /** How old the changes were when they were committed, after the source's own times; null where it tells none. */
+  readonly freshnessMs: number | null;
 }
 
 export interface StartEvent {
@@ -98,6 +106,8 @@ export interface JobSummary {
   readonly prepareMs: number;
   readonly commitMs: number;
   readonly position: Position;
+  /** Everything that was counted, as of the end. */
+  readonly figures: FiguresReading;
 }
 
 /** Present column types by table and column. */

@@ -3,10 +3,12 @@ import { samePosition, withinCut } from "../commit/merge-position.ts";
 import { PipelineCommitter } from "../commit/pipeline-committer.ts";
 import { DEAD_LETTER_SPLIT, DEAD_LETTER_STREAM } from "../core/dead-letter.ts";
 import { FrazilError, must } from "../core/errors.ts";
+import type { Figures } from "../core/figures.ts";
 import { MANIFEST_CACHE_ENTRIES } from "../core/limits.ts";
 import { advance, type Position } from "../core/position.ts";
 import type { Source, SourceBatch } from "../core/source.ts";
 import type { DecodeNotices, TableBinding } from "../core/table-binding.ts";
+import { createFigures } from "../observe/figures.ts";
 import { createManifestCache, typeText } from "../../table-format/index.ts";
 import { DeadLetters, deadLetterRule } from "../sink/dead-letters.ts";
 import { highestLetter } from "../sink/letter-number.ts";
@@ -15,7 +17,9 @@ import { checkRules } from "./check-rules.ts";
 import { Checkpointer } from "./checkpointer.ts";
 import type { JobObserver, JobRun, JobSummary } from "./job-run.ts";
 import { presentTypes } from "./present-types.ts";
+import { totalLag } from "./read-lag.ts";
 import { hasReached, startPoints } from "./start-points.ts";
+import { ValidThrough } from "./valid-through.ts";
 
 /** Share of the memory budget that buffered changes may take: encoding and the key index need the rest. */
 const BUFFER_SHARE = 0.4;
@@ -26,6 +30,12 @@ const BUFFER_SHARE = 0.4;
  */
 const STOP_PATIENCE_MS = 10_000;
 
+/** The source is asked for its end, so that it can be told how far behind the job is, at most this often. */
+const SOURCE_END_EVERY_MS = 10_000;
+
+/** How long the end of a run waits for that. */
+const SOURCE_END_PATIENCE_MS = 1_000;
+
 /**
  * Runs a job until it ends or fails: takes the pipeline over, reads from where its tables stand, and commits checkpoint after checkpoint.
  * Nothing is lost when it fails at any point: the next run resumes from what the tables hold.
@@ -34,6 +44,7 @@ const STOP_PATIENCE_MS = 10_000;
  */
 export async function runJob(job: JobRun): Promise<JobSummary> {
   const settings = job.deadLetter ?? null;
+  const figures = job.figures ?? createFigures(job.runtime.clock);
   const rules = settings === null ? job.rules : [deadLetterRule(settings.table), ...job.rules];
   const mayWrite = targetMatcher(rules);
   const router = new RuleRouter(rules, await presentTypes(job.catalog, mayWrite));
@@ -42,7 +53,7 @@ export async function runJob(job: JobRun): Promise<JobSummary> {
   const end = new AbortController();
   try {
     // Nothing has been taken over yet: a job that is told to end while it waits for its source ends at once.
-    if (!(await unlessStopped(job.stop, source.open()))) return stoppedAtStart();
+    if (!(await unlessStopped(job.stop, source.open()))) return stoppedAtStart(figures);
     const context: CommitContext = {
       pipeline: job.pipeline,
       catalog: job.catalog,
@@ -51,6 +62,7 @@ export async function runJob(job: JobRun): Promise<JobSummary> {
       warehouseLocation: job.warehouseLocation,
       runtime: job.runtime,
       giveUp: patienceAfter(job, end.signal),
+      figures,
       comparePoints: source.comparePoints.bind(source),
     };
     const committer = await PipelineCommitter.start(context, mayWrite);
@@ -60,16 +72,16 @@ export async function runJob(job: JobRun): Promise<JobSummary> {
     const resumeFrom = committer.resumePosition();
     job.observer.started({ epoch: committer.epoch, resumeFrom, checkpoint: committer.checkpoint });
     const from = startPoints(resumeFrom, await source.startPosition(), committer.knownSplits());
-    const target = job.end.caughtUp ? await source.endPosition() : null;
-    const run = new Run(
-      job,
-      source,
-      committer,
-      new Checkpointer(context, committer, router, job.observer),
-      letters,
+    const sourceEnd = await source.endPosition();
+    const validThrough = new ValidThrough({
       from,
-      target,
-    );
+      end: sourceEnd,
+      resumed: resumeFrom,
+      lastMs: committer.resumeValidThroughMs(),
+      compare: context.comparePoints,
+    });
+    const checkpointer = new Checkpointer(context, committer, router, job.observer);
+    const run = new Run({ job, source, committer, checkpointer, letters, figures, validThrough, from, sourceEnd });
     return await run.untilEnd();
   } finally {
     end.abort();
@@ -104,7 +116,7 @@ function patienceAfter({ stop, runtime }: JobRun, end: AbortSignal): AbortSignal
   return giveUp.signal;
 }
 
-function stoppedAtStart(): JobSummary {
+function stoppedAtStart(figures: Figures): JobSummary {
   return {
     reason: "stopped",
     rows: 0,
@@ -116,7 +128,22 @@ function stoppedAtStart(): JobSummary {
     prepareMs: 0,
     commitMs: 0,
     position: new Map(),
+    figures: figures.read(),
   };
+}
+
+/** What a run works with once its tables are its own. */
+interface RunParts {
+  readonly job: JobRun;
+  readonly source: Source;
+  readonly committer: PipelineCommitter;
+  readonly checkpointer: Checkpointer;
+  readonly letters: DeadLetters | null;
+  readonly figures: Figures;
+  readonly validThrough: ValidThrough;
+  readonly from: Position;
+  /** The source's end as of the start. */
+  readonly sourceEnd: Position;
 }
 
 class Run {
@@ -125,13 +152,17 @@ class Run {
   readonly #committer: PipelineCommitter;
   readonly #checkpointer: Checkpointer;
   readonly #letters: DeadLetters | null;
+  readonly #figures: Figures;
+  readonly #validThrough: ValidThrough;
   readonly #from: Position;
   readonly #target: Position | null;
   readonly #startedMs: number;
   /** The position of the last checkpoint, and what has been read since. */
   #committed: Position;
   #reached: Position;
-  #validThrough: ReadonlyMap<string, number> = new Map();
+  #sourceEnd: Position;
+  #asking: Promise<void> | null = null;
+  #lastAskedMs: number;
   #lastCheckpointMs: number;
   #lastCommitMs: number;
   #pulled = false;
@@ -142,27 +173,24 @@ class Run {
   #prepareMs = 0;
   #commitMs = 0;
 
-  constructor(
-    job: JobRun,
-    source: Source,
-    committer: PipelineCommitter,
-    checkpointer: Checkpointer,
-    letters: DeadLetters | null,
-    from: Position,
-    target: Position | null,
-  ) {
+  constructor({ job, source, committer, checkpointer, letters, figures, validThrough, from, sourceEnd }: RunParts) {
     this.#job = job;
     this.#source = source;
     this.#committer = committer;
     this.#checkpointer = checkpointer;
     this.#letters = letters;
+    this.#figures = figures;
+    this.#validThrough = validThrough;
     this.#from = from;
-    this.#target = target;
+    this.#target = job.end.caughtUp ? sourceEnd : null;
     this.#committed = from;
     this.#reached = from;
+    this.#sourceEnd = sourceEnd;
+    figures.readLag(totalLag(from, sourceEnd));
     this.#startedMs = job.runtime.clock.monotonicMs();
     this.#lastCheckpointMs = this.#startedMs;
     this.#lastCommitMs = this.#startedMs;
+    this.#lastAskedMs = this.#startedMs;
   }
 
   async untilEnd(): Promise<JobSummary> {
@@ -175,7 +203,7 @@ class Run {
         if (reason !== null) {
           if (reason !== "stopped") this.#letters?.checkShare();
           await this.#checkpoint(true);
-          return this.#summary(reason);
+          return await this.#summary(reason);
         }
         if (this.#checkpointDue()) await this.#checkpoint(false);
         pending ??= batches.next();
@@ -188,7 +216,7 @@ class Run {
         if (next.done === true) {
           this.#letters?.checkShare();
           await this.#checkpoint(true);
-          return this.#summary("caught-up");
+          return await this.#summary("caught-up");
         }
         this.#take(next.value);
       }
@@ -200,16 +228,22 @@ class Run {
   }
 
   #take(batch: SourceBatch): void {
+    let rows = 0;
     for (const changes of batch.changes) {
       this.#checkpointer.add(changes);
-      this.#rows += changes.length;
+      rows += changes.length;
     }
+    this.#rows += rows;
+    this.#figures.taken(rows, batch.records, batch.bytes ?? null);
     // The source rests between two pulls: all letters so far belong to this batch or to an earlier one.
-    for (const letters of this.#letters?.take() ?? []) this.#checkpointer.add(letters);
+    const letters = this.#letters?.take() ?? [];
+    for (const changes of letters) this.#checkpointer.add(changes);
+    if (this.#letters !== null && letters.length > 0) this.#figures.deadLetters(this.#letters.byCode);
     this.#letters?.noteMessages(batch.records);
     this.#records += batch.records;
     this.#reached = advance(this.#reached, batch.ends);
-    if (batch.times !== undefined) this.#validThrough = new Map([...this.#validThrough, ...batch.times]);
+    this.#validThrough.note(batch);
+    this.#figures.readLag(totalLag(this.#reached, this.#sourceEnd));
     this.#job.observer.progress({
       rows: this.#rows,
       records: this.#records,
@@ -275,7 +309,8 @@ class Run {
     const worth = this.#checkpointer.bufferedRows > 0 || (moved && idleDue && this.#committer.tables.size > 0);
     if (worth) {
       const cut = this.#reached;
-      const times = await this.#checkpointer.checkpoint(this.#committed, cut, this.#validThroughMs());
+      const times = await this.#checkpointer.checkpoint(this.#committed, cut, this.#validThrough.ms);
+      this.#figures.settled(this.#validThrough.ms);
       this.#committed = cut;
       this.#checkpoints++;
       this.#prepareMs += times.prepareMs;
@@ -287,6 +322,7 @@ class Run {
     } else if (!last) {
       await this.#checkOwner();
     }
+    if (!last && this.#lastAskedMs + SOURCE_END_EVERY_MS <= clock.monotonicMs()) void this.#askEnd();
     this.#lastCheckpointMs = clock.monotonicMs();
   }
 
@@ -299,12 +335,30 @@ class Run {
     }
   }
 
-  /** Source time up to which every split that told one has come. */
-  #validThroughMs(): number | null {
-    return this.#validThrough.size === 0 ? null : Math.min(...this.#validThrough.values());
+  /** Asks the source for its end, for figures only: that it cannot tell now fails nothing. Never rejects. */
+  #askEnd(): Promise<void> {
+    this.#lastAskedMs = this.#job.runtime.clock.monotonicMs();
+    this.#asking ??= this.#source
+      .endPosition()
+      .then(
+        (end) => {
+          this.#sourceEnd = end;
+          this.#figures.readLag(totalLag(this.#reached, end));
+        },
+        () => this.#figures.readLag(null),
+      )
+      .finally(() => (this.#asking = null));
+    return this.#asking;
   }
 
-  #summary(reason: JobSummary["reason"]): JobSummary {
+  async #summary(reason: JobSummary["reason"]): Promise<JobSummary> {
+    // A run that has caught up with the end as of its start is not asked how much has come since.
+    const done = new AbortController();
+    const { clock } = this.#job.runtime;
+    if (reason !== "caught-up") {
+      const asked = this.#askEnd().finally(() => done.abort());
+      await Promise.race([asked, clock.sleep(SOURCE_END_PATIENCE_MS, done.signal)]);
+    }
     return {
       reason,
       rows: this.#rows,
@@ -316,6 +370,7 @@ class Run {
       prepareMs: this.#prepareMs,
       commitMs: this.#commitMs,
       position: this.#committed,
+      figures: this.#figures.read(),
     };
   }
 }

@@ -46,6 +46,7 @@ export class DeadLetters implements Rejects {
   readonly #limits: Pick<DeadLetterSettings, "maxRows" | "maxShare">;
   readonly #open = new Map<string, OpenLetters>();
   readonly #first: string[] = [];
+  readonly #byCode = new Map<string, number>();
   #nextLetter = 1n;
   #count = 0;
   #messages = 0;
@@ -62,6 +63,11 @@ export class DeadLetters implements Rejects {
     return this.#count;
   }
 
+  /** Those by error code. */
+  get byCode(): ReadonlyMap<string, number> {
+    return this.#byCode;
+  }
+
   /** Sets the number of the next letter: higher than any in the table. */
   numberFrom(letter: bigint): void {
     this.#nextLetter = letter;
@@ -69,6 +75,7 @@ export class DeadLetters implements Rejects {
 
   reject(slab: MessageSlab, message: number, error: FrazilError, column: string | null, target?: string | null): void {
     this.#count++;
+    this.#byCode.set(error.code, (this.#byCode.get(error.code) ?? 0) + 1);
     const reason = reasonOf(error, slab, message);
     const { partition, offset } = originOf(slab, message);
     if (this.#first.length < DEAD_LETTERS_SHOWN) {

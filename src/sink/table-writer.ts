@@ -15,6 +15,7 @@ import { MODE_PROPERTY } from "../commit/table-mode.ts";
 import type { TrackedTable } from "../commit/tracked-table.ts";
 import { type ChangeBatch, Op } from "../core/change-batch.ts";
 import { FrazilError, must } from "../core/errors.ts";
+import type { TableCounts } from "../core/figures.ts";
 import type { Position } from "../core/position.ts";
 import { hasAbsentValues, planWithAbsent } from "./absent-values.ts";
 import { type BufferedBatch, firstNewRow, refuseChanges } from "./buffered-changes.ts";
@@ -30,18 +31,10 @@ import { checkMode } from "./table-mode.ts";
 import { changedColumns, firstSchema, schemaUpdates } from "./table-schema.ts";
 import { followHead, identifierNames, keyFields, type TableState } from "./table-state.ts";
 
-/** What a checkpoint did to one table. */
-export interface TableFigures {
-  readonly rows: number;
-  readonly inserts: number;
-  readonly updates: number;
-  readonly deletes: number;
-}
-
 export interface PreparedTable {
   readonly part: CheckpointPart;
   /** Takes the committed checkpoint over into the writer's state and drops the buffered changes. */
-  committed(): TableFigures;
+  committed(): TableCounts;
 }
 
 /**
@@ -162,7 +155,7 @@ export class TableWriter {
       },
       committed: () => {
         this.#dropBuffered(batches.length);
-        return { rows, inserts: rows, updates: 0, deletes: 0 };
+        return { rows, inserts: rows, updates: 0, deletes: 0, ...sizeOf(written, []) };
       },
     };
   }
@@ -197,7 +190,9 @@ export class TableWriter {
         applyCommitted(state, table, selection, written, deletions);
         this.#dropBuffered(batches.length);
         const inserts = selection.rows.length - deletions.updates;
-        return { rows: selection.rows.length, inserts, updates: deletions.updates, deletes: deletions.deletes };
+        const { updates, deletes } = deletions;
+        const vectors = [...deletions.written.values()].map(({ entry }) => entry);
+        return { rows: selection.rows.length, inserts, updates, deletes, ...sizeOf(written, vectors) };
       },
     };
   }
@@ -352,6 +347,16 @@ function fileChanges(files: FileTable, written: readonly WrittenDataFile[], dele
     addedDeleteFiles: [...deletions.written.values()].map(({ entry }) => entry),
     removedDeleteFiles: [...deletions.replaced],
   };
+}
+
+/** Files that a checkpoint added. Deletion vectors that share a Puffin file count with their own bytes of it, and the file once. */
+function sizeOf(
+  written: readonly WrittenDataFile[],
+  deleteFiles: readonly LiveFile["file"][],
+): Pick<TableCounts, "files" | "bytes"> {
+  const added = [...written.map(({ file }) => file), ...deleteFiles];
+  const bytes = added.reduce((sum, file) => sum + Number(file.contentSizeBytes ?? file.fileSizeBytes), 0);
+  return { files: new Set(added.map(({ filePath }) => filePath)).size, bytes };
 }
 
 /** The committed files and deletes become part of the mirrored state, and the keys point to their new rows. */

@@ -2,13 +2,14 @@ import { readPipelineTag } from "../../commit/tracked-table.ts";
 import { EXIT, exitCodeOf, FrazilError } from "../../core/errors.ts";
 import { randomUuid } from "../../core/runtime.ts";
 import type { Source } from "../../core/source.ts";
+import { totalLag } from "../../pipeline/read-lag.ts";
 import { listTables } from "../../query/table-names.ts";
 import type { AnyJob } from "../../registry.ts";
 import { probeConditionalWrites } from "../../storage/probe.ts";
 import type { Warehouse } from "../../warehouse.ts";
 import type { CliContext } from "../context.ts";
 import { readJob } from "../job-file.ts";
-import { type JobView, openIfThere, type Progress, progressOf, totalLag, withJob, withSource } from "../job-view.ts";
+import { type JobView, openIfThere, type Progress, progressOf, withJob, withSource } from "../job-view.ts";
 import { grouped, jsonLine } from "../output.ts";
 import { writableFolder } from "../writable-folder.ts";
 
@@ -97,7 +98,7 @@ async function holds(context: CliContext, view: JobView): Promise<string> {
   return withSource(context, job, { warehouse }, async ({ source }) => {
     const progress = await progressOf(view, source);
     const changes = await firstChanges(source, progress);
-    const lag = totalLag(progress);
+    const lag = totalLag(progress.from, progress.end);
     const at = state.tables.length === 0 ? "starts" : `resumes ${state.tables.length} tables`;
     return `${job.name} ${at}; ${lag === null ? "?" : grouped(lag)} to read, the first ${grouped(changes)} changes decode`;
   });

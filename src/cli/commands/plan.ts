@@ -8,13 +8,14 @@ import {
 import type { ChangeBatch } from "../../core/change-batch.ts";
 import { FrazilError } from "../../core/errors.ts";
 import type { Source } from "../../core/source.ts";
+import { lagOf } from "../../pipeline/read-lag.ts";
 import { hasReached } from "../../pipeline/start-points.ts";
 import { rowsFor } from "../../sink/history-batch.ts";
 import type { RoutedTable } from "../../sink/router.ts";
 import { changedColumns, firstSchema, schemaUpdates } from "../../sink/table-schema.ts";
 import type { CliContext } from "../context.ts";
 import { readJob } from "../job-file.ts";
-import { type JobView, lagOf, type Progress, progressOf, withJob, withSource } from "../job-view.ts";
+import { type JobView, type Progress, progressOf, withJob, withSource } from "../job-view.ts";
 import { grouped, jsonLine } from "../output.ts";
 
 /** Changes looked at to learn tables and columns: what a start decodes in about a second. */

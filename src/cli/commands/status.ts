@@ -2,10 +2,11 @@ import { currentSnapshot, identText, type LoadedTable } from "../../../table-for
 import { pipelinesOf, pipelineTable } from "../../commit/read-pipeline.ts";
 import type { Stamp } from "../../commit/stamp.ts";
 import { FrazilError } from "../../core/errors.ts";
+import { totalLag } from "../../pipeline/read-lag.ts";
 import { listTables } from "../../query/table-names.ts";
 import type { CliContext } from "../context.ts";
 import { readJob } from "../job-file.ts";
-import { type JobView, progressOf, totalLag, withJob, withSource } from "../job-view.ts";
+import { type JobView, progressOf, withJob, withSource } from "../job-view.ts";
 import { grouped, jsonLine, sizeText, tableText } from "../output.ts";
 import { figure, liveRows, timeText } from "../snapshot-figures.ts";
 import { withWarehouse } from "../warehouse-option.ts";
@@ -49,9 +50,10 @@ export async function status(context: CliContext, path: string | undefined): Pro
 /** Rows that are in the source and not in the tables; null when that cannot be told, said on stderr. */
 async function readLag(context: CliContext, view: JobView): Promise<bigint | null> {
   try {
-    return await withSource(context, view.job, { warehouse: view.warehouse }, async ({ source }) =>
-      totalLag(await progressOf(view, source)),
-    );
+    return await withSource(context, view.job, { warehouse: view.warehouse }, async ({ source }) => {
+      const { from, end } = await progressOf(view, source);
+      return totalLag(from, end);
+    });
   } catch (error) {
     if (!(error instanceof FrazilError) || error.kind === "internal") throw error;
     context.output.note(`the source does not tell its end: ${error.message}`);

@@ -5,7 +5,7 @@ import type { Source, SourceBatch } from "../../core/source.ts";
 import type { TableBinding, TableRouter } from "../../core/table-binding.ts";
 import type { GeneratorSettings } from "./config.ts";
 import { ShopRows } from "./rows.ts";
-import { SHOP_TABLES } from "./shop.ts";
+import { FIRST_EVENT_US, SHOP_TABLES } from "./shop.ts";
 import { ShopWalk } from "./shop-walk.ts";
 
 /** Events per pull: small enough that a checkpoint can close between two. */
@@ -37,6 +37,7 @@ export function createGeneratorSource(settings: GeneratorSettings, { router, run
   /** Takes up to `budget` events, always the earliest one of all splits. */
   function take(lanes: readonly SplitLane[], budget: number): SourceBatch {
     const moved = new Set<SplitLane>();
+    const times = new Map<string, number>();
     let records = 0;
     for (; records < budget; records++) {
       const lane = earliest(lanes);
@@ -46,6 +47,8 @@ export function createGeneratorSource(settings: GeneratorSettings, { router, run
         if (bindings[change.table] != null) lane.rows[change.table]?.add(change, lane.walk.point, sequence);
       }
       moved.add(lane);
+      // The changelog has a time of its own, a millisecond an event.
+      times.set(lane.name, FIRST_EVENT_US / 1000 + sequence);
     }
     const changes = lanes.flatMap(({ rows }) =>
       rows.flatMap((table, index) => {
@@ -54,7 +57,7 @@ export function createGeneratorSource(settings: GeneratorSettings, { router, run
       }),
     );
     const ends = new Map([...moved].map(({ name, walk }) => [name, String(walk.point)]));
-    return { changes, ends, records };
+    return { changes, ends, records, times };
   }
 
   async function* read(from: Position, signal: AbortSignal): AsyncGenerator<SourceBatch> {

@@ -169,7 +169,7 @@ class KafkaSource implements Source {
         next.set(set.split, nextOffset);
         ends.set(set.split, String(nextOffset));
         if (bytes < KAFKA_SLAB_BYTES) continue;
-        yield { changes, ends, records, times };
+        yield { changes, ends, records, bytes, times };
         changes = [];
         ends = new Map();
         times = new Map();
@@ -177,7 +177,7 @@ class KafkaSource implements Source {
         bytes = 0;
       }
     }
-    if (ends.size > 0) yield { changes, ends, records, times };
+    if (ends.size > 0) yield { changes, ends, records, bytes, times };
   }
 
   async #startsUnlessAborted(from: Position, signal: AbortSignal): Promise<SplitStart[] | null> {
