@@ -31,9 +31,13 @@ export function changedColumns(target: string, batches: readonly BufferedBatch[]
   return columns;
 }
 
-/** A new table's schema: key columns required, all others optional so that the source may relax or drop them. */
-export function firstSchema(columns: ReadonlyMap<string, ChangeColumn>, key: readonly string[]): Schema {
+/**
+ * A new table's schema: key columns required, all others optional so that the source may relax or drop them.
+ * @throws FrazilError `data` for names that differ only by case.
+ */
+export function firstSchema(target: string, columns: ReadonlyMap<string, ChangeColumn>, key: readonly string[]): Schema {
   const fields = [...columns.values()].map(({ name, type }) => ({ name, type, required: key.includes(name) }));
+  checkNames(target, fields);
   return newSchema(fields, key);
 }
 
@@ -65,11 +69,28 @@ export function schemaUpdates(
     schema = widenField(schema, name, type, current.formatVersion);
   }
   if (added.length === 0 && schema === current.schema) return [];
+  checkNames(target, [...schema.fields, ...added]);
   const evolved = addColumns(schema, current.lastColumnId, added);
   return [
     { action: "add-schema", schema: evolved.schema, lastColumnId: evolved.lastColumnId },
     { action: "set-current-schema", schemaId: -1 },
   ];
+}
+
+/** Iceberg tells names apart that differ only by case; DuckDB and Spark do not, and could no longer read the table. */
+function checkNames(target: string, fields: readonly { readonly name: string }[]): void {
+  const names = new Map<string, string>();
+  for (const { name } of fields) {
+    const twin = names.get(name.toLowerCase());
+    names.set(name.toLowerCase(), name);
+    if (twin === undefined) continue;
+    throw new FrazilError(
+      "data",
+      "COLUMN_CASE",
+      `table ${target}: expected column names that differ by more than case, found ${JSON.stringify(twin)} and ${JSON.stringify(name)}`,
+      { hint: "rename one of the two in the source" },
+    );
+  }
 }
 
 function typeChange(

@@ -106,7 +106,7 @@ export class TableWriter {
     for (const name of key) {
       if (!columns.has(name)) throw this.#missingKey(name);
     }
-    const schema = firstSchema(columns, key);
+    const schema = firstSchema(this.routed.binding.target, columns, key);
     const spec = parsePartitionBy(rule.partitionBy, schema);
     this.#table = await this.#committer.open(
       { ident, schema, spec, formatVersion: rule.formatVersion, properties: new Map([[MODE_PROPERTY, rule.mode]]) },

@@ -138,7 +138,7 @@ async function planTable(
     );
     checkKey(routed, facts.key, columns, present);
     if (present === null) {
-      const schema = firstSchema(columns, facts.key);
+      const schema = firstSchema(binding.target, columns, facts.key);
       parsePartitionBy(rule.partitionBy, schema);
       return { planned: { ...facts, action: "create", columns: newColumns(null, schema) }, error: null };
     }

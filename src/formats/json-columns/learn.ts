@@ -6,13 +6,14 @@ import { nextMember } from "../json-bytes/members.ts";
 import { skipKey, skipSpace, skipValue } from "../json-bytes/skip.ts";
 import { stringAt } from "../json-bytes/strings.ts";
 import { type Layout, refusedType } from "./layout.ts";
+import { refuseTwin } from "./name-twins.ts";
 
 /**
  * Adds to a layout the columns of the object at `pos` that it lacks, and gives held columns a type where a value has come: from
  * `columns:`, from the table, or by inference, which prints a notice. Inference takes what JSON tells apart (boolean, integer as long,
  * number as double, string) and never guesses decimals or times; a null tells nothing, so the column stays held.
  * `only`: names to look at; null = all.
- * @throws FrazilError `data` for objects and arrays whose column is not declared.
+ * @throws FrazilError `data` for objects and arrays whose column is not declared, and for names that differ from others only by case.
  */
 export function learnColumns(
   layout: Layout,
@@ -45,6 +46,7 @@ function learnColumn(
 ): void {
   const known = layout.find(name);
   if (known !== undefined && known.column !== null) return;
+  if (known === undefined) refuseTwin(binding, name);
   const slot = known ?? layout.add(name);
   const byUser = binding.columns.get(name);
   const declared = byUser ?? binding.existing.get(name);

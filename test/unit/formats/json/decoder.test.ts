@@ -20,7 +20,7 @@ describe("records", () => {
       { value: '{"id":9007199254740993,"name":"a","ok":true,"price":1.5,"gone":null}' },
       { value: ' { "price" : 2 , "id" : 1 } ' },
       { value: "{}" },
-      { value: '{"id":3,"__proto__":"p","ID":4,"":"empty","constructor":false}' },
+      { value: '{"id":3,"__proto__":"p","Idem":4,"":"empty","constructor":false}' },
     ]);
     expect(batches.map((batch) => batch.key)).toEqual([null, null]);
     expect(rowsOf(batches).map(({ op, after }) => [op, after])).toEqual([
@@ -34,7 +34,7 @@ describe("records", () => {
     expect(second).toEqual({ id: 1n, name: ABSENT, ok: ABSENT, price: 2 });
     expect(third).toEqual({ id: ABSENT, name: ABSENT, ok: ABSENT, price: ABSENT });
     expect(batches[1]?.fields.map((field) => field.name)).toEqual([
-      ..."id name ok price __proto__ ID".split(" "),
+      ..."id name ok price __proto__ Idem".split(" "),
       "",
       "constructor",
     ]);
@@ -44,7 +44,7 @@ describe("records", () => {
       "ok boolean",
       "price double",
       "__proto__ string",
-      "ID long",
+      "Idem long",
       " string",
       "constructor boolean",
     ]);
