@@ -77,6 +77,8 @@ export { fieldById, fieldByName, highestFieldId, type NewField, newSchema } from
 export { parseSchema, schemaJson, schemaJsonText } from "./schema/schema-json.ts";
 export { isPrimitive, parsePrimitiveType, parseType, typeJson, typesEqual, typeText } from "./schema/type-json.ts";
 export type * from "./schema/types.ts";
+export { type CompareRows, rowOrder, sortRows } from "./sort/row-order.ts";
+export { normalSortBy, orderApplies, parseSortBy, sortByTexts } from "./sort/sort-order.ts";
 export type { PlannedFile } from "./transaction/manifest-filter.ts";
 export {
   type Operation,

@@ -5,6 +5,7 @@ import {
   type LoadedTable,
   type PartitionSpec,
   type Schema,
+  type SortOrder,
   type TableIdent,
   type TableUpdate,
 } from "../../table-format/index.ts";
@@ -24,6 +25,7 @@ export interface NewTable {
   readonly ident: TableIdent;
   readonly schema: Schema;
   readonly spec: PartitionSpec;
+  readonly sortOrder: SortOrder;
   readonly formatVersion: 2 | 3;
   readonly properties: ReadonlyMap<string, string>;
 }
@@ -152,7 +154,7 @@ async function creation(
     { action: "set-current-schema", schemaId: -1 },
     { action: "add-spec", spec: wanted.spec },
     { action: "set-default-spec", specId: -1 },
-    { action: "add-sort-order", sortOrder: { orderId: 0, fields: [] } },
+    { action: "add-sort-order", sortOrder: wanted.sortOrder },
     { action: "set-default-sort-order", sortOrderId: -1 },
     { action: "set-location", location },
     {

@@ -8,7 +8,7 @@ import { checkStillOurs, type TrackedTable } from "./tracked-table.ts";
 const GIVE_UP_AFTER_MS = 300_000;
 
 /**
- * Changes a table's schema under the fence, before the checkpoint that needs it. `plan` says what is missing on a base and is asked again
+ * Changes a table's schema or sort order under the fence, before the checkpoint that needs it. `plan` says what is missing on a base and is asked again
  * after each conflict or lost answer; nothing missing means done.
  */
 export async function evolveTable(
@@ -41,6 +41,7 @@ export async function evolveTable(
           { type: "assert-ref-snapshot-id", ref: tagName(context.pipeline), snapshotId: table.tagSnapshotId },
           { type: "assert-current-schema-id", currentSchemaId: metadata.currentSchemaId },
           { type: "assert-last-assigned-field-id", lastAssignedFieldId: metadata.lastColumnId },
+          { type: "assert-default-sort-order-id", defaultSortOrderId: metadata.defaultSortOrderId },
         ],
         updates,
       },

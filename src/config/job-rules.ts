@@ -16,6 +16,11 @@ export function isPartitionExpression(text: string): boolean {
   );
 }
 
+/** Whether a `sort_by` entry has the right form. */
+export function isSortExpression(text: string): boolean {
+  return isPartitionExpression(text.replace(/(?:\s+(?:asc|desc))?(?:\s+nulls\s+(?:first|last))?$/i, ""));
+}
+
 /** Refuses entries of `tables:` that never match, and two that would write one table in different ways. */
 export function checkTables(routes: readonly TableRoute[], context: z.RefinementCtx): void {
   for (const [index, route] of routes.entries()) {
@@ -43,6 +48,6 @@ export function checkDeadLetterTable(
 }
 
 function shapeText(route: TableRoute): string {
-  const { mode, key, columns, partitionBy, formatVersion, schemaChanges } = route;
-  return JSON.stringify([mode, key, [...columns], partitionBy, formatVersion, schemaChanges]);
+  const { mode, key, columns, partitionBy, sortBy, formatVersion, schemaChanges } = route;
+  return JSON.stringify([mode, key, [...columns], partitionBy, sortBy, formatVersion, schemaChanges]);
 }

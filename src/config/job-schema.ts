@@ -1,7 +1,13 @@
 import { z } from "zod";
 import type { PrimitiveType } from "../../table-format/index.ts";
 import type { DeadLetterSettings } from "../core/dead-letter.ts";
-import { checkDeadLetterTable, checkTables, isPartitionExpression, isTableName } from "./job-rules.ts";
+import {
+  checkDeadLetterTable,
+  checkTables,
+  isPartitionExpression,
+  isSortExpression,
+  isTableName,
+} from "./job-rules.ts";
 import { duration, flag, primitiveType, share, size, text, whole } from "./scalars.ts";
 
 /** What `source:` of a job becomes: each source type's own settings, told apart by `type`. */
@@ -57,6 +63,8 @@ export interface TableRoute {
   readonly columns: ReadonlyMap<string, PrimitiveType>;
   /** `day(created_at)`, `bucket(16, id)`, `truncate(4, name)`, `region`. */
   readonly partitionBy: readonly string[];
+  /** `region`, `ts desc`, `bucket(16, id) asc nulls last`; null: as the table has it. */
+  readonly sortBy: readonly string[] | null;
   readonly formatVersion: 2 | 3;
   readonly schemaChanges: "evolve" | "refuse";
 }
@@ -211,6 +219,18 @@ const route = z
       .describe(
         "Iceberg partitions of a table that this job creates: a column, `year(c)`, `month(c)`, `day(c)`, `hour(c)`, `bucket(n, c)`, `truncate(n, c)`.",
       ),
+    sort_by: z
+      .array(
+        z.string().refine(isSortExpression, {
+          error:
+            "must be a column or a transform as in partition_by, then asc or desc, then nulls first or nulls last, the last two as you like",
+        }),
+      )
+      .optional()
+      .meta({ example: ["region", "created_at desc"] })
+      .describe(
+        "Order of the rows in each data file: columns, or transforms as in `partition_by`, each with `asc` (default) or `desc` and `nulls first` (default of `asc`) or `nulls last` (default of `desc`). Files written after a change of it have the new order. Default: the order that the table has.",
+      ),
     format_version: whole(2, 3)
       .prefault(3)
       .describe(
@@ -242,6 +262,7 @@ const route = z
     key: value.key ?? null,
     columns: new Map(Object.entries(value.columns)),
     partitionBy: value.partition_by,
+    sortBy: value.sort_by ?? null,
     formatVersion: value.format_version === 2 ? 2 : 3,
     schemaChanges: value.schema_changes,
   }));

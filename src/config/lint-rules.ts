@@ -1,4 +1,11 @@
-import { fieldByName, FrazilError, newSchema, parsePartitionBy } from "../../table-format/index.ts";
+import {
+  fieldByName,
+  FrazilError,
+  newSchema,
+  parsePartitionBy,
+  parseSortBy,
+  type Schema,
+} from "../../table-format/index.ts";
 import type { Job, TableRoute } from "./job-schema.ts";
 import type { Problem } from "./problems.ts";
 
@@ -26,7 +33,8 @@ export function adviceOn(job: Job, traits: SourceTraits): Advice[] {
     ...keyAdvice(route, index, traits),
     ...typeAdvice(route, index),
     ...zoneAdvice(route, index, traits),
-    ...partitionAdvice(route, index),
+    ...expressionAdvice(route, index, "partition_by", route.partitionBy, parsePartitionBy),
+    ...expressionAdvice(route, index, "sort_by", route.sortBy ?? [], parseSortBy),
     ...orderAdvice(job.tables, index),
   ]);
 }
@@ -69,21 +77,27 @@ function zoneAdvice(route: TableRoute, index: number, traits: SourceTraits): Adv
 }
 
 /** Transforms are held against the types that the job itself gives. */
-function partitionAdvice(route: TableRoute, index: number): Advice[] {
+function expressionAdvice(
+  route: TableRoute,
+  index: number,
+  setting: "partition_by" | "sort_by",
+  expressions: readonly string[],
+  parse: (expressions: readonly string[], schema: Schema) => unknown,
+): Advice[] {
   const declared = newSchema(
     [...route.columns].map(([name, type]) => ({ name, type, required: false })),
     [],
   );
-  return route.partitionBy.flatMap((expression, place) => {
-    const path = ["tables", index, "partition_by", place];
-    const column = /([^\s(),]+)\s*\)?$/.exec(expression)?.[1] ?? expression;
+  return expressions.flatMap((expression, place) => {
+    const path = ["tables", index, setting, place];
+    const column = /^(?:[a-z]+\((?:\s*\d+\s*,)?)?\s*([^\s(),]+)/i.exec(expression)?.[1] ?? expression;
     if (fieldByName(declared, column) === null) {
       if (!/^(year|month|day|hour)\(/.test(expression)) return [];
       const message = `needs ${column} to be a date or a timestamp: messages without a schema do not say so, then add columns: { ${column}: timestamptz }`;
       return [advice("note", path, message)];
     }
     try {
-      parsePartitionBy([expression], declared);
+      parse([expression], declared);
       return [];
     } catch (error) {
       if (!(error instanceof FrazilError)) throw error;

@@ -11,6 +11,8 @@ export interface TableRule {
   readonly key: readonly string[] | null;
   readonly columns: ReadonlyMap<string, PrimitiveType>;
   readonly partitionBy: readonly string[];
+  /** Null: as the table has it. */
+  readonly sortBy: readonly string[] | null;
   readonly formatVersion: 2 | 3;
   readonly schemaChanges: "evolve" | "refuse" | "ignore";
 }

@@ -12,6 +12,7 @@ import {
   partitionPath,
   type PrimitiveType,
   type Schema,
+  sortRows,
   tupleKey,
   tupleReader,
   typeText,
@@ -22,6 +23,7 @@ import type { FileNames } from "../commit/names.ts";
 import { FrazilError, must } from "../core/errors.ts";
 import type { Runtime } from "../core/runtime.ts";
 import type { BufferedBatch } from "./buffered-changes.ts";
+import { type RowSort, rowSort } from "./sort-rows.ts";
 
 /** Where the values of one column of the rows to be written stand. */
 export interface ColumnPlan {
@@ -56,8 +58,10 @@ export async function writeDataFiles(
     "the default partition spec is among the table's specs",
   );
   const plans = schema.fields.map((field) => ({ field, plan: planOf(field) }));
+  const all = Uint32Array.from({ length: count }, (_, index) => index);
+  const sort = rowSort(metadata, schema, (field) => gather(field, planOf(field), all));
   const written: WrittenDataFile[] = [];
-  for (const { tuple, members } of partitions(schema, spec, plans, count)) {
+  for (const { tuple, members } of partitions(schema, spec, plans, all, sort)) {
     const location = names.dataFile(partitionPath(spec, schema, tuple));
     const encoded = await encodeFile(io, location, schema, plans, members);
     runtime.step("put.data");
@@ -71,7 +75,7 @@ export async function writeDataFiles(
         partition: tuple,
         keyMetadata: null,
         equalityIds: null,
-        sortOrderId: null,
+        sortOrderId: sort?.sortOrderId ?? null,
         firstRowId: null,
         referencedDataFile: null,
         contentOffset: null,
@@ -93,15 +97,16 @@ interface Partition {
   readonly members: Uint32Array;
 }
 
-/** Splits the rows by partition tuple, keeping their order. */
+/** Splits the rows by partition tuple, each part in the table's order; without one, and among equals, as they stand. */
 function partitions(
   schema: Schema,
   spec: PartitionSpec,
   plans: readonly FieldPlan[],
-  count: number,
+  all: Uint32Array,
+  sort: RowSort | null,
 ): readonly Partition[] {
-  const all = Uint32Array.from({ length: count }, (_, index) => index);
-  if (spec.fields.length === 0) return [{ tuple: [], members: all }];
+  const sorted = sort === null ? all : sortRows(all, sort.compare);
+  if (spec.fields.length === 0) return [{ tuple: [], members: sorted }];
   const needed = new Set(spec.fields.map((field) => field.sourceId));
   const columns: Column[] = [];
   for (const [index, { field, plan }] of plans.entries()) {
@@ -109,7 +114,7 @@ function partitions(
   }
   const read = tupleReader(spec, schema);
   const groups = new Map<string, { tuple: readonly (Value | null)[]; members: number[] }>();
-  for (let row = 0; row < count; row++) {
+  for (const row of sorted) {
     const tuple = read(columns, row);
     const key = tupleKey(tuple);
     const group = groups.get(key);

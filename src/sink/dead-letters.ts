@@ -24,6 +24,7 @@ export function deadLetterRule(table: string): TableRule {
     key: null,
     columns: new Map(),
     partitionBy: [],
+    sortBy: null,
     formatVersion: 3,
     schemaChanges: "evolve",
   };

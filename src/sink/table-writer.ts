@@ -4,7 +4,6 @@ import {
   type LoadedTable,
   type NestedField,
   nullColumn,
-  parsePartitionBy,
 } from "../../table-format/index.ts";
 import { evolveTable } from "../commit/evolve-table.ts";
 import type { CommitContext } from "../commit/context.ts";
@@ -27,6 +26,7 @@ import { KEY_WORDS, keyWords } from "./key-words.ts";
 import { memoryResolver } from "./memory-resolver.ts";
 import type { RoutedTable } from "./router.ts";
 import { type Selection, selectAll, selectLast } from "./selection.ts";
+import { firstLayout, sortUpdates } from "./table-layout.ts";
 import { checkMode } from "./table-mode.ts";
 import { changedColumns, firstSchema, schemaUpdates } from "./table-schema.ts";
 import { followHead, identifierNames, keyFields, type TableState } from "./table-state.ts";
@@ -107,9 +107,9 @@ export class TableWriter {
       if (!columns.has(name)) throw this.#missingKey(name);
     }
     const schema = firstSchema(this.routed.binding.target, columns, key);
-    const spec = parsePartitionBy(rule.partitionBy, schema);
+    const layout = firstLayout(this.routed.binding.target, rule, schema);
     this.#table = await this.#committer.open(
-      { ident, schema, spec, formatVersion: rule.formatVersion, properties: new Map([[MODE_PROPERTY, rule.mode]]) },
+      { ident, schema, ...layout, formatVersion: rule.formatVersion, properties: new Map([[MODE_PROPERTY, rule.mode]]) },
       reached,
     );
     // Another job may have made it.
@@ -119,17 +119,19 @@ export class TableWriter {
 
   async #evolve(table: TrackedTable, columns: ReturnType<typeof changedColumns>): Promise<void> {
     const { rule, binding } = this.routed;
-    const missing = (base: LoadedTable) =>
-      schemaUpdates(
+    const missing = ({ metadata }: LoadedTable) => {
+      const { lastColumnId, formatVersion } = metadata;
+      const schema = currentSchema(metadata);
+      const updates = schemaUpdates(
         binding.target,
-        {
-          schema: currentSchema(base.metadata),
-          lastColumnId: base.metadata.lastColumnId,
-          formatVersion: base.metadata.formatVersion,
-        },
+        { schema, lastColumnId, formatVersion },
         columns,
         rule.schemaChanges,
       );
+      const [first] = updates;
+      const evolved = first?.action === "add-schema" ? first.schema : schema;
+      return [...updates, ...sortUpdates(binding.target, rule, metadata, evolved)];
+    };
     if (missing(table.loaded).length === 0) return;
     await evolveTable(this.#context, table, this.#committer.epoch, missing);
   }

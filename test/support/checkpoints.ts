@@ -67,6 +67,7 @@ export function upsertRule(name: string, given: Partial<TableRule> = {}): TableR
     key: ["id"],
     columns: new Map(),
     partitionBy: [],
+    sortBy: null,
     formatVersion: 3,
     schemaChanges: "evolve",
     ...given,

@@ -1,7 +1,6 @@
 import {
   currentSchema,
   type LoadedTable,
-  parsePartitionBy,
   type Schema,
   typeText,
 } from "../../../table-format/index.ts";
@@ -12,6 +11,7 @@ import { lagOf } from "../../pipeline/read-lag.ts";
 import { hasReached } from "../../pipeline/start-points.ts";
 import { rowsFor } from "../../sink/history-batch.ts";
 import type { RoutedTable } from "../../sink/router.ts";
+import { firstLayout, sortUpdates } from "../../sink/table-layout.ts";
 import { changedColumns, firstSchema, schemaUpdates } from "../../sink/table-schema.ts";
 import type { CliContext } from "../context.ts";
 import { readJob } from "../job-file.ts";
@@ -139,15 +139,18 @@ async function planTable(
     checkKey(routed, facts.key, columns, present);
     if (present === null) {
       const schema = firstSchema(binding.target, columns, facts.key);
-      parsePartitionBy(rule.partitionBy, schema);
+      firstLayout(binding.target, rule, schema);
       return { planned: { ...facts, action: "create", columns: newColumns(null, schema) }, error: null };
     }
     const schema = currentSchema(present.metadata);
     const { lastColumnId, formatVersion } = present.metadata;
     const updates = schemaUpdates(binding.target, { schema, lastColumnId, formatVersion }, columns, rule.schemaChanges);
     const [first] = updates;
-    const changed = first?.action === "add-schema" ? newColumns(schema, first.schema) : [];
-    return { planned: { ...facts, action: changed.length > 0 ? "change" : "none", columns: changed }, error: null };
+    const after = first?.action === "add-schema" ? first.schema : schema;
+    const sorted = sortUpdates(binding.target, rule, present.metadata, after).length > 0;
+    const changed = newColumns(schema, after);
+    const action = changed.length > 0 || sorted ? "change" : "none";
+    return { planned: { ...facts, action, columns: changed }, error: null };
   } catch (error) {
     if (!(error instanceof FrazilError) || error.kind === "internal") throw error;
     return { planned: { ...facts, action: "refused", columns: [], error: error.message }, error };

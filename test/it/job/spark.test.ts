@@ -165,6 +165,7 @@ describe.skipIf(missing !== null).each(FORMAT_VERSIONS)(
           key: null,
           columns: new Map(),
           partitionBy: PARTITIONS[name] ?? [],
+          sortBy: null,
           formatVersion,
           schemaChanges: "evolve",
         })),

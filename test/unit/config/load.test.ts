@@ -61,6 +61,7 @@ describe("a job file", () => {
           key: null,
           columns: new Map(),
           partitionBy: [],
+          sortBy: null,
           formatVersion: 3,
           schemaChanges: "evolve",
         },
@@ -84,6 +85,7 @@ tables:
     mode: append
     columns: { total: "decimal(18,2)", at: timestamptz }
     partition_by: ["day(at)", "bucket(16, id)", region]
+    sort_by: [region, "at DESC nulls first"]
     schema_changes: refuse
 checkpoint: { interval: 500ms, max_rows: 10, max_size: 1MiB, idle_commit: 1h }
 memory: 1GiB
@@ -101,6 +103,7 @@ memory: 1GiB
     expect(job.tables[0]).toMatchObject({
       to: "shop.${table}",
       partitionBy: ["day(at)", "bucket(16, id)", "region"],
+      sortBy: ["region", "at DESC nulls first"],
       schemaChanges: "refuse",
     });
     expect([...(job.tables[0]?.columns ?? [])]).toEqual([

@@ -38,6 +38,7 @@ function rule(
     key: mode === "append" ? null : ["id"],
     columns: new Map(),
     partitionBy,
+    sortBy: null,
     formatVersion,
     schemaChanges: "evolve",
   };
