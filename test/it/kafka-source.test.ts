@@ -62,6 +62,7 @@ describe.skipIf(missing !== null)(withReason("source kafka", missing), () => {
   function open(
     topics: readonly string[],
     more: Partial<KafkaSettings> = {},
+    topicGoneMs = 60_000,
   ): { source: Source; messages: Message[]; lines: string[] } {
     const messages: Message[] = [];
     const lines: string[] = [];
@@ -81,6 +82,7 @@ describe.skipIf(missing !== null)(withReason("source kafka", missing), () => {
       },
       {
         decoder: collector(messages),
+        topicGoneMs,
         runtime: {
           clock: systemClock,
           random: systemRandom,
@@ -400,6 +402,27 @@ describe.skipIf(missing !== null)(withReason("source kafka", missing), () => {
       admin.fetchOffsets({ groupId: "pipe", topics: ["starts"] }),
     );
     expect(offsets?.partitions).toMatchObject([{ partition: 0, offset: "3" }]);
+  });
+
+  test("a topic that vanishes while it is read: an error, after a while in which it may come back", async () => {
+    await createTopic(kafka.brokers, "vanishing");
+    await using producer = await openProducer(kafka.brokers);
+    await producer.send("vanishing", [{ value: "v" }]);
+    const { source, messages, lines } = open(["vanishing"], {}, 2_000);
+    await source.open();
+    const drop = async (): Promise<void> => {
+      for await (const { ends } of source.read(new Map([["vanishing/0", "0"]]), AbortSignal.timeout(60_000))) {
+        if (ends.size > 0) await withAdmin(kafka.brokers, (admin) => admin.deleteTopics({ topics: ["vanishing"] }));
+      }
+    };
+    await expect(drop()).rejects.toMatchObject({
+      kind: "data",
+      code: "TOPIC_GONE",
+      message: expect.stringContaining("vanishing/0"),
+    });
+    expect(values(messages)).toEqual(["v"]);
+    expect(lines.join("\n")).toMatch(/cannot be read, trying again/);
+    await source.close();
   });
 
   test("TLS and SASL, and what a wrong one says", async () => {

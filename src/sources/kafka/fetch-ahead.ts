@@ -5,14 +5,13 @@ import {
   KAFKA_IDLE_MS,
   KAFKA_METADATA_MS,
   KAFKA_PARTITION_FETCH_BYTES,
-  KAFKA_TOPIC_GONE_MS,
 } from "../../core/limits.ts";
 import type { Runtime } from "../../core/runtime.ts";
 import { Bell } from "./bell.ts";
 import { answerError } from "./broker-error.ts";
 import type { KafkaSettings } from "./config.ts";
 import type { FetchedPartition, KafkaLog, TopicDescription, TopicPartition } from "./log.ts";
-import { readBatchHeaders } from "./record-batch.ts";
+import { isCutShort, readBatchHeaders } from "./record-batch.ts";
 import type { RecordSet } from "./record-slab.ts";
 import { gaveUp, pauseMs } from "./retry.ts";
 import {
@@ -44,6 +43,7 @@ export interface FetchAheadOptions {
   readonly subscription: Subscription;
   readonly onLostOffsets: KafkaSettings["onLostOffsets"];
   readonly outageLimitMs: number;
+  readonly topicGoneMs: number;
 }
 
 /** How a split cannot be read at the moment. */
@@ -220,6 +220,10 @@ export class FetchAhead {
       if (split === undefined) continue;
       if (answer.error === null) {
         split.outOfRange = 0;
+        if (isCutShort(answer.records)) {
+          this.#inTrouble([split], cutShort(split));
+          continue;
+        }
         well.push(split);
         const set = this.#take(split, answer);
         if (set !== null) sets.push(set);
@@ -398,7 +402,7 @@ export class FetchAhead {
       if (known.has(split.name)) continue;
       missing = true;
       split.missingSinceMs ??= nowMs;
-      if (nowMs - split.missingSinceMs < KAFKA_TOPIC_GONE_MS) continue;
+      if (nowMs - split.missingSinceMs < this.#options.topicGoneMs) continue;
       if (this.#options.subscription.names.includes(split.topic)) throw gone(split);
       this.#splits.delete(split.name);
       this.#gone.set(split.name, split.offset);
@@ -435,6 +439,14 @@ function cameBack(split: string, before: bigint, offset: bigint): FrazilError {
     `${split}: the topic was deleted and made anew: it starts at offset ${offset}, it had been read up to ${before}`,
     { hint: HINT_ANEW },
   );
+}
+
+/** A first batch comes whole, however long it is (KIP-74): of one that does not, each further answer would hold as little. */
+function cutShort(split: Split): FrazilError {
+  const message = `${split.name} offset ${split.offset}: the answer holds only the beginning of a record batch`;
+  return new FrazilError("unavailable", "KAFKA_UNAVAILABLE", message, {
+    hint: "the brokers must be Apache Kafka 0.10.1 or later, or do as it does: `fetch.max.bytes` must not cut a batch",
+  });
 }
 
 function gone(split: Split): FrazilError {

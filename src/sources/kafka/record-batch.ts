@@ -1,4 +1,5 @@
 import { FrazilError } from "../../core/errors.ts";
+import { KAFKA_MAX_BATCH_BYTES } from "../../core/limits.ts";
 import { crc32c } from "./crc32c.ts";
 
 /** Bytes before a batch's records (KIP-98): offset, length, leader epoch, magic, checksum, attributes, and so on. */
@@ -43,7 +44,8 @@ export interface Place {
 /**
  * The headers of the complete batches in a record set, in order. A broker cuts the last batch off where its limit of bytes falls:
  * what is left of it is passed over, the next fetch brings it whole. Checksums are checked later, by `checkBatch`.
- * @throws FrazilError `unsupported` for a message format before Kafka 0.11's, `corrupt` for lengths that cannot be.
+ * @throws FrazilError `unsupported` for a message format before Kafka 0.11's, `corrupt` for lengths that cannot be, `data` for a batch
+ * beyond `KAFKA_MAX_BATCH_BYTES`.
  */
 export function readBatchHeaders(records: Buffer, place: Place): BatchHeader[] {
   const headers: BatchHeader[] = [];
@@ -59,11 +61,20 @@ export function readBatchHeaders(records: Buffer, place: Place): BatchHeader[] {
         `${place.split} offset ${baseOffset}: expected record batch format 2, found ${magic}`,
       );
     if (end - at < BATCH_HEADER_BYTES) throw corrupt(place, baseOffset, `a batch of ${end - at} bytes`);
+    // Also when it is not here whole: it never would be.
+    if (end - at > KAFKA_MAX_BATCH_BYTES) {
+      throw tooLarge(place, baseOffset, `a batch of ${end - at} bytes, the limit is ${KAFKA_MAX_BATCH_BYTES}`);
+    }
     if (end > records.length) break;
     headers.push(readHeader(records, at, end, baseOffset, place));
     at = end;
   }
   return headers;
+}
+
+/** Whether a record set holds something, but no whole batch. */
+export function isCutShort(records: Buffer): boolean {
+  return records.length > 0 && (records.length <= MAGIC_AT || LENGTH_END + records.readInt32BE(8) > records.length);
 }
 
 function readHeader(records: Buffer, start: number, end: number, baseOffset: bigint, place: Place): BatchHeader {
@@ -122,6 +133,13 @@ export function isAbortMarker(records: Buffer, header: BatchHeader, place: Place
 export function corrupt(place: Place, offset: bigint, found: string): FrazilError {
   return new FrazilError("corrupt", "KAFKA_BATCH", `${place.split} offset ${offset}: broken record batch: ${found}`, {
     hint: "check the broker's disk with kafka-dump-log.sh; the batch cannot be read by any client that checks it",
+  });
+}
+
+/** A batch that is more than a job takes into memory, by its split and first offset. */
+export function tooLarge(place: Place, offset: bigint, found: string): FrazilError {
+  return new FrazilError("data", "KAFKA_BATCH_TOO_LARGE", `${place.split} offset ${offset}: ${found}`, {
+    hint: "have its producer send smaller batches (`batch.size`, `max.request.size`); to leave this one out, remove what lies before the next one with kafka-delete-records.sh, and set `on_lost_offsets: earliest` for one run",
   });
 }
 

@@ -1,10 +1,9 @@
-import { FrazilError } from "../../core/errors.ts";
 import type { MessageSlab } from "../../core/format.ts";
 import { KAFKA_MAX_BATCH_BYTES, KAFKA_SLAB_BYTES } from "../../core/limits.ts";
 import { BadCompression } from "./codecs/bad-compression.ts";
 import { CODEC_NAMES, decompress } from "./codecs/codec.ts";
 import { type AbortedTransaction, committedFilter } from "./committed.ts";
-import { BATCH_HEADER_BYTES, type BatchHeader, checkBatch, corrupt } from "./record-batch.ts";
+import { BATCH_HEADER_BYTES, type BatchHeader, checkBatch, corrupt, tooLarge } from "./record-batch.ts";
 import { newSlabArrays, parseRecords, SMALLEST_RECORD_BYTES, type SlabArrays, slabHeaders } from "./record.ts";
 
 /** What a fetch answer holds of one topic partition. */
@@ -86,12 +85,7 @@ function decompressed(set: RecordSet, header: BatchHeader, input: Uint8Array): P
     if (!(error instanceof BadCompression)) throw error;
     const codec = CODEC_NAMES[header.codec] ?? `codec ${header.codec}`;
     if (error.reason === "corrupt") throw corrupt(set, header.baseOffset, `${codec}: ${error.message}`);
-    throw new FrazilError(
-      "data",
-      "KAFKA_BATCH_TOO_LARGE",
-      `${set.split} offset ${header.baseOffset}: a batch of ${input.length} bytes (${codec}) is ${error.message}`,
-      { hint: "have its producer send smaller batches (`batch.size`)" },
-    );
+    throw tooLarge(set, header.baseOffset, `a batch of ${input.length} bytes (${codec}) is ${error.message}`);
   }
 }
 

@@ -7,6 +7,7 @@ import {
   KAFKA_OUTAGE_LIMIT_MS,
   KAFKA_SLAB_BYTES,
   KAFKA_START_LIMIT_MS,
+  KAFKA_TOPIC_GONE_MS,
 } from "../../core/limits.ts";
 import type { Position } from "../../core/position.ts";
 import type { Runtime } from "../../core/runtime.ts";
@@ -30,6 +31,8 @@ export interface KafkaDeps {
   readonly outageLimitMs?: number;
   /** How long the brokers may stay away before reading; default `KAFKA_START_LIMIT_MS`. */
   readonly startLimitMs?: number;
+  /** How long a topic may be unknown before it counts as deleted; default `KAFKA_TOPIC_GONE_MS`. */
+  readonly topicGoneMs?: number;
 }
 
 /** How long the answer of a broker about a lost offset is doubted, which may just have been elected. */
@@ -50,6 +53,7 @@ class KafkaSource implements Source {
   readonly #runtime: Runtime;
   readonly #outageLimitMs: number;
   readonly #startLimitMs: number;
+  readonly #topicGoneMs: number;
   readonly #subscription;
   readonly #seeds;
   #log: KafkaLog | null;
@@ -64,6 +68,7 @@ class KafkaSource implements Source {
     this.#runtime = deps.runtime;
     this.#outageLimitMs = deps.outageLimitMs ?? KAFKA_OUTAGE_LIMIT_MS;
     this.#startLimitMs = deps.startLimitMs ?? KAFKA_START_LIMIT_MS;
+    this.#topicGoneMs = deps.topicGoneMs ?? KAFKA_TOPIC_GONE_MS;
     this.#subscription = subscription(settings.topics);
     this.#seeds = settings.brokers.map(parseAddress);
     this.#log = deps.log ?? null;
@@ -98,6 +103,7 @@ class KafkaSource implements Source {
         subscription: this.#subscription,
         onLostOffsets: this.#settings.onLostOffsets,
         outageLimitMs: this.#outageLimitMs,
+        topicGoneMs: this.#topicGoneMs,
       },
       starts,
     );

@@ -200,6 +200,19 @@ describe("broken and strange batches", () => {
     );
   });
 
+  test("a batch beyond the limit is refused by its header, before it is here: it would be asked for again and again", () => {
+    const huge = Buffer.from(good);
+    huge.writeInt32BE(129 * 1024 * 1024, 8);
+    expect(() => readBatchHeaders(Buffer.concat([good, huge]), { split: "t/0" })).toThrow(
+      expect.objectContaining({
+        kind: "data",
+        code: "KAFKA_BATCH_TOO_LARGE",
+        message: expect.stringContaining("t/0 offset 5: a batch of"),
+        hint: expect.stringContaining("kafka-delete-records.sh"),
+      }),
+    );
+  });
+
   test("unknown codecs and old message formats are named", () => {
     const codec = { id: 6, compress: (bytes: Buffer) => bytes };
     expect(() => read([{ baseOffset: 0, records: [{}], codec }])).toThrow(/unknown codec 6/);

@@ -233,6 +233,20 @@ describe("brokers that come and go", () => {
   });
 });
 
+// The same fetch was sent again at once, without an end and without a word.
+test("a broker that never sends a batch whole is waited for with pauses, and given up", async () => {
+  const { cluster, lines, source } = setup();
+  cluster.create("orders", [1]);
+  cluster.append("orders", 0, ["a"]);
+  const [batch] = cluster.partition("orders", 0).batches;
+  if (batch !== undefined) batch.bytes = batch.bytes.subarray(0, 40);
+  await expect(readUntil(source({}, 60_000), new Map(), () => false)).rejects.toMatchObject({
+    kind: "unavailable",
+    message: expect.stringContaining("only the beginning of a record batch"),
+  });
+  expect(lines.filter((line) => /cannot be read, trying again/.test(line)).length).toBeLessThan(30);
+});
+
 describe("topics that change", () => {
   test("new partitions, and new topics of a pattern, are found within a minute and read from their start", async () => {
     const { cluster, clock, seen, source } = setup();
