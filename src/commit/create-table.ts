@@ -68,7 +68,15 @@ export async function openTable(
     const change =
       existing === null
         ? await creation(context, wanted, own, snapshotId, uuid, attempt)
-        : await takeover(context, existing, own, snapshotId, tag?.snapshot.snapshotId ?? null, attempt, wanted.properties);
+        : await takeover(
+            context,
+            existing,
+            own,
+            snapshotId,
+            tag?.snapshot.snapshotId ?? null,
+            attempt,
+            wanted.properties,
+          );
     runtime.step("create.sent");
     const result = await catalog.commit([change], claim ?? undefined);
     runtime.step("create.answered");

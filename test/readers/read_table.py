@@ -105,7 +105,8 @@ def quoted(text):
 
 def describe(request):
     """The metadata as PyIceberg understands it; ids as text, since JavaScript's numbers cannot hold them."""
-    metadata = load_pyiceberg(request).metadata
+    table = load_pyiceberg(request)
+    metadata = table.metadata
     text = lambda id: None if id is None else str(id)
     return {
         "formatVersion": metadata.format_version,
@@ -116,6 +117,16 @@ def describe(request):
         "columns": [
             {"id": f.field_id, "name": f.name, "type": str(f.field_type), "required": f.required}
             for f in metadata.schema().fields
+        ],
+        "sortOrder": {
+            "id": table.sort_order().order_id,
+            "fields": [
+                f"{f.transform}({metadata.schema().find_column_name(f.source_id)}) {f.direction} {f.null_order}"
+                for f in table.sort_order().fields
+            ],
+        },
+        "files": [
+            {"path": task.file.file_path, "sortOrderId": task.file.sort_order_id} for task in table.scan().plan_files()
         ],
         "refs": {name: text(ref.snapshot_id) for name, ref in metadata.refs.items()},
         "snapshots": [

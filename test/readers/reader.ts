@@ -26,6 +26,10 @@ export type TableDescription = {
     readonly type: string;
     readonly required: boolean;
   }[];
+  /** The table's default sort order; fields such as `identity(id) ASC NULLS FIRST`. */
+  readonly sortOrder: { readonly id: number; readonly fields: readonly string[] };
+  /** Data files of the newest snapshot. */
+  readonly files: readonly { readonly path: string; readonly sortOrderId: number | null }[];
   /** Snapshot id by branch or tag. */
   readonly refs: Readonly<Record<string, string>>;
   readonly snapshots: readonly {

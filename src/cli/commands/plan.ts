@@ -1,9 +1,4 @@
-import {
-  currentSchema,
-  type LoadedTable,
-  type Schema,
-  typeText,
-} from "../../../table-format/index.ts";
+import { currentSchema, type LoadedTable, type Schema, typeText } from "../../../table-format/index.ts";
 import type { ChangeBatch } from "../../core/change-batch.ts";
 import { FrazilError } from "../../core/errors.ts";
 import type { Source } from "../../core/source.ts";
