@@ -36,6 +36,7 @@ export function adviceOn(job: Job, traits: SourceTraits): Advice[] {
     ...expressionAdvice(route, index, "partition_by", route.partitionBy, parsePartitionBy),
     ...expressionAdvice(route, index, "sort_by", route.sortBy ?? [], parseSortBy),
     ...orderAdvice(job.tables, index),
+    ...targetAdvice(job.tables, index),
   ]);
 }
 
@@ -113,6 +114,15 @@ function orderAdvice(routes: readonly TableRoute[], index: number): Advice[] {
   if (earlier < 0) return [];
   const message = `never matches: tables[${earlier}] (${routes[earlier]?.from}) takes it first; put this entry before that one`;
   return [advice("warning", ["tables", index, "from"], message)];
+}
+
+/** Two entries may not write one table: each would have its own mind about the columns, and rows of equal key no order. */
+function targetAdvice(routes: readonly TableRoute[], index: number): Advice[] {
+  const { to, from } = routes[index] as TableRoute;
+  const other = to.includes("${") ? -1 : routes.slice(0, index).findIndex((route) => route.to === to);
+  if (other < 0) return [];
+  const message = `tables[${other}] (from: ${routes[other]?.from}) writes ${to} too, and a table has one entry; give one entry a pattern that covers both, or write ${from} to another table`;
+  return [advice("error", ["tables", index, "to"], message)];
 }
 
 /** Whether everything that `from` matches matches `pattern`; a wild `from` is covered where the pattern takes it as a text. */

@@ -90,6 +90,12 @@ export const MANIFEST_CACHE_ENTRIES = 8_000;
 /** Position delete files of a checkpoint on their way at once: each is small, so their round trips are what counts. */
 export const DELETE_FILES_IN_FLIGHT = 16;
 
+/** Changes of each split that `check` looks through for keys that lie in two of them: a common mistake shows in the first few. */
+export const CHECK_SAMPLE_ROWS = 1_000;
+
+/** How long `check` reads for that: what somebody waits who asks. */
+export const CHECK_SAMPLE_MS = 10_000;
+
 /** Messages of a run before their share of dead letters counts: of fewer, one bad message would be a high share. */
 export const DEAD_LETTER_SHARE_FROM = 1_000;
 

@@ -10,6 +10,7 @@ import type { Warehouse } from "../../warehouse.ts";
 import type { CliContext } from "../context.ts";
 import { readJob } from "../job-file.ts";
 import { type JobView, openIfThere, type Progress, progressOf, withJob, withSource } from "../job-view.ts";
+import { sampleKeys, type SharedKey } from "../key-sample.ts";
 import { grouped, jsonLine } from "../output.ts";
 import { writableFolder } from "../writable-folder.ts";
 
@@ -17,6 +18,8 @@ import { writableFolder } from "../writable-folder.ts";
 interface Item {
   readonly check: string;
   readonly ok: boolean;
+  /** It runs, most likely otherwise than meant. */
+  readonly warning?: boolean;
   readonly message: string;
   readonly fix: string | null;
   readonly code: string | null;
@@ -41,7 +44,13 @@ export async function check(context: CliContext, path: string): Promise<void> {
     const store = catalog && (await step("warehouse", () => checkStore(context, job, warehouse)));
     const source = await step("source", () => reach(context, job));
     // What failed above would fail here once more.
-    if (store && source) await step("pipeline", () => withJob(context, job, (view) => holds(context, view)));
+    const reads =
+      store && source && (await step("pipeline", () => withJob(context, job, (view) => holds(context, view))));
+    if (reads && job.tables.some(({ mode }) => mode === "upsert")) {
+      const item = await checkKeys(context, job, warehouse);
+      items.push(item);
+      await print(context, item);
+    }
   } finally {
     await warehouse?.catalog.close();
   }
@@ -116,6 +125,28 @@ async function firstChanges(source: Source, { from }: Progress): Promise<number>
   }
 }
 
+/** Samples the source for keys that lie in two of its splits; a warning, because the tables are whole all the same. */
+async function checkKeys(context: CliContext, job: AnyJob, warehouse: Warehouse | null): Promise<Item> {
+  const found: SharedKey[] = [];
+  const item = await tried("keys", () =>
+    withSource(context, job, { warehouse, onReject: () => {} }, async ({ source, router }) => {
+      const { changes, shared } = await sampleKeys(source, router, context.runtime.clock);
+      if (shared !== null) found.push(shared);
+      return `each key of ${grouped(changes)} changes lies in one split`;
+    }),
+  );
+  const [shared] = found;
+  if (shared === undefined) return item;
+  const [a, b] = shared.splits;
+  return {
+    ...item,
+    warning: true,
+    message: `${shared.target}: the key ${shared.key} is in ${a} and in ${b}: in which order its changes are taken is not defined`,
+    fix: "have the producer send all changes of a key to one topic partition, keyed by it, or name more columns in key:",
+    code: "KEY_IN_TWO_SPLITS",
+  };
+}
+
 async function tried(name: string, attempt: () => Promise<string>): Promise<Item> {
   try {
     return { check: name, ok: true, message: await attempt(), fix: null, code: null, exitCode: EXIT.ok };
@@ -126,11 +157,14 @@ async function tried(name: string, attempt: () => Promise<string>): Promise<Item
   }
 }
 
-async function print({ output }: CliContext, { check: name, ok, message, fix, code }: Item): Promise<void> {
+async function print(
+  { output }: CliContext,
+  { check: name, ok, warning = false, message, fix, code }: Item,
+): Promise<void> {
   if (output.json) {
-    await output.write(jsonLine({ check: name, ok, message, fix, code }));
+    await output.write(jsonLine({ check: name, ok, ...(warning ? { warning } : {}), message, fix, code }));
     return;
   }
-  const suffix = ok ? "" : `${fix === null ? "" : `   fix: ${fix}`}   [${code}]`;
-  await output.write(`${ok ? "✓" : "✗"} ${name.padEnd(9)}  ${message}${suffix}\n`);
+  const suffix = code === null ? "" : `${fix === null ? "" : `   fix: ${fix}`}   [${code}]`;
+  await output.write(`${warning ? "!" : ok ? "✓" : "✗"} ${name.padEnd(9)}  ${message}${suffix}\n`);
 }

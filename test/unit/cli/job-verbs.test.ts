@@ -167,6 +167,7 @@ describe("check", () => {
       ["warehouse", true],
       ["source", true],
       ["pipeline", true],
+      ["keys", true],
     ]);
     expect(code).toBe(0);
     expect(contents(job.warehouse).filter((line) => !line.startsWith("_frazil"))).toEqual(before);

@@ -113,6 +113,11 @@ describe("advice", () => {
       [/^10:11 warning tables\[0\]\.from: several topics may write shop\.orders/],
     ],
     [
+      "two entries that write one table",
+      `${GOOD}  - { from: shop.public.items, to: shop.orders, mode: upsert }\n`,
+      [/^13:36 error tables\[1\]\.to: tables\[0\] \(from: shop\.public\.orders\) writes shop\.orders too/],
+    ],
+    [
       "several topics into a table each",
       GOOD.replace("shop.public.orders\n    to: shop.orders", '"shop.*"\n    to: "shop.${table}"'),
       [],
