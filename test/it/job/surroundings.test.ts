@@ -22,8 +22,10 @@ import { frazil, hasWritten, type JobProcess } from "./job-process.ts";
 const missing = await requireServers("kafka", "minio", "readers");
 
 const TABLES: readonly BankTable[] = ["accounts", "stock", "entries"];
-/** How long a server stays away in mid-checkpoint. */
-const AWAY_MS = 12_000;
+/** How long a server stays away in mid-checkpoint, one after the other. */
+const AWAY_MS = 5_000;
+/** How long both stay away at once. */
+const BOTH_AWAY_MS = 60_000;
 
 /** What a job file says differently from the others. */
 interface Given {
@@ -189,6 +191,30 @@ ${tables.map((table) => `  - ${table}\n`).join("")}checkpoint: { interval: 300ms
       expect(await job.ended, job.stderr()).toBe(0);
       await catchUp(path);
       await expectRows(feed, "away");
+      await feed.close();
+    });
+
+    it("a minute without broker and store, in mid-checkpoint", async () => {
+      const feed = await BankFeed.open(kafka.brokers, "minute", 5);
+      const path = jobFile(topicsOf(feed), { warehouse: "minute" });
+      await feed.send(600);
+      const job = frazil(["run", path]);
+      await committing(job, feed);
+      // The store goes first, with rows on their way: a checkpoint is being written when the broker goes, too.
+      await Promise.all([store.kill(), feed.send(600)]);
+      const startMs = performance.now();
+      expect(await hasWritten(job, /no answer from the store/), job.stderr()).toBe(true);
+      await kafka.kill();
+      expect(await hasWritten(job, /cannot be read, trying again/), job.stderr()).toBe(true);
+      await sleep(BOTH_AWAY_MS - (performance.now() - startMs));
+      expect(job.child.exitCode, job.stderr()).toBeNull();
+      await Promise.all([store.restart(), kafka.restart()]);
+      await feed.send(300);
+      await committing(job, feed);
+      job.child.kill("SIGTERM");
+      expect(await job.ended, job.stderr()).toBe(0);
+      await catchUp(path);
+      await expectRows(feed, "minute");
       await feed.close();
     });
 
