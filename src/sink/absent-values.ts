@@ -12,7 +12,6 @@ import { Op } from "../core/change-batch.ts";
 import { FrazilError, must } from "../core/errors.ts";
 import type { BufferedBatch } from "./buffered-changes.ts";
 import { type ColumnPlan, fieldSources } from "./data-files.ts";
-import { isLive } from "./deletions.ts";
 import { KeyMap } from "./key-map.ts";
 import type { Locations } from "./key-resolver.ts";
 import { KEY_WORDS } from "./key-words.ts";
@@ -83,7 +82,7 @@ export async function planWithAbsent(
       rows[i] = latest.positionAt(slot);
       continue;
     }
-    if (slot >= 0 || selection.truncated || !isLive(state.files, locations, i)) {
+    if (slot >= 0 || selection.truncated || (locations.files[i] as number) < 0) {
       throw new FrazilError(
         "data",
         "ABSENT_VALUE",

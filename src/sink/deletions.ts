@@ -14,6 +14,7 @@ import { DELETE_FILES_IN_FLIGHT } from "../core/limits.ts";
 import type { Runtime } from "../core/runtime.ts";
 import type { FileEntry, FileTable } from "./file-table.ts";
 import type { KeyResolver, Locations } from "./key-resolver.ts";
+import { KEY_WORDS } from "./key-words.ts";
 
 /** What a checkpoint takes out of the table as of one base. */
 export interface Deletions {
@@ -29,34 +30,25 @@ export interface Deletions {
   readonly deletes: number;
 }
 
-/** Rows of live files that hold the keys, as sorted positions by file number, and how many there are. */
-export interface Hits {
-  readonly byFile: Map<number, number[]>;
-  readonly count: number;
-}
-
-/** Finds live rows: what the resolver knows, less what lies in files no longer live or is deleted already. */
-export async function liveHits(files: FileTable, resolver: KeyResolver, keys: Uint32Array): Promise<Hits> {
-  const locations = await resolver.resolve(keys);
-  const byFile = new Map<number, number[]>();
+/** How many of the keys have a live row. `from`, `end`: their part of the keys that were resolved. */
+function countFound(locations: Locations, from: number, end: number): number {
   let count = 0;
-  for (let i = 0; i < locations.files.length; i++) {
-    if (!isLive(files, locations, i)) continue;
-    count++;
-    const file = locations.files[i] as number;
-    const positions = byFile.get(file);
-    if (positions === undefined) byFile.set(file, [locations.positions[i] as number]);
-    else positions.push(locations.positions[i] as number);
-  }
-  return { byFile, count };
+  for (let i = from; i < end; i++) if ((locations.files[i] as number) >= 0) count++;
+  return count;
 }
 
-/** Whether location `i` is a row that readers see. */
-export function isLive(files: FileTable, locations: Locations, i: number): boolean {
-  const file = locations.files[i] as number;
-  if (file < 0) return false;
-  const entry = files.get(file);
-  return entry !== null && (entry.deleted === null || !entry.deleted.has(locations.positions[i] as number));
+/** The rows that the locations name, as sorted positions by file number. */
+function positionsByFile({ files, positions, extra }: Locations): Map<number, number[]> {
+  const byFile = new Map<number, number[]>();
+  const add = (file: number, position: number): void => {
+    const known = byFile.get(file);
+    if (known === undefined) byFile.set(file, [position]);
+    else known.push(position);
+  };
+  for (let i = 0; i < files.length; i++) if ((files[i] as number) >= 0) add(files[i] as number, positions[i] as number);
+  for (const { file, position } of extra) add(file, position);
+  for (const rows of byFile.values()) rows.sort((a, b) => a - b);
+  return byFile;
 }
 
 /**
@@ -78,17 +70,19 @@ export async function resolveDeletions(
   deletedKeys: Uint32Array,
 ): Promise<Deletions> {
   runtime.step("resolve.start");
-  const updated = await liveHits(files, resolver, writtenKeys);
-  const deleted = await liveHits(files, resolver, deletedKeys);
-  const touched = new Set([...updated.byFile.keys(), ...deleted.byFile.keys()]);
+  // At once: the search of a large table costs the same for any number of keys.
+  const keys = new Uint32Array(writtenKeys.length + deletedKeys.length);
+  keys.set(writtenKeys);
+  keys.set(deletedKeys, writtenKeys.length);
+  const locations = await resolver.resolve(keys);
+  const byFile = positionsByFile(locations);
   const deadFiles: number[] = [];
   const replaced: LiveFile[] = [];
   const pending: PendingDeletes[] = [];
-  for (const number of [...touched].toSorted((a, b) => a - b)) {
+  for (const number of [...byFile.keys()].toSorted((a, b) => a - b)) {
     const entry = must(files.get(number), "a hit lies in a live file");
-    const positions = [...(updated.byFile.get(number) ?? []), ...(deleted.byFile.get(number) ?? [])];
     const bitmap = entry.deleted?.clone() ?? new RoaringBitmap();
-    bitmap.addMany(positions.toSorted((a, b) => a - b));
+    bitmap.addMany(must(byFile.get(number), "positions of the file"));
     replaced.push(...ownDeletes(entry));
     if (BigInt(bitmap.cardinality) === entry.live.file.recordCount) deadFiles.push(number);
     else pending.push({ number, dataFile: entry.live.file, bitmap });
@@ -97,7 +91,10 @@ export async function resolveDeletions(
   const written = new Map(
     pending.map(({ number, bitmap }, index) => [number, { bitmap, entry: must(entries[index], "one entry a file") }]),
   );
-  return { written, deadFiles, replaced, updates: updated.count, deletes: deleted.count };
+  const writtenCount = writtenKeys.length / KEY_WORDS;
+  const updates = countFound(locations, 0, writtenCount);
+  const deletes = countFound(locations, writtenCount, locations.files.length);
+  return { written, deadFiles, replaced, updates, deletes };
 }
 
 interface PendingDeletes {

@@ -30,6 +30,12 @@ export class FileTable {
     return this.#entries[number] ?? null;
   }
 
+  /** Whether a row is one that readers see. */
+  isLive(number: number, position: number): boolean {
+    const entry = this.get(number);
+    return entry !== null && (entry.deleted === null || !entry.deleted.has(position));
+  }
+
   numberOf(path: string): number | null {
     return this.#numbers.get(path) ?? null;
   }
@@ -48,4 +54,9 @@ export class FileTable {
   get size(): number {
     return this.#numbers.size;
   }
+}
+
+/** The entry of a file that must be live. */
+export function mustBeLive(files: FileTable, number: number): FileEntry {
+  return must(files.get(number), `file ${number} is live`);
 }

@@ -36,6 +36,11 @@ export class KeyMap {
     return this.#files.length * (KEY_WORDS + 2) * 4;
   }
 
+  /** What the size will be with so many more keys. */
+  sizeWith(keys: number): number {
+    return capacityFor(this.#size + keys) * (KEY_WORDS + 2) * 4;
+  }
+
   /** A slot for `fileAt` and `positionAt`, or -1 when the key is absent. Valid until the next `put`. */
   find(keys: Uint32Array, at: number): number {
     const a = keys[at] as number;

@@ -1,6 +1,5 @@
 import {
   contentKey,
-  currentSchema,
   type DataFile,
   type DeletedPositions,
   deletedPositions,
@@ -20,7 +19,7 @@ import type { SnapshotStore } from "../commit/snapshot-change.ts";
 import { FrazilError, must } from "../core/errors.ts";
 import { type FileEntry, FileTable } from "./file-table.ts";
 import type { KeyResolver } from "./key-resolver.ts";
-import { KEY_WORDS, keyWords } from "./key-words.ts";
+import { keyWords } from "./key-words.ts";
 
 /** What a keyed table's writer keeps of the table: its live files, their deleted rows, and where each key's row is. */
 export interface TableState {
@@ -57,15 +56,13 @@ export async function followHead(
     if (!live.has(entry.live.file.filePath)) state.files.remove(number);
   }
   const changed = await changedDeletes(io, state.files, plan.dataFiles, plan.deletes);
-  const schema = currentSchema(base.metadata);
-  // Known files before new ones: a new file takes keys over from rows that new deletes take out, and should this fail in between,
-  // the next attempt must not take those deletes for the ones that the locations were learned under.
+  // Deletes before keys: a new file takes keys over from rows that new deletes take out. Should reading keys fail, the next attempt finds
+  // them still unknown.
   for (const { live: file, number, deletes, deleted } of changed) {
-    if (number !== null) await followDeletes(io, state, schema, number, { live: file, deletes, deleted });
+    if (number !== null) followDeletes(state.files, number, { live: file, deletes, deleted });
+    else state.files.add({ live: file, deletes, deleted });
   }
-  for (const { live: file, number, deletes, deleted } of changed) {
-    if (number === null) await addFile(io, state, schema, { live: file, deletes, deleted });
-  }
+  await state.resolver.cover();
   state.snapshotId = head;
   return true;
 }
@@ -100,23 +97,17 @@ async function readDeleted(reader: DeletedPositions, file: DataFile, deletes: re
 
 /**
  * Takes over a file's present deletes. Where they take out less than the last ones (a rollback), rows live again whose keys may have been
- * given to other rows meanwhile: the file is indexed anew.
+ * given to other rows meanwhile: the file gets a new number, under which its keys are learned again.
  */
-async function followDeletes(
-  io: FileIO,
-  state: TableState,
-  schema: Schema,
-  number: number,
-  present: FileEntry,
-): Promise<void> {
-  const entry = must(state.files.get(number), "a numbered file is live");
+function followDeletes(files: FileTable, number: number, present: FileEntry): void {
+  const entry = must(files.get(number), "a numbered file is live");
   if (deletesAll(present.deleted, entry.deleted)) {
     entry.deletes = present.deletes;
     entry.deleted = present.deleted;
     return;
   }
-  state.files.remove(number);
-  await addFile(io, state, schema, present);
+  files.remove(number);
+  files.add(present);
 }
 
 function deletesAll(deleted: RoaringBitmap | null, before: RoaringBitmap | null): boolean {
@@ -147,42 +138,20 @@ function sameDeletes(a: readonly LiveFile[], b: readonly LiveFile[]): boolean {
   return b.every(({ file }) => keys.has(contentKey(file)));
 }
 
-/** Numbers a data file and indexes the keys of its live rows. */
-async function addFile(io: FileIO, state: TableState, schema: Schema, entry: FileEntry): Promise<void> {
-  const { live, deleted } = entry;
-  const number = state.files.add(entry);
-  const fields = keyFields(schema, state.key);
+/** The keys of a data file's rows, live or not, under the table's present types. */
+export async function* fileKeys(
+  io: FileIO,
+  schema: Schema,
+  key: readonly string[],
+  seed: number,
+  file: DataFile,
+): AsyncGenerator<Uint32Array> {
+  const fields = keyFields(schema, key);
   const ids = fields.map((field) => field.id);
   const types = fields.map((field) => field.type);
-  let first = 0;
-  try {
-    for await (const batch of readDataFile(io, live.file, schema, ids)) {
-      const keys = keyWords(batch.columns, types, state.key, batch.length, null, state.seed);
-      const { keptKeys, positions } = liveRows(keys, first, batch.length, deleted);
-      state.resolver.place(keptKeys, number, positions);
-      first += batch.length;
-    }
-  } catch (error) {
-    // Half indexed is not indexed: the next attempt must see the file as new.
-    state.files.remove(number);
-    throw error;
+  for await (const batch of readDataFile(io, file, schema, ids)) {
+    yield keyWords(batch.columns, types, key, batch.length, null, seed);
   }
-}
-
-function liveRows(keys: Uint32Array, first: number, length: number, deleted: RoaringBitmap | null) {
-  const positions = new Uint32Array(length);
-  if (deleted === null) {
-    for (let row = 0; row < length; row++) positions[row] = first + row;
-    return { keptKeys: keys, positions };
-  }
-  const keptKeys = new Uint32Array(keys.length);
-  let kept = 0;
-  for (let row = 0; row < length; row++) {
-    if (deleted.has(first + row)) continue;
-    keptKeys.set(keys.subarray(row * KEY_WORDS, (row + 1) * KEY_WORDS), kept * KEY_WORDS);
-    positions[kept++] = first + row;
-  }
-  return { keptKeys: keptKeys.subarray(0, kept * KEY_WORDS), positions: positions.subarray(0, kept) };
 }
 
 /** The key's fields with their types. @throws FrazilError `data` when a key column is gone from the table. */

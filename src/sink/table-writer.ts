@@ -20,7 +20,7 @@ import { hasAbsentValues, planWithAbsent } from "./absent-values.ts";
 import { type BufferedBatch, firstNewRow, refuseChanges } from "./buffered-changes.ts";
 import { type ColumnPlan, fieldSources, type WrittenDataFile, writeDataFiles } from "./data-files.ts";
 import { type Deletions, resolveDeletions, truncation } from "./deletions.ts";
-import { FileTable } from "./file-table.ts";
+import { type FileEntry, FileTable } from "./file-table.ts";
 import { rowsFor } from "./history-batch.ts";
 import { KEY_WORDS, keyWords } from "./key-words.ts";
 import { memoryResolver } from "./memory-resolver.ts";
@@ -29,7 +29,7 @@ import { type Selection, selectAll, selectLast } from "./selection.ts";
 import { firstLayout, sortUpdates } from "./table-layout.ts";
 import { checkMode } from "./table-mode.ts";
 import { changedColumns, firstSchema, schemaUpdates } from "./table-schema.ts";
-import { followHead, identifierNames, keyFields, type TableState } from "./table-state.ts";
+import { fileKeys, followHead, identifierNames, keyFields, type TableState } from "./table-state.ts";
 
 export interface PreparedTable {
   readonly part: CheckpointPart;
@@ -109,7 +109,13 @@ export class TableWriter {
     const schema = firstSchema(this.routed.binding.target, columns, key);
     const layout = firstLayout(this.routed.binding.target, rule, schema);
     this.#table = await this.#committer.open(
-      { ident, schema, ...layout, formatVersion: rule.formatVersion, properties: new Map([[MODE_PROPERTY, rule.mode]]) },
+      {
+        ident,
+        schema,
+        ...layout,
+        formatVersion: rule.formatVersion,
+        properties: new Map([[MODE_PROPERTY, rule.mode]]),
+      },
       reached,
     );
     // Another job may have made it.
@@ -168,6 +174,7 @@ export class TableWriter {
     await followHead(this.#context, state, table.loaded);
     const keysOf = batches.map((buffered) => this.#keysOf(table, state, buffered));
     const selection = selectLast(batches, keysOf);
+    await state.resolver.reserve(selection.rows.length);
     const names = this.#committer.namesFor(table);
     const { planOf, fromTable } = await this.#columnPlans(table, state, batches, keysOf, selection);
     const written = await writeDataFiles(io, runtime, table.loaded, names, selection.rows.length, planOf);
@@ -257,13 +264,12 @@ export class TableWriter {
     const dates = keyFields(schema, key).filter(({ type }) => type.kind === "date").length;
     if (this.#state !== null && this.#keyDates === dates) return this.#state;
     this.#keyDates = dates;
-    this.#state = {
-      files: new FileTable(),
-      resolver: memoryResolver(),
-      key,
-      seed: this.#context.runtime.random.uint32(),
-      snapshotId: null,
-    };
+    const files = new FileTable();
+    const seed = this.#context.runtime.random.uint32();
+    const read = ({ live }: FileEntry) =>
+      fileKeys(this.#context.io, currentSchema(table.loaded.metadata), key, seed, live.file);
+    const resolver = memoryResolver({ name: table.name, files, read });
+    this.#state = { files, resolver, key, seed, snapshotId: null };
     return this.#state;
   }
 

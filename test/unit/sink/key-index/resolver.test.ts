@@ -1,19 +1,24 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import type { KeyResolver } from "../../../../src/sink/key-resolver.ts";
+import type { KeyResolver, ResolvedTable } from "../../../../src/sink/key-resolver.ts";
 import { KEY_WORDS } from "../../../../src/sink/key-words.ts";
 import { memoryResolver } from "../../../../src/sink/memory-resolver.ts";
+import { KeyedTable } from "../../../support/keyed-table.ts";
 
 /** More keys than the first table holds, so that it grows and meets removed slots. */
 const KEYS = 2_000;
 
-const RESOLVERS: Readonly<Record<string, () => KeyResolver>> = { memory: memoryResolver };
+type Create = (table: ResolvedTable) => KeyResolver | Promise<KeyResolver>;
+const RESOLVERS: Readonly<Record<string, Create>> = { memory: memoryResolver };
 
 const span = fc.record({ first: fc.nat(KEYS - 1), count: fc.integer({ min: 1, max: 900 }) });
 const commands = fc.array(
   fc.oneof(
     { weight: 6, arbitrary: span.map((of) => ({ kind: "place" as const, ...of })) },
     { weight: 4, arbitrary: span.map((of) => ({ kind: "forget" as const, ...of })) },
+    { weight: 2, arbitrary: span.map((of) => ({ kind: "foreign" as const, ...of })) },
+    { weight: 2, arbitrary: fc.record({ kind: fc.constant("rewrite" as const), pick: fc.nat() }) },
+    { weight: 2, arbitrary: fc.record({ kind: fc.constant("undelete" as const), pick: fc.nat() }) },
     { weight: 1, arbitrary: fc.constant({ kind: "clear" as const }) },
   ),
   { maxLength: 40 },
@@ -22,31 +27,39 @@ const commands = fc.array(
 it.each(Object.entries(RESOLVERS))("%s: finds what a map of all keys finds", async (_name, create) => {
   await fc.assert(
     fc.asyncProperty(commands, async (run) => {
-      const resolver = create();
-      const model = new Map<number, readonly [number, number]>();
-      for (const [file, command] of run.entries()) {
+      const table = new KeyedTable(words);
+      const resolver = await create(table.resolved);
+      for (const command of run) {
         if (command.kind === "clear") {
           resolver.clear();
-          model.clear();
+          table.clear();
+          continue;
+        }
+        if (command.kind === "rewrite" || command.kind === "undelete") {
+          if (command.kind === "rewrite") table.rewrite(command.pick);
+          else table.undelete(command.pick);
+          await resolver.cover();
           continue;
         }
         const ids = Array.from({ length: command.count }, (_, index) => (command.first + index) % KEYS);
         if (command.kind === "forget") {
+          table.delete(ids);
           resolver.forget(words(ids));
-          for (const id of ids) model.delete(id);
+        } else if (command.kind === "foreign") {
+          table.add(ids);
+          await resolver.cover();
         } else {
-          resolver.place(
-            words(ids),
-            file,
-            Uint32Array.from(ids, (_, position) => position),
-          );
-          for (const [position, id] of ids.entries()) model.set(id, [file, position]);
+          await resolver.reserve(ids.length);
+          const number = table.add(ids);
+          const positions = Uint32Array.from(ids, (_, position) => position);
+          resolver.place(words(ids), number, positions);
         }
       }
       const all = Array.from({ length: KEYS }, (_, id) => id);
-      const { files, positions } = await resolver.resolve(words(all));
+      const { files, positions, extra } = await resolver.resolve(words(all));
       const found = all.map((id) => (files[id] === -1 ? null : [files[id], positions[id]]));
-      expect(found).toEqual(all.map((id) => model.get(id) ?? null));
+      expect(found).toEqual(all.map((id) => table.rowOf(id)));
+      expect(extra).toEqual([]);
     }),
     { numRuns: 60 },
   );
