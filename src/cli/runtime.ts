@@ -1,22 +1,7 @@
-import { randomBytes } from "node:crypto";
-import { setTimeout } from "node:timers/promises";
-import type { Clock, Log, Random, Runtime } from "../core/runtime.ts";
+import type { Log, Runtime } from "../core/runtime.ts";
+import { systemClock, systemRandom } from "../system.ts";
 
-/** The machine's own clock. */
-export const systemClock: Clock = {
-  nowMs: () => Date.now(),
-  monotonicMs: () => performance.now(),
-  async sleep(durationMs, signal) {
-    try {
-      await setTimeout(durationMs, undefined, signal === undefined ? {} : { signal });
-    } catch (error) {
-      if (signal?.aborted !== true) throw error;
-    }
-  },
-};
-
-/** The machine's own random numbers. */
-export const systemRandom: Random = { uint32: () => randomBytes(4).readUInt32LE() };
+export { systemClock, systemRandom } from "../system.ts";
 
 /**
  * The real world for the engine.

@@ -1,6 +1,13 @@
 import { FrazilError } from "../core/errors.ts";
 import { type Environment, interpolate } from "./interpolate.ts";
-import { type JobOver, type SourceSchema, type WarehouseSettings, jobSchema, warehouseSchema } from "./job-schema.ts";
+import {
+  type JobOver,
+  type SourceSchema,
+  type WarehouseInput,
+  type WarehouseSettings,
+  jobSchema,
+  warehouseSchema,
+} from "./job-schema.ts";
 import { check, problemText } from "./problems.ts";
 import { readYaml } from "./yaml-text.ts";
 
@@ -39,11 +46,16 @@ export function loadJob<S extends SourceSchema>(
 /**
  * Checks a job given as an object of the job file's shape (`defineJob`); nothing is interpolated.
  *
+ * @param env Where `AWS_*` is looked for; nowhere by default.
  * @throws FrazilError kind `config`, code `JOB_INVALID`.
  */
-export function parseJob<S extends SourceSchema>(input: unknown, sources: readonly S[]): JobOver<S> {
+export function parseJob<S extends SourceSchema>(
+  input: unknown,
+  sources: readonly S[],
+  env: Environment = {},
+): JobOver<S> {
   const checked = check(jobSchema(sources), input);
-  if ("value" in checked) return checked.value;
+  if ("value" in checked) return { ...checked.value, warehouse: withEnvironment(checked.value.warehouse, env) };
   throw invalid("the job", checked.problems.map(problemText));
 }
 
@@ -53,9 +65,22 @@ export function parseJob<S extends SourceSchema>(input: unknown, sources: readon
  * @throws FrazilError kind `config`, code `WAREHOUSE_INVALID`.
  */
 export function warehouseAt(location: string, env: Environment): WarehouseSettings {
-  const checked = check(warehouseSchema, { location });
+  return parseWarehouse({ location }, env);
+}
+
+/**
+ * Checks a `warehouse:` block given as an object.
+ *
+ * @throws FrazilError kind `config`, code `WAREHOUSE_INVALID`.
+ */
+export function parseWarehouse(input: WarehouseInput, env: Environment): WarehouseSettings {
+  const checked = check(warehouseSchema, input);
   if ("value" in checked) return withEnvironment(checked.value, env);
-  const message = `warehouse "${location}": ${checked.problems.map((problem) => problem.message).join("; ")}`;
+  const inner = checked.problems.map(({ path, ...problem }) =>
+    // A location alone is what is wrong with it.
+    problemText({ ...problem, path: path[0] === "location" ? [] : path }),
+  );
+  const message = `warehouse "${input?.location}": ${inner.join("; ")}`;
   throw new FrazilError("config", "WAREHOUSE_INVALID", message);
 }
 

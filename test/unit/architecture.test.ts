@@ -29,11 +29,17 @@ const RULES: readonly (readonly [owner: string, mayImport: string])[] = [
   ["src/query/", `src/core src/config ${FORMAT}`],
   ["src/pipeline/", `src/sink src/commit src/observe src/config src/core ${FORMAT}`],
   ["src/server/", `src/run.ts src/registry.ts src/warehouse.ts ${SRC_FOLDERS} ${FORMAT}`],
-  ["src/cli/", `src/run.ts src/registry.ts src/warehouse.ts ${SRC_FOLDERS} ${FORMAT}`],
+  ["src/cli/", `src/run.ts src/registry.ts src/system.ts src/warehouse.ts ${SRC_FOLDERS} ${FORMAT}`],
+  // Beside the command line, not on top of it.
+  [
+    "src/library/",
+    `src/run.ts src/registry.ts src/system.ts src/warehouse.ts src/pipeline src/query src/config src/core ${FORMAT}`,
+  ],
+  ["src/system.ts", "src/core"],
   ["src/registry.ts", `src/sources src/formats src/config src/core`],
   ["src/warehouse.ts", `src/storage src/catalogs src/config src/core ${FORMAT}`],
   ["src/run.ts", `src/pipeline src/registry.ts src/storage src/warehouse.ts src/config src/core ${FORMAT}`],
-  ["src/index.ts", `src/run.ts src/registry.ts src/warehouse.ts ${SRC_FOLDERS} ${FORMAT}`],
+  ["src/index.ts", `src/run.ts src/registry.ts src/warehouse.ts src/library ${SRC_FOLDERS} ${FORMAT}`],
   ["jobs/", "src/index.ts test/services"],
   ["test/", "table-format src jobs"],
 ];

@@ -46,6 +46,21 @@ export type KafkaJobSource = Omit<KafkaSettings, "clientId" | "groupId"> & {
   readonly format: string;
 };
 
+/** The same block as it is written. `F`: the formats there are. */
+export interface KafkaJobSourceInput<F extends string> {
+  readonly type: "kafka";
+  /** `host:port` of some brokers. */
+  readonly brokers: string[];
+  /** Topic names, and `/patterns/` that stand for whole names. */
+  readonly topics: string[];
+  readonly format: F;
+  /** `earliest` (default), `latest` or an RFC 3339 time; used only where the tables hold no position. */
+  readonly start?: string | undefined;
+  readonly on_lost_offsets?: "stop" | "earliest" | "latest" | undefined;
+  readonly tls?: z.input<typeof tls> | undefined;
+  readonly sasl?: KafkaSasl | undefined;
+}
+
 const tls = z
   .union([
     flag(),
@@ -86,7 +101,9 @@ function readable(read: (value: string) => unknown): z.ZodType<string, string> {
 }
 
 /** The schema of a Kafka `source:` block over the formats there are. */
-export function kafkaSourceSchema(formats: readonly [string, ...string[]]): z.ZodType<KafkaJobSource> {
+export function kafkaSourceSchema<const F extends string>(
+  formats: readonly [F, ...F[]],
+): z.ZodType<KafkaJobSource, KafkaJobSourceInput<F>> {
   return z
     .strictObject({
       type: z.literal("kafka"),
