@@ -19,6 +19,12 @@ export interface ResultRows {
   chunks(): AsyncIterable<DuckDBValue[][]>;
 }
 
+/** A value that is bound to a statement, never part of its text. */
+export interface SqlParameter {
+  readonly value: DuckDBValue;
+  readonly type: DuckDBType;
+}
+
 /** A DuckDB of its own for one call. Times with a zone are shown and taken in UTC. */
 export interface Duckdb {
   /**
@@ -34,11 +40,11 @@ export interface Duckdb {
   /** From here on nothing but these files can be opened, and no setting can be changed. */
   lock(paths: readonly string[]): Promise<void>;
   /**
-   * Runs one statement of the user's.
+   * Runs one statement of the user's; `$1` is the first of the parameters.
    *
    * @throws FrazilError `config`, code `SQL_ERROR`, for a statement that is wrong; `data`, code `QUERY_FAILED`, for one that fails.
    */
-  query(sql: string): Promise<ResultRows>;
+  query(sql: string, parameters?: readonly SqlParameter[]): Promise<ResultRows>;
   close(): void;
 }
 
@@ -91,7 +97,7 @@ export async function openDuckdb(folder: string): Promise<Duckdb> {
       await connection.run(`SET allowed_paths = [${paths.map(quoteText).join(", ")}]`);
       await connection.run("SET enable_external_access = false; SET lock_configuration = true");
     },
-    query: (sql) => query(connection, sql),
+    query: (sql, parameters = []) => query(connection, sql, parameters),
     close() {
       connection.closeSync();
       instance.closeSync();
@@ -122,14 +128,25 @@ async function createPositions(
   appender.closeSync();
 }
 
-async function query(connection: DuckDBConnection, sql: string): Promise<ResultRows> {
+async function query(
+  connection: DuckDBConnection,
+  sql: string,
+  parameters: readonly SqlParameter[],
+): Promise<ResultRows> {
   try {
     const statements = await connection.extractStatements(sql);
     // PIVOT is one statement for its writer and two for DuckDB.
     if (statements.count > 1 && !/\bpivot/i.test(sql)) {
       throw new FrazilError("config", "SQL_ERROR", `expected one statement, found ${statements.count}`);
     }
-    const result = await connection.stream(sql);
+    const result =
+      parameters.length === 0
+        ? await connection.stream(sql)
+        : await connection.stream(
+            sql,
+            parameters.map(({ value }) => value),
+            parameters.map(({ type }) => type),
+          );
     return { names: result.deduplicatedColumnNames(), types: result.columnTypes(), chunks: () => chunks(result) };
   } catch (error) {
     throw queryError(error);

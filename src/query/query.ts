@@ -1,6 +1,6 @@
 import { type Catalog, type FileIO, type Snapshot, type TableIdent } from "../../table-format/index.ts";
 import { tableAsOf, tableNow } from "./as-of.ts";
-import { type Duckdb, openDuckdb, type ResultRows } from "./duckdb.ts";
+import { type Duckdb, openDuckdb, type ResultRows, type SqlParameter } from "./duckdb.ts";
 import { quoteName } from "./duckdb-types.ts";
 import { type LocalFiles, openLocalFiles } from "./local-files.ts";
 import { findTables } from "./table-names.ts";
@@ -27,9 +27,15 @@ export interface Query extends ResultRows {
  * deletes applied, columns found by field id and Iceberg's types exactly.
  *
  * @param asOf A snapshot id, RFC 3339 time or tag for every table that the statement names; null = now.
+ * @param parameters Values for `$1`, `$2`, ….
  * @throws FrazilError `SQL_ERROR`, `QUERY_FAILED`, `TABLE_NOT_FOUND`, `SNAPSHOT_NOT_FOUND`, and `unsupported` for what cannot be read.
  */
-export async function openQuery(warehouse: QueryWarehouse, sql: string, asOf: string | null): Promise<Query> {
+export async function openQuery(
+  warehouse: QueryWarehouse,
+  sql: string,
+  asOf: string | null,
+  parameters: readonly SqlParameter[] = [],
+): Promise<Query> {
   const files = await openLocalFiles(warehouse.io, warehouse.localPath);
   let duckdb: Duckdb | null = null;
   const close = async (): Promise<void> => {
@@ -39,7 +45,7 @@ export async function openQuery(warehouse: QueryWarehouse, sql: string, asOf: st
   try {
     duckdb = await openDuckdb(files.folder);
     const tables = await createViews(warehouse, duckdb, files, sql, asOf);
-    const rows = await duckdb.query(sql);
+    const rows = await duckdb.query(sql, parameters);
     return { ...rows, tables, close };
   } catch (error) {
     await close();
