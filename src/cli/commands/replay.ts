@@ -1,5 +1,6 @@
 import type { ReplayPlan } from "../../pipeline/plan-replay.ts";
 import { replay as replayJob, replayPlan } from "../../run.ts";
+import { createFigures } from "../../observe/figures.ts";
 import type { CliContext } from "../context.ts";
 import { readJob } from "../job-file.ts";
 import { grouped, jsonLine } from "../output.ts";
@@ -23,9 +24,13 @@ export async function replay(context: CliContext, path: string, options: ReplayO
     return;
   }
   const signals = onSignals((line) => output.note(line));
-  const reporter = runReporter(context, job.name);
+  const figures = createFigures(runtime.clock);
+  const reporter = runReporter(context, job.name, figures);
   try {
-    reporter.finished(await replayJob(job, runtime, { stop: signals.stop, observer: reporter }));
+    await reporter.finished(await replayJob(job, runtime, { stop: signals.stop, observer: reporter, figures }));
+  } catch (error) {
+    await reporter.failed(error);
+    throw error;
   } finally {
     reporter.close();
     signals.close();

@@ -1,4 +1,5 @@
 import { run as runJob } from "../../run.ts";
+import { createFigures } from "../../observe/figures.ts";
 import type { CliContext } from "../context.ts";
 import { readJob } from "../job-file.ts";
 import { runReporter } from "../run-reporter.ts";
@@ -20,10 +21,14 @@ export async function run(context: CliContext, path: string, options: RunOptions
     maxRows: options.maxRows ?? null,
   };
   const signals = onSignals((line) => context.output.note(line));
-  const reporter = runReporter(context, job.name);
+  const figures = createFigures(context.runtime.clock);
+  const reporter = runReporter(context, job.name, figures);
   try {
-    const summary = await runJob(job, context.runtime, { end, stop: signals.stop, observer: reporter });
-    reporter.finished(summary);
+    const summary = await runJob(job, context.runtime, { end, stop: signals.stop, observer: reporter, figures });
+    await reporter.finished(summary);
+  } catch (error) {
+    await reporter.failed(error);
+    throw error;
   } finally {
     reporter.close();
     signals.close();
