@@ -84,6 +84,15 @@ export const QUERY_FETCHES_IN_FLIGHT = 8;
 /** Bytes of one range request of such a fetch: with the line above, at most 64 MiB in memory. */
 export const QUERY_FETCH_BYTES = 8 * 1024 * 1024;
 
+/** How often the catalog is asked for a new snapshot by a reader that follows: one small read, and changes are as fresh as people notice. */
+export const FOLLOW_POLL_MS = 1_000;
+
+/** Rows of a record batch, and of a batch of changes, that the library hands out: large enough for columns, small enough to hold. */
+export const LIBRARY_BATCH_ROWS = 65_536;
+
+/** Checkpoints that wait for somebody who asks for them, at some 200 bytes a table: a job goes on when nobody does. */
+export const UNREAD_CHECKPOINTS = 1_000;
+
 /** Entries of manifests kept in memory by a running job, at 1 to 5 kB each: the files of large tables, without which each commit reads them anew. */
 export const MANIFEST_CACHE_ENTRIES = 8_000;
 

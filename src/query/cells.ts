@@ -113,7 +113,8 @@ type Timestamp =
   | DuckDBTimestampMillisecondsValue
   | DuckDBTimestampSecondsValue;
 
-function isTimestamp(value: object): value is Timestamp {
+/** Whether a value is a point in time, of any resolution. */
+export function isTimestamp(value: object): value is Timestamp {
   return (
     value instanceof DuckDBTimestampValue ||
     value instanceof DuckDBTimestampTZValue ||
@@ -123,7 +124,8 @@ function isTimestamp(value: object): value is Timestamp {
   );
 }
 
-function isoText(value: Timestamp): string {
+/** ISO 8601, with a `Z` where it has a zone. */
+export function isoText(value: Timestamp): string {
   if (!value.isFinite) return String(value);
   const zoned = value instanceof DuckDBTimestampTZValue;
   // The API prints a time with a zone in this machine's own; the same instant without one is printed as UTC.

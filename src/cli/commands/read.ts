@@ -1,3 +1,4 @@
+import { FOLLOW_POLL_MS } from "../../core/limits.ts";
 import { tableChanges } from "../../query/changes.ts";
 import { quoteName } from "../../query/duckdb-types.ts";
 import { openQuery } from "../../query/query.ts";
@@ -6,9 +7,6 @@ import { printRows } from "../result-rows.ts";
 import { onSignals } from "../signals.ts";
 import { timeText } from "../snapshot-figures.ts";
 import { namedTable, withWarehouse } from "../warehouse-option.ts";
-
-/** How often the catalog is asked for a new snapshot: one small read, and changes are as fresh as people notice. */
-const POLL_MS = 1_000;
 
 export interface ReadOptions {
   readonly from?: string;
@@ -31,7 +29,7 @@ export async function read(context: CliContext, name: string, options: ReadOptio
         follow: options.follow ?? false,
         stop: signals.stop,
         clock: runtime.clock,
-        pollMs: POLL_MS,
+        pollMs: FOLLOW_POLL_MS,
         notice: (message) => output.note(message),
       });
       for await (const commit of changes) {

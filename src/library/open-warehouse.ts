@@ -1,0 +1,84 @@
+import { identText, type TableIdent } from "../../table-format/index.ts";
+import type { WarehouseInput } from "../config/job-schema.ts";
+import { parseWarehouse } from "../config/load.ts";
+import { FrazilError } from "../core/errors.ts";
+import type { Log } from "../core/runtime.ts";
+import { openQuery } from "../query/query.ts";
+import { listTables, notFound } from "../query/table-names.ts";
+import { systemEnvironment } from "../system.ts";
+import { openWarehouse as openStore } from "../warehouse.ts";
+import { machineRuntime } from "./machine.ts";
+import { type Row, rowOf } from "./row.ts";
+import { type SqlValue, sqlParameter } from "./sql-value.ts";
+import { type TableReader, tableReader } from "./table-reader.ts";
+
+/** Tables to read. Disposing of it ends the iterations of `changes` that are under way. */
+export interface WarehouseReader extends AsyncDisposable {
+  /** The folder or `s3://` address, absolute. */
+  readonly location: string;
+  /** The names of all tables, in order. */
+  tables(): Promise<string[]>;
+  /** A table as it is now, by `namespace.table`. @throws FrazilError `not-found`, code `TABLE_NOT_FOUND`, with the nearest name. */
+  table(name: string): Promise<TableReader>;
+  /**
+   * Runs one SQL statement of DuckDB over the tables as they are now, and gives all its rows. What stands in `${…}` is bound as a
+   * parameter, never put into the text: it can be a value, not a name. `R` is for the compiler alone: nothing checks it.
+   *
+   * @throws FrazilError `config`, code `SQL_ERROR`; `data`, code `QUERY_FAILED`; `not-found`, code `TABLE_NOT_FOUND`.
+   */
+  query<R extends Row = Row>(text: TemplateStringsArray, ...values: readonly SqlValue[]): Promise<R[]>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/**
+ * Opens a warehouse for reading; nothing is written to it. A text is short for `{ location }`; credentials that are not given are
+ * found as the AWS tools find them.
+ *
+ * @throws FrazilError `config`, code `WAREHOUSE_INVALID`; `not-found`, code `WAREHOUSE_NOT_FOUND`.
+ */
+export async function openWarehouse(
+  at: string | WarehouseInput,
+  options: { readonly log?: Log | undefined } = {},
+): Promise<WarehouseReader> {
+  const settings = parseWarehouse(typeof at === "string" ? { location: at } : at, systemEnvironment);
+  const warehouse = await openStore(settings, machineRuntime(options.log), "read");
+  const { catalog, location } = warehouse;
+  const closing = new AbortController();
+  return {
+    location,
+    async tables() {
+      return (await listTables(catalog)).map(identText);
+    },
+    async table(name) {
+      const parts = name.split(".");
+      const ident: TableIdent = { namespace: parts.slice(0, -1), name: parts.at(-1) ?? "" };
+      const table = parts.length > 1 ? await catalog.loadTable(ident) : null;
+      if (table === null) throw notFound(name, location, await listTables(catalog));
+      return tableReader(warehouse, table, closing.signal);
+    },
+    async query<R extends Row = Row>(text: TemplateStringsArray, ...values: readonly SqlValue[]) {
+      if (!Array.isArray(text) || !("raw" in text)) {
+        throw new FrazilError("config", "BAD_QUERY", "query is a tag, not a function of a text", {
+          hint: "write query`SELECT … WHERE id = ${id}`, without parentheses",
+        });
+      }
+      const sql = text.reduce((before, part, index) => `${before}$${index}${part}`);
+      const parameters = values.map((value, index) => sqlParameter(value, index + 1));
+      const result = await openQuery(warehouse, sql, null, parameters);
+      try {
+        const rows: R[] = [];
+        for await (const chunk of result.chunks()) {
+          for (const row of chunk) rows.push(rowOf(result.names, row) as R);
+        }
+        return rows;
+      } finally {
+        await result.close();
+      }
+    },
+    async [Symbol.asyncDispose]() {
+      if (closing.signal.aborted) return;
+      closing.abort();
+      await catalog.close();
+    },
+  };
+}
