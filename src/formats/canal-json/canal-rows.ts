@@ -8,7 +8,7 @@ import { skipKey, skipSpace, skipValue } from "../json-bytes/skip.ts";
 import { stringAt } from "../json-bytes/strings.ts";
 import { asciiText } from "../json-bytes/text.ts";
 import { Layout } from "../json-columns/layout.ts";
-import { refuseTwin } from "../json-columns/name-twins.ts";
+import { checkColumnName } from "../json-columns/column-name.ts";
 import { TableRows } from "../json-columns/table-rows.ts";
 import { mysqlWire } from "./mysql-wire.ts";
 import { parseMysqlType } from "./mysql-type.ts";
@@ -66,7 +66,7 @@ function declaredLayout(binding: TableBinding, bytes: Uint8Array, pos: number, e
     const byUser = binding.columns.get(name);
     const type = byUser ?? mysql.type;
     if (type === null) throw unreadable(binding, name, mysql.text);
-    refuseTwin(binding, name);
+    checkColumnName(binding, name);
     if (layout.find(name) === undefined) layout.add(name).declare(type, false, mysqlWire(mysql), byUser !== undefined);
     at = nextMember(bytes, skipValue(bytes, value, end), end);
   }

@@ -1,6 +1,6 @@
 import type { TableBinding } from "../../core/table-binding.ts";
 import { Layout, refusedType } from "../json-columns/layout.ts";
-import { refuseTwin } from "../json-columns/name-twins.ts";
+import { checkColumnName } from "../json-columns/column-name.ts";
 import type { ConnectSchema } from "./connect-schema.ts";
 import { declaredType } from "./logical-types.ts";
 
@@ -15,7 +15,7 @@ export function declaredLayout(binding: TableBinding, fields: readonly ConnectSc
     const byUser = binding.columns.get(field.field);
     const type = byUser ?? ("type" in declared ? declared.type : null);
     if (type === null) throw refusedType(binding, field.field, (declared as { refused: string }).refused);
-    refuseTwin(binding, field.field);
+    checkColumnName(binding, field.field);
     layout.add(field.field).declare(type, !field.optional, declared.wire, byUser !== undefined);
   }
   return layout;

@@ -6,7 +6,7 @@ import { nextMember } from "../json-bytes/members.ts";
 import { skipKey, skipSpace, skipValue } from "../json-bytes/skip.ts";
 import { stringAt } from "../json-bytes/strings.ts";
 import { type Layout, refusedType } from "./layout.ts";
-import { refuseTwin } from "./name-twins.ts";
+import { checkColumnName } from "./column-name.ts";
 
 /**
  * Adds to a layout the columns of the object at `pos` that it lacks, and gives held columns a type where a value has come: from
@@ -46,7 +46,7 @@ function learnColumn(
 ): void {
   const known = layout.find(name);
   if (known !== undefined && known.column !== null) return;
-  if (known === undefined) refuseTwin(binding, name);
+  if (known === undefined) checkColumnName(binding, name);
   const slot = known ?? layout.add(name);
   const byUser = binding.columns.get(name);
   const declared = byUser ?? binding.existing.get(name);

@@ -2,7 +2,8 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 
-const MAIN = fileURLToPath(new URL("../../../dist/src/cli/main.js", import.meta.url));
+/** The built command line. */
+export const MAIN = fileURLToPath(new URL("../../../dist/src/cli/main.js", import.meta.url));
 
 /** A `frazil` process, with what it has written. */
 export interface JobProcess {

@@ -11,11 +11,19 @@ interface Names {
 const NAMES = new WeakMap<TableBinding, Names>();
 
 /**
- * Refuses a new column whose name differs from another one's only by case. Iceberg tells the two apart; DuckDB and Spark, which do not,
- * could no longer read the table.
- * @throws FrazilError `data`, code `COLUMN_CASE`, naming both.
+ * Refuses names of new columns that Iceberg and Parquet take but readers do not, which could no longer read the table: one that is empty
+ * or holds NUL (DuckDB), and one that differs from another one's only by case (DuckDB, Spark).
+ * @throws FrazilError `data`, code `COLUMN_NAME` or `COLUMN_CASE`, the latter naming both.
  */
-export function refuseTwin(binding: TableBinding, name: string): void {
+export function checkColumnName(binding: TableBinding, name: string): void {
+  if (name === "" || name.includes("\0")) {
+    throw new FrazilError(
+      "data",
+      "COLUMN_NAME",
+      `a column of ${binding.target}: expected a name that SQL can write, found ${name === "" ? "an empty one" : `${JSON.stringify(name)}, which holds NUL`}`,
+      { hint: "rename it in the source" },
+    );
+  }
   const names = namesOf(binding);
   const folded = name.toLowerCase();
   const twin = names.get(folded);
