@@ -6,6 +6,7 @@ import {
   type DuckDBType,
   type DuckDBValue,
   BIGINT,
+  ResultReturnType,
   UBIGINT,
 } from "@duckdb/node-api";
 import { FrazilError, type RoaringBitmap } from "../../table-format/index.ts";
@@ -16,6 +17,7 @@ export interface ResultRows {
   /** Told apart where the query gives one name twice. */
   readonly names: readonly string[];
   readonly types: readonly DuckDBType[];
+  /** @throws FrazilError `data`, code `QUERY_FAILED`, when the rows so far are not all there are. */
   chunks(): AsyncIterable<DuckDBValue[][]>;
 }
 
@@ -69,7 +71,8 @@ export async function openDuckdb(folder: string): Promise<Duckdb> {
   const instance = await DuckDBInstance.create(":memory:", {
     temp_directory: folder,
     // One thread: on a busy machine a streamed result of an anti join over many small files once lacked the rows of two whole files
-    // that lay side by side in the list, while the table and every repetition had them. A wrong answer costs more than a slow one.
+    // that lay side by side in the list, while the table and every repetition had them. A stream that failed unnoticed could have done
+    // that (see `chunks`), which nobody can tell any more; and over a million rows with deletes a second thread was no faster.
     threads: "1",
     // Extensions would be fetched over the network.
     autoinstall_known_extensions: "false",
@@ -147,18 +150,51 @@ async function query(
             parameters.map(({ value }) => value),
             parameters.map(({ type }) => type),
           );
-    return { names: result.deduplicatedColumnNames(), types: result.columnTypes(), chunks: () => chunks(result) };
+    const again = async (): Promise<void> => {
+      await connection.run(
+        `EXPLAIN ANALYZE ${sql}`,
+        parameters.map(({ value }) => value),
+        parameters.map(({ type }) => type),
+      );
+    };
+    return {
+      names: result.deduplicatedColumnNames(),
+      types: result.columnTypes(),
+      chunks: () => chunks(result, again),
+    };
   } catch (error) {
     throw queryError(error);
   }
 }
 
-async function* chunks(result: DuckDBResult): AsyncGenerator<DuckDBValue[][]> {
+/** @param again Runs the statement once more, without giving its rows. */
+async function* chunks(result: DuckDBResult, again: () => Promise<void>): AsyncGenerator<DuckDBValue[][]> {
+  let count = 0;
   try {
-    for await (const rows of result.yieldRows()) yield rows;
+    for await (const rows of result.yieldRows()) {
+      count += rows.length;
+      yield rows;
+    }
   } catch (error) {
     throw queryError(error);
   }
+  // A stream that fails ends like one that is at its end: no chunk, and nothing is thrown. What was buffered is lost with what was
+  // not read yet. Only the result's type tells of it, and no binding of the message is there.
+  if (result.returnType === ResultReturnType.INVALID) throw await brokenStream(again, count);
+}
+
+/** Why a stream broke off: what the statement says when it is run once more, without its rows. */
+async function brokenStream(again: () => Promise<void>, count: number): Promise<FrazilError> {
+  try {
+    await again();
+  } catch (error) {
+    const { message } = queryError(error);
+    // Some statements cannot be explained (PIVOT), which is no reason.
+    if (!/^(Parser|Syntax) Error/i.test(message)) return new FrazilError("data", "QUERY_FAILED", message);
+  }
+  return new FrazilError("data", "QUERY_FAILED", `DuckDB broke off behind row ${count} without a reason`, {
+    hint: "the rows so far are not all; run the query again",
+  });
 }
 
 /** A statement of ours fails because of a file, or because it is wrong: then it is passed on as the bug it is. */
