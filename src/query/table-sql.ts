@@ -25,9 +25,24 @@ export function selectRows(at: TableAt, paths: readonly string[], names: readonl
     const nulls = fields.map((field, index) => `NULL::${duckdbType(field.type)} AS ${names[index]}`);
     return `SELECT ${nulls.join(", ")} WHERE false`;
   }
-  const columns = fields.map((field, index) => `t.${columnName(field)} AS ${names[index]}`);
+  const columns = fields.map((field, index) => `${columnValue(at, field)} AS ${names[index]}`);
   const list = paths.map(quoteText).join(", ");
   return `SELECT ${columns.join(", ")} FROM read_parquet([${list}], schema = ${parquetSchema(fields)}) t ${filter}`;
+}
+
+/** Types whose values a filter's constant is rounded to where a file holds them and the column is of a wider type. */
+const ROUNDED: ReadonlySet<Type["kind"]> = new Set(["float", "date"]);
+
+/**
+ * A column of `read_parquet`. DuckDB hands a filter on it down to files of a narrower type with its constant rounded to that type:
+ * `c > 0.1` misses the float 0.1, which is more. A filter on an expression stays above, so columns that were widened are made one.
+ */
+function columnValue(at: TableAt, field: NestedField): string {
+  const column = `t.${columnName(field)}`;
+  const wasNarrow = at.table.metadata.schemas.some(({ fields }) =>
+    fields.some(({ id, type }) => id === field.id && type.kind !== field.type.kind && ROUNDED.has(type.kind)),
+  );
+  return wasNarrow ? `coalesce(${column}, NULL)` : column;
 }
 
 /**
