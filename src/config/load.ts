@@ -80,7 +80,9 @@ export function parseWarehouse(input: WarehouseInput, env: Environment): Warehou
     // A location alone is what is wrong with it.
     problemText({ ...problem, path: path[0] === "location" ? [] : path }),
   );
-  const message = `warehouse "${input?.location}": ${inner.join("; ")}`;
+  // A program that nobody checked the types of may give anything.
+  const name = typeof input?.location === "string" ? `warehouse "${input.location}"` : "the warehouse";
+  const message = `${name}: ${inner.join("; ")}`;
   throw new FrazilError("config", "WAREHOUSE_INVALID", message);
 }
 

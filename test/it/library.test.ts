@@ -5,10 +5,20 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { tableToIPC } from "apache-arrow";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { expectedTables, openWarehouse, type PlainRow } from "../../src/index.ts";
+import {
+  defineJob,
+  expectedTables,
+  generator,
+  openWarehouse,
+  type PlainRow,
+  runJob,
+  type WarehouseInput,
+} from "../../src/index.ts";
 import { installReaders } from "../readers/install.ts";
 import { requireServers, withReason } from "../require.ts";
 import { progressOnStderr } from "../services/progress.ts";
+import type { RunningS3 } from "../services/s3-server.ts";
+import { startVersitygw } from "../services/versitygw.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const EXAMPLE = join(ROOT, "jobs/library/example.ts");
@@ -88,5 +98,50 @@ print(json.dumps({'types': {f.name: str(f.type) for f in t.schema}, 'rows': [
     ]);
     const sorted = (list: unknown[][]): string[] => list.map((row) => JSON.stringify(row)).sort();
     expect(sorted(rows)).toEqual(sorted(expected));
+  });
+});
+
+const noStore = await requireServers("versitygw");
+
+describe.skipIf(noStore !== null)(withReason("the library on S3", noStore), () => {
+  let server: RunningS3;
+  beforeAll(async () => {
+    server = await startVersitygw();
+  });
+  afterAll(() => server?.stop());
+
+  it("writes, reads, travels and tells the changes", async () => {
+    const warehouse: WarehouseInput = {
+      location: `s3://${server.bucket}/library`,
+      s3: {
+        endpoint: server.endpoint,
+        region: server.region,
+        access_key_id: server.accessKeyId,
+        secret_access_key: server.secretAccessKey,
+      },
+    };
+    const job = defineJob({
+      name: "shop",
+      source: generator({ events: 10_000, seed: 7 }),
+      warehouse,
+      tables: [{ from: "shop.orders", to: "shop.orders", mode: "upsert" }],
+      checkpoint: { max_rows: 1_000 },
+    });
+    await using run = await runJob(job, { until: "caught-up" });
+    const checkpoints = await Array.fromAsync(run.checkpoints());
+    expect(checkpoints.length).toBeGreaterThan(1);
+    await using lake = await openWarehouse(warehouse);
+    const orders = await lake.table("shop.orders");
+    const rows = expectedTables({ events: 10_000, seed: 7, splits: 2 }).get("shop.orders") as PlainRow[];
+    expect((await orders.toArrow({ columns: ["id"] })).numRows).toBe(rows.length);
+    expect(await lake.query`SELECT count(*) AS n FROM shop.orders WHERE id >= ${0n}`).toEqual([
+      { n: BigInt(rows.length) },
+    ]);
+    const first = checkpoints[0]?.tables[0]?.snapshotId as bigint;
+    let count = (await orders.asOf(first).toArrow({ columns: ["id"] })).numRows;
+    for await (const batch of orders.changes({ from: first })) {
+      for (const { _op: op } of batch.rows()) count += Number(op === "insert") - Number(op === "delete");
+    }
+    expect(count).toBe(rows.length);
   });
 });

@@ -219,6 +219,8 @@ describe("openWarehouse", () => {
     await expect(openWarehouse({ location: `${folder.path}/none` })).rejects.toMatchObject({
       code: "WAREHOUSE_NOT_FOUND",
     });
+    // @ts-expect-error -- no place at all
+    await expect(openWarehouse(5)).rejects.toThrow("the warehouse: must be a map of keys, found 5");
     // @ts-expect-error -- a key that is not there
     await expect(openWarehouse({ location: folder.path, catalg: {} })).rejects.toThrow('did you mean "catalog"?');
   });
