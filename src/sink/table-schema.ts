@@ -24,7 +24,7 @@ export function changedColumns(target: string, batches: readonly BufferedBatch[]
       const known = columns.get(field.name);
       if (known === undefined || canWiden(known.type, field.type, 3)) columns.set(field.name, field);
       else if (!typesEqual(known.type, field.type) && !canWiden(field.type, known.type, 3)) {
-        throw typeChange(target, field.name, known.type, field.type);
+        throw typeChange(target, field.name, known.type, field.type, "earlier changes of this checkpoint have");
       }
     }
   }
@@ -35,7 +35,11 @@ export function changedColumns(target: string, batches: readonly BufferedBatch[]
  * A new table's schema: key columns required, all others optional so that the source may relax or drop them.
  * @throws FrazilError `data` for names that differ only by case.
  */
-export function firstSchema(target: string, columns: ReadonlyMap<string, ChangeColumn>, key: readonly string[]): Schema {
+export function firstSchema(
+  target: string,
+  columns: ReadonlyMap<string, ChangeColumn>,
+  key: readonly string[],
+): Schema {
   const fields = [...columns.values()].map(({ name, type }) => ({ name, type, required: key.includes(name) }));
   checkNames(target, fields);
   return newSchema(fields, key);
@@ -98,11 +102,12 @@ function typeChange(
   column: string,
   from: Parameters<typeof typeText>[0],
   to: PrimitiveType,
+  held = "the table has",
 ): FrazilError {
   return new FrazilError(
     "data",
     "TYPE_CHANGE",
-    `table ${target}, column ${column}: the table has ${typeText(from)}, the source now sends ${typeText(to)}, which does not fit into it`,
+    `table ${target}, column ${column}: ${held} ${typeText(from)}, the source now sends ${typeText(to)}, which does not fit into it`,
     { hint: `declare a type that holds both, such as columns: { ${column}: string }, and load into a new table` },
   );
 }
