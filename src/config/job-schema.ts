@@ -223,7 +223,7 @@ const route = z
       .array(
         z.string().refine(isSortExpression, {
           error:
-            "must be a column or a transform as in partition_by, then asc or desc, then nulls first or nulls last, the last two as you like",
+            "must be a column, or a transform as in partition_by, with asc or desc and nulls first or nulls last behind it",
         }),
       )
       .optional()
@@ -323,6 +323,8 @@ export interface JobInput<S> {
   readonly dead_letter?: z.input<typeof deadLetter> | undefined;
   /** Byte budget of the process for rows and keys: `512MiB`. */
   readonly memory?: string | undefined;
+  /** Folder for keys that do not fit in memory. */
+  readonly cache?: string | undefined;
 }
 
 /** A `warehouse:` block as it is written. */
@@ -353,6 +355,14 @@ export function jobSchema<S extends SourceSchema>(sources: readonly S[]): z.ZodT
       memory: size(64 * 2 ** 20)
         .prefault("512MiB")
         .describe("Byte budget of the process for rows and keys."),
+      cache: z
+        .string()
+        .min(1)
+        .optional()
+        .meta({ example: "/var/cache/frazil" })
+        .describe(
+          "Folder on a local disk for the keys of `upsert` tables that do not fit in memory, 8 to 16 bytes a key. Whatever is lost of it is read from the tables again. `frazil` uses `frazil/keys` in the user's cache folder by default.",
+        ),
     })
     .superRefine(checkDeadLetterTable)
     .transform(({ memory, dead_letter, ...job }) => ({

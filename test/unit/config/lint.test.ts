@@ -150,6 +150,16 @@ describe("advice", () => {
       [],
     ],
     [
+      "an order by the day of a number, and by one that may be",
+      table(
+        '    mode: upsert\n    columns: { total: long, at: date }\n    sort_by: ["day(total) desc", "day(at) asc nulls last", "day(on) DESC", region]\n',
+      ),
+      [
+        /^14:15 error tables\[0\]\.sort_by\[0\]: sort_by "day\(total\) desc": day does not take long; day takes date/,
+        /^14:60 note tables\[0\]\.sort_by\[2\]: needs on to be a date or a timestamp/,
+      ],
+    ],
+    [
       "a key that is a double",
       table("    mode: upsert\n    columns: { id: double }\n    key: [id]\n"),
       [/^14:10 note /, /^14:11 error tables\[0\]\.key\[0\]: id is a double, which cannot be a key$/],

@@ -202,6 +202,11 @@ describe("errors of a job file", () => {
       "13:20  tables[0].partition_by[0]: must be a column, year(c), month(c), day(c), hour(c), bucket(n, c) or truncate(n, c)",
     ],
     [
+      "a bad sort expression",
+      GOOD.replace("mode: upsert", 'mode: upsert\n    sort_by: ["id desc", "at down"]'),
+      "13:26  tables[0].sort_by[1]: must be a column, or a transform as in partition_by, with asc or desc and nulls first or nulls last behind it",
+    ],
+    [
       "a store that is not there",
       GOOD.replace("./warehouse", "gs://lake/w"),
       "8:13  warehouse.location: must be a folder or s3://bucket/prefix",
@@ -224,6 +229,11 @@ describe("errors of a job file", () => {
     [
       "one target in two ways",
       `${GOOD}  - { from: other, to: shop.orders, mode: append }\n`,
+      "13:24  tables[1].to: shop.orders is written by tables[0] too, with other settings; give both the same ones, or two tables",
+    ],
+    [
+      "one target in two orders",
+      `${GOOD}  - { from: other, to: shop.orders, mode: upsert, sort_by: [id] }\n`,
       "13:24  tables[1].to: shop.orders is written by tables[0] too, with other settings; give both the same ones, or two tables",
     ],
     [
