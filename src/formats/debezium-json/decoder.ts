@@ -146,6 +146,7 @@ export class DebeziumJsonDecoder implements Decoder, AfterTaker {
     }
     const table = this.streamTable ?? this.routeBySource();
     if (table === null) {
+      if (op === DELETE) this.echoes.noteDelete(this.message);
       this.skip("unrouted");
       return;
     }
@@ -311,9 +312,13 @@ export class DebeziumJsonDecoder implements Decoder, AfterTaker {
       this.skip("empty");
       return;
     }
-    const table = this.streamTable ?? this.routeById(keySchemaTable(key.schema));
+    const tableId = keySchemaTable(key.schema);
+    const table = this.streamTable ?? this.tableById(tableId);
     if (table === null) {
-      this.skip(this.echoes.isEcho(slab, message) ? "tombstone" : "unrouted");
+      // The delete before has said already what no entry takes.
+      const echo = this.echoes.isEcho(slab, message);
+      if (!echo) this.noteUnrouted(tableId);
+      this.skip(echo ? "tombstone" : "unrouted");
       return;
     }
     // A row of history for each change: the delete before it has made this one's.
@@ -370,15 +375,23 @@ export class DebeziumJsonDecoder implements Decoder, AfterTaker {
   }
 
   private routeById(tableId: string | null): SchemaRows | null {
+    const table = this.tableById(tableId);
+    if (table === null) this.noteUnrouted(tableId);
+    return table;
+  }
+
+  private tableById(tableId: string | null): SchemaRows | null {
+    const binding = this.router.route(this.slab.stream, tableId);
+    return binding === null ? null : this.tableOf(binding);
+  }
+
+  /** Says once that no entry takes a table. */
+  private noteUnrouted(tableId: string | null): void {
     const { stream } = this.slab;
-    const binding = this.router.route(stream, tableId);
-    if (binding !== null) return this.tableOf(binding);
     const subject = JSON.stringify([stream, tableId]);
-    if (!this.unrouted.has(subject)) {
-      this.unrouted.add(subject);
-      this.notices.unrouted(stream, tableId);
-    }
-    return null;
+    if (this.unrouted.has(subject)) return;
+    this.unrouted.add(subject);
+    this.notices.unrouted(stream, tableId);
   }
 
   private skip(kind: SkippedKind): void {

@@ -322,7 +322,18 @@ describe("routing", () => {
       [2, ["2"]],
     ]);
     expect(decoder.unrouted).toEqual(["public.other", null]);
-    expect(decoder.skipped).toMatchObject({ unrouted: 4 });
+    expect(decoder.skipped).toMatchObject({ unrouted: 3, tombstone: 1 });
+  });
+
+  it("says nothing of a tombstone that only echoes a delete, whose key does not name its table", () => {
+    const decoder = routedDecoder(debeziumJson, {
+      byStream: () => null,
+      route: (_, id) => (id === "public.orders" ? orders : null),
+    });
+    const deleted = { key: { id: 1 }, value: change("d", { id: 1 }, null) };
+    expect(decoder.decode([deleted, { key: { id: 1 }, value: null }])).toHaveLength(1);
+    expect(decoder.unrouted).toEqual([]);
+    expect(decoder.skipped).toMatchObject({ unrouted: 0, tombstone: 1 });
   });
 
   it("finds a tombstone's table by its key's schema", () => {
