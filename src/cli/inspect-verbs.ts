@@ -1,10 +1,11 @@
 import { type Command, Option } from "commander";
 import type { CompactOptions } from "./commands/compact.ts";
+import type { ExpireOptions } from "./commands/expire.ts";
 import type { ReadOptions } from "./commands/read.ts";
 import type { RollbackOptions } from "./commands/rollback.ts";
 import type { TagOptions } from "./commands/tag.ts";
 import type { TapOptions } from "./commands/tap.ts";
-import { countOption, sizeOption, verb } from "./verb.ts";
+import { countOption, durationOption, sizeOption, verb } from "./verb.ts";
 
 /** Verbs that look into a warehouse or a source. */
 export function addInspectVerbs(program: Command): void {
@@ -80,6 +81,27 @@ export function addInspectVerbs(program: Command): void {
     .action(
       verb(async (context, table: string, options: CompactOptions) =>
         (await import("./commands/compact.ts")).compact(context, table, options),
+      ),
+    );
+
+  program
+    .command("expire")
+    .description("take old snapshots out of a table and delete the files that only they reach")
+    .argument("<table>", "namespace.table")
+    .option(
+      "--keep-last <n>",
+      "snapshots of each branch to keep at least (default 1, or the table's property)",
+      countOption,
+    )
+    .option(
+      "--keep-for <time>",
+      "keep snapshots younger than this (default 5d, or the table's property)",
+      durationOption,
+    )
+    .option("--yes", "do it; without it the plan is printed")
+    .action(
+      verb(async (context, table: string, options: ExpireOptions) =>
+        (await import("./commands/expire.ts")).expire(context, table, options),
       ),
     );
 

@@ -32,6 +32,9 @@ export interface RolledBack {
 
 const GIVE_UP_AFTER_MS = 120_000;
 
+/** Never seen in a table: it comes and goes within a commit. */
+const PRESENCE_TAG = "frazil.rollback-target";
+
 /** The summary entry that names the snapshot whose rows came back. */
 export const ROLLBACK_TO = "ingest.rollback-to";
 
@@ -208,13 +211,22 @@ async function restore(
       { type: "assert-current-schema-id", currentSchemaId: metadata.currentSchemaId },
       { type: "assert-default-spec-id", defaultSpecId: metadata.defaultSpecId },
     ],
-    updates:
-      tag === null
+    updates: [
+      // The target must still be there when this takes effect: no requirement can say so, and an expiry, which moves no ref, may have
+      // deleted its manifests meanwhile. A ref to it that goes again at once can: catalogs refuse refs to snapshots that they do not hold.
+      { action: "set-snapshot-ref", name: PRESENCE_TAG, ref: { type: "tag", snapshotId: target.snapshotId } },
+      { action: "remove-snapshot-ref", name: PRESENCE_TAG },
+      ...(tag === null
         ? [
-            { action: "add-snapshot", snapshot },
-            { action: "set-snapshot-ref", name: "main", ref: { ...main, type: "branch", snapshotId } },
+            { action: "add-snapshot" as const, snapshot },
+            {
+              action: "set-snapshot-ref" as const,
+              name: "main",
+              ref: { ...main, type: "branch" as const, snapshotId },
+            },
           ]
-        : refUpdates(snapshot, tag, base),
+        : refUpdates(snapshot, tag, base)),
+    ],
   };
 }
 

@@ -110,3 +110,6 @@ export const DEAD_LETTER_SHARE_FROM = 1_000;
 
 /** Dead letters that the error shows when there are too many: enough to see whether they have one cause. */
 export const DEAD_LETTERS_SHOWN = 5;
+
+/** Manifests and manifest lists read, and files deleted, at once when snapshots expire: round trips are what counts. */
+export const EXPIRE_REQUESTS_IN_FLIGHT = 16;

@@ -1,0 +1,95 @@
+import { createManifestCache, FrazilError, type LoadedTable } from "../../../table-format/index.ts";
+import { MANIFEST_CACHE_ENTRIES } from "../../core/limits.ts";
+import { type ExpirePlan, planExpiry, runExpiry } from "../../maintenance/expire/expire.ts";
+import { type RetentionPolicy, tablePolicy } from "../../maintenance/expire/retention.ts";
+import type { UnreachableFiles } from "../../maintenance/expire/unreachable.ts";
+import type { CliContext } from "../context.ts";
+import { grouped, jsonLine } from "../output.ts";
+import { namedTable, withWarehouse } from "../warehouse-option.ts";
+
+export interface ExpireOptions {
+  readonly keepLast?: number;
+  readonly keepFor?: number;
+  readonly yes?: boolean;
+}
+
+/** `frazil expire <table> [--yes]`: prints which snapshots and files would go, and removes them with `--yes`. */
+export async function expire(context: CliContext, name: string, options: ExpireOptions): Promise<void> {
+  const { output, runtime } = context;
+  await withWarehouse(context, async (warehouse) => {
+    const { catalog, io, location } = warehouse;
+    const manifests = createManifestCache(MANIFEST_CACHE_ENTRIES);
+    const place = { catalog, io, runtime, manifests, warehouseLocation: location };
+    const table = await namedTable(warehouse, name);
+    const plan = await planExpiry(place, table, policyOf(table, options));
+    await output.write(output.json ? jsonLine(planRecord(name, plan)) : planText(name, plan));
+    if (plan.expired.snapshotIds.length === 0 && plan.expired.refs.length === 0) return;
+    if (options.yes !== true) {
+      output.note("nothing is changed yet: --yes does it");
+      return;
+    }
+    const startedMs = runtime.clock.monotonicMs();
+    const done = await runExpiry(place, plan);
+    if (done === null) {
+      output.note("somebody else expired them meanwhile");
+      return;
+    }
+    const ms = Math.round(runtime.clock.monotonicMs() - startedMs);
+    const { snapshots, refs, snapshotsLeft, files, notDeleted } = done;
+    const record = { event: "expired", table: name, snapshots, refs, snapshotsLeft, ...counts(files), ms };
+    await output.write(
+      output.json
+        ? jsonLine({ ...record, notDeleted: notDeleted.length })
+        : `${name}: ${snapshots} snapshots expired, ${snapshotsLeft} left; deleted ${filesText(files)} in ${ms} ms\n`,
+    );
+    if (notDeleted.length > 0) throw notAll(notDeleted);
+  });
+}
+
+/** The table's own policy unless the command says otherwise. */
+function policyOf({ metadata }: LoadedTable, { keepLast, keepFor }: ExpireOptions): RetentionPolicy {
+  const own = tablePolicy(metadata);
+  return {
+    minSnapshotsToKeep: keepLast ?? own.minSnapshotsToKeep,
+    maxSnapshotAgeMs: keepFor === undefined ? own.maxSnapshotAgeMs : BigInt(keepFor),
+  };
+}
+
+function counts({ dataFiles, deleteFiles, manifests, manifestLists, statistics, bytes }: UnreachableFiles) {
+  return {
+    dataFiles: dataFiles.length,
+    deleteFiles: deleteFiles.length,
+    manifests: manifests.length,
+    manifestLists: manifestLists.length,
+    statistics: statistics.length,
+    bytes,
+  };
+}
+
+function planRecord(name: string, { table, expired, files }: ExpirePlan) {
+  const snapshots = expired.snapshotIds.length;
+  const snapshotsLeft = table.metadata.snapshots.length - snapshots;
+  return { event: "plan", table: name, snapshots, refs: expired.refs, snapshotsLeft, ...counts(files) };
+}
+
+function planText(name: string, { table, expired, files }: ExpirePlan): string {
+  const total = table.metadata.snapshots.length;
+  const count = expired.snapshotIds.length;
+  if (count === 0 && expired.refs.length === 0) return `${name}: none of ${total} snapshots is to expire\n`;
+  const refs = expired.refs.length === 0 ? "" : `; refs removed: ${expired.refs.join(", ")}`;
+  return `${name}: ${count} of ${total} snapshots expire, with ${filesText(files)}${refs}\n`;
+}
+
+function filesText(files: UnreachableFiles): string {
+  const { dataFiles, deleteFiles, manifests, manifestLists, bytes } = counts(files);
+  return `${dataFiles} data files, ${deleteFiles} delete files, ${manifests} manifests and ${manifestLists} manifest lists (${grouped(bytes)} bytes)`;
+}
+
+function notAll(paths: readonly string[]): FrazilError {
+  return new FrazilError(
+    "io",
+    "NOT_DELETED",
+    `${paths.length} files could not be deleted, the first of them ${paths[0] ?? ""}; no snapshot needs them`,
+    { hint: "remove them by hand, or leave them: they only take space" },
+  );
+}

@@ -1,0 +1,159 @@
+import {
+  type FileIO,
+  FrazilError,
+  identText,
+  type LoadedTable,
+  mapConcurrently,
+  type TableMetadata,
+} from "../../../table-format/index.ts";
+import { commitExpiry } from "../../commit/expire-commit.ts";
+import { LedgerStore } from "../../commit/ledger.ts";
+import type { MaintenanceContext } from "../../commit/maintenance-commit.ts";
+import { EXPIRE_REQUESTS_IN_FLIGHT } from "../../core/limits.ts";
+import { expiredAt, type Expired, type RetentionPolicy } from "./retention.ts";
+import { type UnreachableFiles, unreachableFiles } from "./unreachable.ts";
+
+export interface ExpireContext extends MaintenanceContext {
+  readonly warehouseLocation: string;
+}
+
+export interface ExpirePlan {
+  readonly table: LoadedTable;
+  readonly policy: RetentionPolicy;
+  readonly expired: Expired;
+  /** What would be deleted if nobody committed meanwhile. */
+  readonly files: UnreachableFiles;
+}
+
+export interface ExpireReport {
+  readonly snapshots: number;
+  readonly refs: number;
+  readonly snapshotsLeft: number;
+  readonly files: UnreachableFiles;
+  /** Files that the store would not delete; they are garbage from now on. */
+  readonly notDeleted: readonly string[];
+}
+
+/** Which snapshots the policy lets go, and the files that only they reach. Changes nothing. */
+export async function planExpiry(
+  context: ExpireContext,
+  table: LoadedTable,
+  policy: RetentionPolicy,
+): Promise<ExpirePlan> {
+  const { metadata } = table;
+  checkMayDelete(table);
+  const nowMs = BigInt(context.runtime.clock.nowMs());
+  const expired = expiredAt(metadata, policy, await snapshotsOfCuts(context, table), nowMs);
+  const gone = new Set(expired.snapshotIds);
+  const left = withoutSnapshots(metadata, gone);
+  const snapshots = metadata.snapshots.filter(({ snapshotId }) => gone.has(snapshotId));
+  const files =
+    snapshots.length === 0 ? NO_FILES : inside(metadata, await unreachableFiles(context.io, metadata, snapshots, left));
+  return { table, policy, expired, files };
+}
+
+/**
+ * Takes the snapshots out of the table and then deletes the files that nothing reaches any more. In that order: a crash in between leaves
+ * garbage, never a snapshot without its files. What to delete is decided by the metadata as it is after the commit, as a
+ * commit, a tag or a branch may have come in between.
+ *
+ * @returns null when there is nothing left to expire. @throws FrazilError `conflict`, `unavailable`; then no file has been deleted.
+ */
+export async function runExpiry(context: ExpireContext, plan: ExpirePlan): Promise<ExpireReport | null> {
+  const { policy, table } = plan;
+  const nowMs = BigInt(context.runtime.clock.nowMs());
+  const planned = new Set(plan.expired.snapshotIds);
+  const done = await commitExpiry(context, table, async (base) => {
+    const { snapshotIds, refs } = expiredAt(base.metadata, policy, await snapshotsOfCuts(context, base), nowMs);
+    return {
+      snapshotIds: snapshotIds.filter((id) => planned.has(id)),
+      refs: refs.filter((name) => plan.expired.refs.includes(name)),
+    };
+  });
+  if (done === null) return null;
+  const { before, after } = done;
+  const left = new Set(after.metadata.snapshots.map(({ snapshotId }) => snapshotId));
+  const expired = before.metadata.snapshots.filter(
+    ({ snapshotId }) => planned.has(snapshotId) && !left.has(snapshotId),
+  );
+  const files = inside(after.metadata, await unreachableFiles(context.io, before.metadata, expired, after.metadata));
+  context.runtime.step("expire.delete");
+  return {
+    snapshots: expired.length,
+    refs: [...before.metadata.refs.keys()].filter((name) => !after.metadata.refs.has(name)).length,
+    snapshotsLeft: left.size,
+    files,
+    notDeleted: await deleteAll(context.io, files),
+  };
+}
+
+/** Snapshots that make up the consistent cut of the table's pipelines (`Ledger`): readers of the cut ask for them by id. */
+async function snapshotsOfCuts(
+  { io, warehouseLocation }: ExpireContext,
+  { ident, metadata }: LoadedTable,
+): Promise<Set<bigint>> {
+  const pinned = new Set<bigint>();
+  for (const name of metadata.refs.keys()) {
+    if (!name.startsWith("ingest.")) continue;
+    const ledger = await new LedgerStore(io, warehouseLocation, name.slice("ingest.".length)).read();
+    const id = ledger?.ledger.tables.get(identText(ident));
+    if (id !== undefined) pinned.add(id);
+  }
+  return pinned;
+}
+
+function withoutSnapshots(metadata: TableMetadata, gone: ReadonlySet<bigint>): TableMetadata {
+  return { ...metadata, snapshots: metadata.snapshots.filter(({ snapshotId }) => !gone.has(snapshotId)) };
+}
+
+/** @throws FrazilError `config` for a table whose files are not its own, by its property `gc.enabled`. */
+function checkMayDelete({ ident, metadata }: LoadedTable): void {
+  if (metadata.properties.get("gc.enabled") !== "false") return;
+  throw new FrazilError(
+    "config",
+    "GC_DISABLED",
+    `table ${identText(ident)} has gc.enabled=false: its files may belong to other tables too`,
+    { hint: "expire its snapshots with the engine that set the property" },
+  );
+}
+
+/** Only files in the table's own folder: others were brought by whoever knows to whom else they belong. */
+function inside({ location, properties }: TableMetadata, files: UnreachableFiles): UnreachableFiles {
+  const folders = [location, properties.get("write.data.path"), properties.get("write.metadata.path")]
+    .filter((folder) => folder !== undefined)
+    .map((folder) => `${folder.replace(/\/+$/, "")}/`);
+  const own = (paths: readonly string[]) => paths.filter((path) => folders.some((folder) => path.startsWith(folder)));
+  return {
+    dataFiles: own(files.dataFiles),
+    deleteFiles: own(files.deleteFiles),
+    manifests: own(files.manifests),
+    manifestLists: own(files.manifestLists),
+    statistics: own(files.statistics),
+    bytes: files.bytes,
+  };
+}
+
+/** Content before the manifests that tell of it: what a crash leaves behind can still be traced. */
+async function deleteAll(io: FileIO, files: UnreachableFiles): Promise<string[]> {
+  const failed: string[] = [];
+  const { dataFiles, deleteFiles, statistics, manifests, manifestLists } = files;
+  for (const paths of [[...dataFiles, ...deleteFiles, ...statistics], manifests, manifestLists]) {
+    await mapConcurrently(paths, EXPIRE_REQUESTS_IN_FLIGHT, async (path) => {
+      try {
+        await io.delete(path);
+      } catch {
+        failed.push(path);
+      }
+    });
+  }
+  return failed;
+}
+
+const NO_FILES: UnreachableFiles = {
+  dataFiles: [],
+  deleteFiles: [],
+  manifests: [],
+  manifestLists: [],
+  statistics: [],
+  bytes: 0n,
+};

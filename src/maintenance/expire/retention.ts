@@ -1,0 +1,102 @@
+import { ancestors, type SnapshotRef, type TableMetadata } from "../../../table-format/index.ts";
+
+/** What to keep where a branch does not say it itself (spec, "Snapshot Retention Policy"). */
+export interface RetentionPolicy {
+  /** Snapshots of a branch at least, newest first. */
+  readonly minSnapshotsToKeep: number;
+  /** Snapshots younger than this are kept, whether a ref reaches them or not. */
+  readonly maxSnapshotAgeMs: bigint;
+}
+
+/** What goes: snapshots in the order of the metadata, and tags and branches that are older than they are to become. */
+export interface Expired {
+  readonly snapshotIds: readonly bigint[];
+  readonly refs: readonly string[];
+}
+
+const DAY_MS = 86_400_000n;
+
+/** The table's own policy: `history.expire.*`, with Iceberg's defaults of one snapshot and five days. */
+export function tablePolicy({ properties }: TableMetadata): RetentionPolicy {
+  const number = (name: string, fallback: bigint): bigint => {
+    const text = properties.get(name);
+    return text !== undefined && /^\d+$/.test(text) ? BigInt(text) : fallback;
+  };
+  return {
+    minSnapshotsToKeep: Number(number("history.expire.min-snapshots-to-keep", 1n)),
+    maxSnapshotAgeMs: number("history.expire.max-snapshot-age-ms", 5n * DAY_MS),
+  };
+}
+
+/**
+ * What the policy lets go at a time. Beyond the spec's rules it keeps every snapshot that lies between a pipeline's tag and `main`: with
+ * a hole there the pipeline could not tell a foreign commit from a rollback; and those in `pinned`.
+ */
+export function expiredAt(
+  metadata: TableMetadata,
+  policy: RetentionPolicy,
+  pinned: ReadonlySet<bigint>,
+  nowMs: bigint,
+): Expired {
+  const refs: string[] = [];
+  const kept = new Set(pinned);
+  for (const [name, ref] of metadata.refs) {
+    if (refExpired(metadata, name, ref, nowMs)) refs.push(name);
+    else if (ref.type === "tag") kept.add(ref.snapshotId);
+    else keepBranch(metadata, ref, policy, nowMs, kept);
+    if (name.startsWith("ingest.")) keepDownTo(metadata, ref.snapshotId, kept);
+  }
+  const oldest = nowMs - policy.maxSnapshotAgeMs;
+  // What no branch reaches has been rolled back or belonged to one that is gone: age alone decides.
+  const reached = new Set<bigint>();
+  for (const { snapshotId, type } of metadata.refs.values()) {
+    if (type === "tag") continue;
+    for (const snapshot of ancestors(metadata, snapshotId)) {
+      if (reached.has(snapshot.snapshotId)) break;
+      reached.add(snapshot.snapshotId);
+    }
+  }
+  const gone = metadata.snapshots.filter(({ snapshotId, timestampMs }) => {
+    if (kept.has(snapshotId)) return false;
+    return reached.has(snapshotId) || timestampMs < oldest;
+  });
+  return { snapshotIds: gone.map(({ snapshotId }) => snapshotId), refs };
+}
+
+/** `main` never expires, and a pipeline's tag is its position and fence. */
+function refExpired(metadata: TableMetadata, name: string, ref: SnapshotRef, nowMs: bigint): boolean {
+  if (name === "main" || name.startsWith("ingest.")) return false;
+  const property = metadata.properties.get("history.expire.max-ref-age-ms");
+  const maxAgeMs = ref.maxRefAgeMs ?? (property === undefined ? null : BigInt(property));
+  if (maxAgeMs === null) return false;
+  const snapshot = metadata.snapshots.find(({ snapshotId }) => snapshotId === ref.snapshotId);
+  return snapshot !== undefined && nowMs - snapshot.timestampMs > maxAgeMs;
+}
+
+function keepBranch(
+  metadata: TableMetadata,
+  ref: SnapshotRef,
+  policy: RetentionPolicy,
+  nowMs: bigint,
+  kept: Set<bigint>,
+): void {
+  const atLeast = Math.max(1, ref.minSnapshotsToKeep ?? policy.minSnapshotsToKeep);
+  const oldest = nowMs - (ref.maxSnapshotAgeMs ?? policy.maxSnapshotAgeMs);
+  let count = 0;
+  for (const { snapshotId, timestampMs } of ancestors(metadata, ref.snapshotId)) {
+    if (count >= atLeast && timestampMs < oldest) return;
+    kept.add(snapshotId);
+    count++;
+  }
+}
+
+function keepDownTo(metadata: TableMetadata, tagged: bigint, kept: Set<bigint>): void {
+  if (metadata.currentSnapshotId === null) return;
+  const between: bigint[] = [];
+  for (const { snapshotId } of ancestors(metadata, metadata.currentSnapshotId)) {
+    between.push(snapshotId);
+    if (snapshotId !== tagged) continue;
+    for (const id of between) kept.add(id);
+    return;
+  }
+}

@@ -1,0 +1,127 @@
+import {
+  type FileIO,
+  FrazilError,
+  type JsonValue,
+  type ManifestFile,
+  mapConcurrently,
+  readManifest,
+  readManifestList,
+  type Snapshot,
+  type TableMetadata,
+} from "../../../table-format/index.ts";
+import { EXPIRE_REQUESTS_IN_FLIGHT } from "../../core/limits.ts";
+
+/** Files that only expired snapshots reach, by what they are. */
+export interface UnreachableFiles {
+  readonly dataFiles: readonly string[];
+  readonly deleteFiles: readonly string[];
+  readonly manifests: readonly string[];
+  readonly manifestLists: readonly string[];
+  readonly statistics: readonly string[];
+  /** Sum of the sizes that the metadata states: data files, delete files (a shared Puffin file by its vectors) and manifests. */
+  readonly bytes: bigint;
+}
+
+/** Expired files by path: whether they hold data or deletes, and what is known of their size. */
+type Candidates = Map<string, { readonly content: "data" | "deletes"; bytes: bigint }>;
+
+/**
+ * The files of `expired` that no snapshot of `left` reaches. Manifests are read only where they are no longer listed, and those of `left`
+ * only if there is a data or delete file to look for in them.
+ *
+ * @param expired snapshots whose files still exist @param left the table without them
+ */
+export async function unreachableFiles(
+  io: FileIO,
+  before: TableMetadata,
+  expired: readonly Snapshot[],
+  left: TableMetadata,
+): Promise<UnreachableFiles> {
+  const kept = await manifestsOf(io, left.snapshots, (entries) => entries);
+  const gone = await manifestsOf(io, expired, emptyIfDeleted);
+  for (const path of kept.keys()) gone.delete(path);
+  const candidates = await filesIn(io, before, [...gone.values()]);
+  if (candidates.size > 0) await dropReachable(io, before, [...kept.values()], candidates);
+  const lists = new Set(left.snapshots.map(({ manifestList }) => manifestList));
+  const paths = (content: "data" | "deletes") =>
+    [...candidates].filter(([, file]) => file.content === content).map(([path]) => path);
+  let bytes = 0n;
+  for (const file of candidates.values()) bytes += file.bytes;
+  for (const { lengthBytes } of gone.values()) bytes += lengthBytes;
+  return {
+    dataFiles: paths("data"),
+    deleteFiles: paths("deletes"),
+    manifests: [...gone.keys()],
+    manifestLists: expired.map(({ manifestList }) => manifestList).filter((path) => !lists.has(path)),
+    statistics: forgottenStatistics(before, left),
+    bytes,
+  };
+}
+
+async function manifestsOf(
+  io: FileIO,
+  snapshots: readonly Snapshot[],
+  settle: (entries: Promise<readonly ManifestFile[]>) => Promise<readonly ManifestFile[]>,
+): Promise<Map<string, ManifestFile>> {
+  const found = new Map<string, ManifestFile>();
+  await mapConcurrently(snapshots, EXPIRE_REQUESTS_IN_FLIGHT, async (snapshot) => {
+    for (const manifest of await settle(readManifestList(io, snapshot))) found.set(manifest.path, manifest);
+  });
+  return found;
+}
+
+/** Of expired snapshots: another process that expired the same may have deleted some of their files already. */
+async function emptyIfDeleted<T>(entries: Promise<readonly T[]>): Promise<readonly T[]> {
+  try {
+    return await entries;
+  } catch (error) {
+    if (error instanceof FrazilError && error.kind === "not-found") return [];
+    throw error;
+  }
+}
+
+/** All files that the manifests name, DELETED entries included: the file of one may live on in an older snapshot, or in none. */
+async function filesIn(io: FileIO, metadata: TableMetadata, manifests: readonly ManifestFile[]): Promise<Candidates> {
+  const files: Candidates = new Map();
+  const counted = new Set<string>();
+  await mapConcurrently(manifests, EXPIRE_REQUESTS_IN_FLIGHT, async (manifest) => {
+    for (const { file } of await emptyIfDeleted(readManifest(io, metadata, manifest))) {
+      const { bytes } = files.get(file.filePath) ?? { bytes: 0n };
+      const part = `${file.filePath}#${file.contentOffset ?? ""}`;
+      const more = counted.has(part) ? 0n : (file.contentSizeBytes ?? file.fileSizeBytes);
+      counted.add(part);
+      files.set(file.filePath, { content: manifest.content, bytes: bytes + more });
+    }
+  });
+  return files;
+}
+
+async function dropReachable(
+  io: FileIO,
+  metadata: TableMetadata,
+  manifests: readonly ManifestFile[],
+  candidates: Candidates,
+): Promise<void> {
+  await mapConcurrently(manifests, EXPIRE_REQUESTS_IN_FLIGHT, async (manifest) => {
+    if (candidates.size === 0) return;
+    for (const { status, file } of await readManifest(io, metadata, manifest)) {
+      if (status !== "deleted") candidates.delete(file.filePath);
+    }
+  });
+}
+
+/** Puffin statistics of snapshots that are gone. */
+function forgottenStatistics(before: TableMetadata, left: TableMetadata): string[] {
+  const kept = new Set(statisticsPaths(left));
+  return statisticsPaths(before).filter((path) => !kept.has(path));
+}
+
+function statisticsPaths({ unknownFields }: TableMetadata): string[] {
+  return ["statistics", "partition-statistics"].flatMap((key) => {
+    const entries = unknownFields.get(key);
+    if (!Array.isArray(entries)) return [];
+    return (entries as readonly { readonly [key: string]: JsonValue }[]).flatMap(({ "statistics-path": path }) =>
+      typeof path === "string" ? [path] : [],
+    );
+  });
+}

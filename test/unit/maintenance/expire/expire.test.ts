@@ -1,0 +1,222 @@
+import fc from "fast-check";
+import { expect, it } from "vitest";
+import {
+  createManifestCache,
+  type FileIO,
+  FrazilError,
+  planSnapshot,
+  readManifestList,
+  type Snapshot,
+  type TableMetadata,
+} from "../../../../table-format/index.ts";
+import { setTag } from "../../../../src/commit/tag-snapshot.ts";
+import { rollBack } from "../../../../src/commit/rollback.ts";
+import { runCompaction } from "../../../../src/maintenance/compact/compact.ts";
+import { planCompaction } from "../../../../src/maintenance/compact/plan.ts";
+import { planExpiry, runExpiry } from "../../../../src/maintenance/expire/expire.ts";
+import { expiredAt } from "../../../../src/maintenance/expire/retention.ts";
+import {
+  change,
+  memoryWarehouse,
+  Process,
+  storeGone,
+  upsertRule,
+  type Warehouse,
+} from "../../../support/checkpoints.ts";
+import { tableRows } from "../../../support/table-rows.ts";
+
+const IDENT = { namespace: ["shop"], name: "a" };
+/** The virtual clock stands still while snapshots get later times: no snapshot is to count as young. */
+const NONE_YOUNG = -1_000_000n;
+const KEEP_ONE = { minSnapshotsToKeep: 1, maxSnapshotAgeMs: NONE_YOUNG };
+
+async function loaded({ catalog }: Warehouse) {
+  const table = await catalog.loadTable(IDENT);
+  if (table === null) throw new Error("no table");
+  return table;
+}
+
+function place(warehouse: Warehouse, { runtime }: Process) {
+  return { ...warehouse, runtime, manifests: createManifestCache(1_000), warehouseLocation: "mem://w" };
+}
+
+/** Every file that a snapshot needs; each must be there. */
+async function filesOf(io: FileIO, metadata: TableMetadata, snapshots: readonly Snapshot[]): Promise<Set<string>> {
+  const files = new Set<string>();
+  for (const snapshot of snapshots) {
+    files.add(snapshot.manifestList);
+    for (const { path } of await readManifestList(io, snapshot)) files.add(path);
+    const plan = await planSnapshot(io, metadata, snapshot);
+    for (const { file } of plan.dataFiles) files.add(file.filePath);
+    for (const deletes of plan.deletes.values()) for (const { file } of deletes) files.add(file.filePath);
+  }
+  return files;
+}
+
+/** Files in the table's folder but for its metadata files. */
+async function stored(io: FileIO): Promise<Set<string>> {
+  const files = new Set<string>();
+  for await (const { location } of io.list("mem://w/shop/a")) {
+    if (!/metadata\.json$|version-hint\.text$/.test(location)) files.add(location);
+  }
+  return files;
+}
+
+const step = fc.oneof(
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      do: fc.constant("change" as const),
+      id: fc.integer({ min: 0, max: 5 }),
+      value: fc.integer({ min: -2, max: 99 }),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("tag" as const), at: fc.nat() }) },
+  { weight: 1, arbitrary: fc.constant({ do: "compact" as const }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant("expire" as const), keep: fc.integer({ min: 1, max: 4 }) }) },
+);
+
+it.each([
+  ["memory", 2],
+  ["memory", 3],
+  ["object-store", 3],
+] as const)(
+  "an expiry deletes exactly the files that no snapshot needs any more, in a %s catalog and format version %i",
+  async (kind, formatVersion) => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 4, maxLength: 16 }), async (script) => {
+        const warehouse = memoryWarehouse(kind);
+        const process = await Process.start(warehouse, [upsertRule("a", { formatVersion })]);
+        await process.checkpoint([change("a", "+1:x:1"), change("a", "+2:x:2")]);
+        const rows = new Map([
+          [1, 1],
+          [2, 2],
+        ]);
+        for (const [index, one] of script.entries()) {
+          const { metadata } = await loaded(warehouse);
+          if (one.do === "change") {
+            const { id, value } = one;
+            await process.checkpoint([change("a", value < 0 ? `-${id}` : `~${id}:x:${value}`)]);
+            if (value < 0) rows.delete(id);
+            else rows.set(id, value);
+          } else if (one.do === "tag") {
+            const snapshot = metadata.snapshots[one.at % metadata.snapshots.length]!;
+            await setTag(warehouse.catalog, process.runtime, await loaded(warehouse), `t${index}`, snapshot.snapshotId);
+          } else if (one.do === "compact") {
+            const plan = await planCompaction(place(warehouse, process), await loaded(warehouse), {
+              targetSizeBytes: 1 << 20,
+              minFiles: 2,
+            });
+            for await (const done of runCompaction(place(warehouse, process), plan)) expect(done).toBeDefined();
+          } else {
+            const policy = { minSnapshotsToKeep: one.keep, maxSnapshotAgeMs: NONE_YOUNG };
+            const plan = await planExpiry(place(warehouse, process), await loaded(warehouse), policy);
+            await runExpiry(place(warehouse, process), plan);
+            const left = await loaded(warehouse);
+            expect(await stored(warehouse.io)).toEqual(
+              await filesOf(warehouse.io, left.metadata, left.metadata.snapshots),
+            );
+          }
+          expect(await tableRows(warehouse.io, warehouse.catalog, IDENT)).toEqual(
+            [...rows].map(([id, value]) => `${id}|x|${value}`).toSorted(),
+          );
+        }
+        const { metadata } = await loaded(warehouse);
+        for (const file of await filesOf(warehouse.io, metadata, metadata.snapshots)) {
+          expect(await warehouse.io.stat(file)).not.toBeNull();
+        }
+        // And the job goes on, also in a new process.
+        const next = await Process.start(warehouse, [upsertRule("a", { formatVersion })]);
+        expect(next.reached).toEqual(process.reached);
+        await next.checkpoint([change("a", "~1:x:7")]);
+      }),
+      { numRuns: 40 },
+    );
+  },
+);
+
+async function fiveSnapshots() {
+  const warehouse = memoryWarehouse("object-store");
+  const process = await Process.start(warehouse, [upsertRule("a")]);
+  for (let value = 1; value <= 4; value++) await process.checkpoint([change("a", `~1:x:${value}`)]);
+  return { warehouse, process };
+}
+
+it("deletes no file while it is not known whether the snapshots are gone, and the next expiry finishes", async () => {
+  const { warehouse, process } = await fiveSnapshots();
+  const plan = await planExpiry(place(warehouse, process), await loaded(warehouse), KEEP_ONE);
+  const before = await stored(warehouse.io);
+  warehouse.fault = (operation) => {
+    if (operation === "replace") throw storeGone();
+  };
+  await expect(runExpiry(place(warehouse, process), plan)).rejects.toMatchObject({ kind: "unavailable" });
+  expect(await stored(warehouse.io)).toEqual(before);
+  warehouse.fault = () => undefined;
+  const again = await planExpiry(place(warehouse, process), await loaded(warehouse), KEEP_ONE);
+  expect((await runExpiry(place(warehouse, process), again))?.snapshots).toBe(plan.expired.snapshotIds.length);
+});
+
+it("keeps what somebody tags between the plan and the commit", async () => {
+  const { warehouse, process } = await fiveSnapshots();
+  const plan = await planExpiry(place(warehouse, process), await loaded(warehouse), KEEP_ONE);
+  const tagged = plan.expired.snapshotIds[1]!;
+  await setTag(warehouse.catalog, process.runtime, await loaded(warehouse), "keep", tagged);
+  const done = await runExpiry(place(warehouse, process), plan);
+  expect(done?.snapshots).toBe(plan.expired.snapshotIds.length - 1);
+  const { metadata } = await loaded(warehouse);
+  for (const file of await filesOf(warehouse.io, metadata, metadata.snapshots)) {
+    expect(await warehouse.io.stat(file)).not.toBeNull();
+  }
+});
+
+/** A rollback asserts `main` and its tag, and an expiry moves neither: it went through with manifests that were deleted meanwhile. */
+it("does not let a rollback bring back a snapshot that has been expired meanwhile", async () => {
+  const { warehouse, process } = await fiveSnapshots();
+  const table = await loaded(warehouse);
+  const target = table.metadata.snapshots[1]!;
+  const expiry = await planExpiry(place(warehouse, process), table, KEEP_ONE);
+  let expired = false;
+  const catalog = new Proxy(warehouse.catalog, {
+    get(given, property) {
+      const value: unknown = Reflect.get(given, property, given);
+      if (typeof value !== "function") return value;
+      return async (...parameters: unknown[]): Promise<unknown> => {
+        // Right before the rollback's commit, which was made with the target still there.
+        if (property === "commit" && !expired) {
+          expired = true;
+          await runExpiry(place(warehouse, process), expiry);
+        }
+        return (value as (...all: unknown[]) => unknown).apply(given, parameters);
+      };
+    },
+  });
+  const rolling = rollBack({ catalog, io: warehouse.io, runtime: process.runtime, warehouseLocation: "mem://w" }, {
+    pipeline: null,
+    keepPosition: false,
+    tables: [{ loaded: table, target, stamp: null }],
+    others: [],
+  } as unknown as Parameters<typeof rollBack>[1]);
+  await expect(rolling).rejects.toBeInstanceOf(FrazilError);
+  expect(await tableRows(warehouse.io, warehouse.catalog, IDENT)).toEqual(["1|x|4"]);
+});
+
+it("keeps by age, by number and by the branch's own settings, and every snapshot after a pipeline's tag", async () => {
+  const { warehouse } = await fiveSnapshots();
+  const { metadata } = await loaded(warehouse);
+  const nowMs = metadata.snapshots.at(-1)!.timestampMs;
+  const left = (given: Partial<TableMetadata>, policy = KEEP_ONE) => {
+    const table = { ...metadata, ...given };
+    const { snapshotIds } = expiredAt(table, policy, new Set(), nowMs + 1n);
+    return table.snapshots.length - snapshotIds.length;
+  };
+  const total = metadata.snapshots.length;
+  expect(left({})).toBe(1);
+  expect(left({}, { minSnapshotsToKeep: 3, maxSnapshotAgeMs: NONE_YOUNG })).toBe(3);
+  expect(left({}, { minSnapshotsToKeep: 1, maxSnapshotAgeMs: 1n << 40n })).toBe(total);
+  const main = metadata.refs.get("main")!;
+  const refs = (name: string, ref: object) => ({ refs: new Map([...metadata.refs, [name, { ...main, ...ref }]]) });
+  expect(left(refs("main", { minSnapshotsToKeep: 2 }))).toBe(2);
+  expect(left(refs("daily", { type: "tag", snapshotId: metadata.snapshots[0]!.snapshotId }))).toBe(2);
+  expect(left(refs("old", { type: "tag", snapshotId: metadata.snapshots[0]!.snapshotId, maxRefAgeMs: 0n }))).toBe(1);
+  expect(left(refs("ingest.test", { type: "tag", snapshotId: metadata.snapshots[1]!.snapshotId }))).toBe(total - 1);
+});
