@@ -1,5 +1,6 @@
-import { type DuckDBType, type DuckDBValue, DuckDBInstance } from "@duckdb/node-api";
+import { BIGINT, BOOLEAN, type DuckDBType, type DuckDBValue, DuckDBInstance, VARCHAR } from "@duckdb/node-api";
 import { tableFromIPC, tableToIPC } from "apache-arrow";
+import fc from "fast-check";
 import { expect, it } from "vitest";
 import { arrowBatch, arrowSchema, arrowTable } from "../../../src/library/arrow-table.ts";
 
@@ -92,4 +93,21 @@ it("knows its columns without rows, and refuses types that Arrow lacks", async (
   const table = await arrowOf("SELECT 1::BIGINT AS id WHERE false");
   expect([table.numRows, String(table.schema)]).toEqual([0, "Schema<{ 0: id: Int64 }>"]);
   await expect(arrowOf("SELECT INTERVAL 1 DAY AS v")).rejects.toMatchObject({ code: "UNSUPPORTED_TYPE" });
+});
+
+it("gives back any values, nulls where they were", () => {
+  const columns = { names: ["l", "b", "s"], types: [BIGINT, BOOLEAN, VARCHAR], required: new Set<string>() };
+  const schema = arrowSchema(columns);
+  const value = fc.tuple(
+    fc.option(fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n })),
+    fc.option(fc.boolean()),
+    fc.option(fc.string({ unit: "grapheme" })),
+  );
+  fc.assert(
+    fc.property(fc.array(value, { maxLength: 70 }), (rows) => {
+      const table = tableFromIPC(tableToIPC(arrowTable(schema, [arrowBatch(schema, rows)]), "stream"));
+      const found = table.toArray().map((row) => [row?.["l"], row?.["b"], row?.["s"]] as unknown[]);
+      expect(found).toEqual(rows);
+    }),
+  );
 });
