@@ -18,6 +18,8 @@ export interface RunControl {
   readonly observer: JobObserver;
   /** Counts what the job does, for somebody who reads it meanwhile; by default the job counts for its summary alone. */
   readonly figures?: Figures | undefined;
+  /** Folder for keys that do not fit in memory, for jobs that name none; by default such a job keeps all keys in memory. */
+  readonly keyCache?: string | undefined;
 }
 
 /**
@@ -92,7 +94,7 @@ async function runIn(
   { io, catalog, location }: Warehouse,
   job: AnyJob,
   runtime: Runtime,
-  given: Pick<JobRun, "deadLetter" | "createSource" | "end" | "stop" | "observer" | "figures">,
+  given: Pick<JobRun, "deadLetter" | "createSource" | "end" | "stop" | "observer" | "figures" | "keyCache">,
 ): Promise<JobSummary> {
   if (job.warehouse.catalog.type === "object-store") await probeConditionalWrites(io, location, runtime.random);
   return await runJob({
@@ -105,5 +107,6 @@ async function runIn(
     io,
     runtime,
     ...given,
+    keyCache: job.cache ?? given.keyCache,
   });
 }

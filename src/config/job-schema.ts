@@ -27,6 +27,8 @@ export interface Job<S extends SourceSettings = SourceSettings> {
   readonly deadLetter: DeadLetterSettings | null;
   /** The byte budget of the process. */
   readonly memoryBytes: number;
+  /** Folder for keys that do not fit in memory. */
+  readonly cache?: string | undefined;
 }
 
 export interface WarehouseSettings {

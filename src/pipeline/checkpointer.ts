@@ -5,6 +5,7 @@ import { DEAD_LETTER_STREAM } from "../core/dead-letter.ts";
 import { FrazilError, must } from "../core/errors.ts";
 import type { Position } from "../core/position.ts";
 import type { CommitContext } from "../commit/context.ts";
+import type { KeyStore } from "../sink/key-index/key-store.ts";
 import type { RuleRouter } from "../sink/router.ts";
 import { type PreparedTable, TableWriter } from "../sink/table-writer.ts";
 import type { CommitEvent, JobObserver } from "./job-run.ts";
@@ -22,13 +23,21 @@ export class Checkpointer {
   readonly #context: CommitContext;
   readonly #committer: PipelineCommitter;
   readonly #router: RuleRouter;
+  readonly #keys: KeyStore;
   readonly #observer: JobObserver;
   readonly #writers = new Map<number, TableWriter>();
 
-  constructor(context: CommitContext, committer: PipelineCommitter, router: RuleRouter, observer: JobObserver) {
+  constructor(
+    context: CommitContext,
+    committer: PipelineCommitter,
+    router: RuleRouter,
+    keys: KeyStore,
+    observer: JobObserver,
+  ) {
     this.#context = context;
     this.#committer = committer;
     this.#router = router;
+    this.#keys = keys;
     this.#observer = observer;
   }
 
@@ -43,7 +52,7 @@ export class Checkpointer {
   add(batch: ChangeBatch): void {
     let writer = this.#writers.get(batch.table);
     if (writer === undefined) {
-      writer = new TableWriter(this.#context, this.#committer, this.#router.table(batch.table));
+      writer = new TableWriter(this.#context, this.#committer, this.#keys, this.#router.table(batch.table));
       this.#writers.set(batch.table, writer);
     }
     writer.add(batch);

@@ -17,6 +17,8 @@ export interface JobRun {
   readonly deadLetter?: DeadLetterSettings | null;
   /** The byte budget of the process. */
   readonly memoryBytes: number;
+  /** Folder for the keys that do not fit in memory; absent: all keys are kept in memory. */
+  readonly keyCache?: string | undefined;
   readonly warehouseLocation: string;
   readonly catalog: Catalog;
   readonly io: FileIO;

@@ -12,6 +12,7 @@ import { createFigures } from "../observe/figures.ts";
 import { createManifestCache, typeText } from "../../table-format/index.ts";
 import { DeadLetters, deadLetterRule } from "../sink/dead-letters.ts";
 import { highestLetter } from "../sink/letter-number.ts";
+import { type KeyStore, memoryKeys, sidecarKeys } from "../sink/key-index/key-store.ts";
 import { RuleRouter, targetMatcher } from "../sink/router.ts";
 import { checkRules } from "./check-rules.ts";
 import { Checkpointer } from "./checkpointer.ts";
@@ -23,6 +24,9 @@ import { ValidThrough } from "./valid-through.ts";
 
 /** Share of the memory budget that buffered changes may take: encoding and the key index need the rest. */
 const BUFFER_SHARE = 0.4;
+
+/** Share of the memory budget that keys in memory may take. */
+const KEY_SHARE = 0.25;
 
 /**
  * How long the last checkpoint may wait for a store that is gone, once the job has been told to end: supervisors kill after 30 to 90 s.
@@ -80,7 +84,7 @@ export async function runJob(job: JobRun): Promise<JobSummary> {
       lastMs: committer.resumeValidThroughMs(),
       compare: context.comparePoints,
     });
-    const checkpointer = new Checkpointer(context, committer, router, job.observer);
+    const checkpointer = new Checkpointer(context, committer, router, keyStoreOf(job), job.observer);
     const run = new Run({ job, source, committer, checkpointer, letters, figures, validThrough, from, sourceEnd });
     return await run.untilEnd();
   } finally {
@@ -373,6 +377,11 @@ class Run {
       figures: this.#figures.read(),
     };
   }
+}
+
+function keyStoreOf({ keyCache, pipeline, memoryBytes, runtime: { random, log } }: JobRun): KeyStore {
+  if (keyCache === undefined) return memoryKeys(random);
+  return sidecarKeys({ folder: keyCache, pipeline, limitBytes: memoryBytes * KEY_SHARE, random, log });
 }
 
 function letterBinding(router: RuleRouter): TableBinding {

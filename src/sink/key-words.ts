@@ -1,4 +1,4 @@
-import { type Column, isValid, type PrimitiveType, widenColumn } from "../../table-format/index.ts";
+import { type Column, isValid, layoutOf, type PrimitiveType, widenColumn } from "../../table-format/index.ts";
 import { Op } from "../core/change-batch.ts";
 import { FrazilError, must } from "../core/errors.ts";
 import { murmur128 } from "./murmur128.ts";
@@ -30,6 +30,24 @@ export function keyWords(
     if (first.layout === "i32") return exactInts(first.values, length);
   }
   return fingerprints(widened, length, seed);
+}
+
+/** Whether keys of these types are exact, and their last two words zero. */
+export function areExact(types: readonly PrimitiveType[]): boolean {
+  const [first] = types;
+  return types.length === 1 && first !== undefined && ["i32", "i64"].includes(layoutOf(first));
+}
+
+/**
+ * Tells apart key columns whose keys cannot be compared: other columns, or a date that became a timestamp. Other widenings keep the words
+ * of a key. Begins with a version of the way in which keys are made.
+ */
+export function keySignature(fields: readonly { readonly id: number; readonly type: PrimitiveType }[]): string {
+  const parts = fields.map(({ id, type }) => {
+    const layout = layoutOf(type);
+    return `${id}:${type.kind === "date" ? "date" : layout === "i32" ? "i64" : layout}`;
+  });
+  return `1 ${parts.join(" ")}`;
 }
 
 function refuseNulls(column: Column, name: string, ops: Uint8Array | null): void {

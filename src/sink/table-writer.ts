@@ -20,10 +20,10 @@ import { hasAbsentValues, planWithAbsent } from "./absent-values.ts";
 import { type BufferedBatch, firstNewRow, refuseChanges } from "./buffered-changes.ts";
 import { type ColumnPlan, fieldSources, type WrittenDataFile, writeDataFiles } from "./data-files.ts";
 import { type Deletions, resolveDeletions, truncation } from "./deletions.ts";
-import { type FileEntry, FileTable } from "./file-table.ts";
+import { FileTable } from "./file-table.ts";
 import { rowsFor } from "./history-batch.ts";
-import { KEY_WORDS, keyWords } from "./key-words.ts";
-import { memoryResolver } from "./memory-resolver.ts";
+import type { KeyStore } from "./key-index/key-store.ts";
+import { areExact, KEY_WORDS, keySignature, keyWords } from "./key-words.ts";
 import type { RoutedTable } from "./router.ts";
 import { type Selection, selectAll, selectLast } from "./selection.ts";
 import { firstLayout, sortUpdates } from "./table-layout.ts";
@@ -46,16 +46,18 @@ export class TableWriter {
   readonly routed: RoutedTable;
   readonly #context: CommitContext;
   readonly #committer: PipelineCommitter;
+  readonly #keys: KeyStore;
   readonly #batches: BufferedBatch[] = [];
   #table: TrackedTable | null;
   #state: TableState | null = null;
-  /** How many key columns were dates when the state was made. */
-  #keyDates = 0;
+  /** Of the key columns when the state was made. */
+  #keySignature = "";
   #bufferedRows = 0;
   #bufferedBytes = 0;
 
-  constructor(context: CommitContext, committer: PipelineCommitter, routed: RoutedTable) {
+  constructor(context: CommitContext, committer: PipelineCommitter, keys: KeyStore, routed: RoutedTable) {
     this.#context = context;
+    this.#keys = keys;
     this.#committer = committer;
     this.routed = routed;
     this.#table = committer.tables.get(routed.binding.target) ?? null;
@@ -170,7 +172,7 @@ export class TableWriter {
 
   async #prepareUpsert(table: TrackedTable, batches: readonly BufferedBatch[]): Promise<PreparedTable> {
     const { io, runtime } = this.#context;
-    const state = this.#keyedState(table, batches);
+    const state = await this.#keyedState(table, batches);
     await followHead(this.#context, state, table.loaded);
     const keysOf = batches.map((buffered) => this.#keysOf(table, state, buffered));
     const selection = selectLast(batches, keysOf);
@@ -250,7 +252,7 @@ export class TableWriter {
     return { planOf: (field) => plans.get(field.id) ?? plain(field), fromTable };
   }
 
-  #keyedState(table: TrackedTable, batches: readonly BufferedBatch[]): TableState {
+  async #keyedState(table: TrackedTable, batches: readonly BufferedBatch[]): Promise<TableState> {
     const { metadata } = table.loaded;
     const schema = currentSchema(metadata);
     const identifiers = identifierNames(schema);
@@ -260,15 +262,20 @@ export class TableWriter {
       const declared = this.routed.rule.key ?? batch.key;
       if (declared !== null && !sameNames(declared, key)) throw keyChanged(table, key, declared);
     }
-    // A date that became a timestamp has other words than those that its keys were learned under. Other widenings keep them.
-    const dates = keyFields(schema, key).filter(({ type }) => type.kind === "date").length;
-    if (this.#state !== null && this.#keyDates === dates) return this.#state;
-    this.#keyDates = dates;
+    const fields = keyFields(schema, key);
+    const signature = keySignature(fields);
+    if (this.#state !== null && this.#keySignature === signature) return this.#state;
     const files = new FileTable();
-    const seed = this.#context.runtime.random.uint32();
-    const read = ({ live }: FileEntry) =>
-      fileKeys(this.#context.io, currentSchema(table.loaded.metadata), key, seed, live.file);
-    const resolver = memoryResolver({ name: table.name, files, read });
+    const { resolver, seed } = await this.#keys.open({
+      uuid: metadata.tableUuid,
+      name: table.name,
+      files,
+      signature,
+      exact: areExact(fields.map(({ type }) => type)),
+      readWith: (given) => (entry) =>
+        fileKeys(this.#context.io, currentSchema(table.loaded.metadata), key, given, entry.live.file),
+    });
+    this.#keySignature = signature;
     this.#state = { files, resolver, key, seed, snapshotId: null };
     return this.#state;
   }

@@ -14,6 +14,7 @@ import { randomUuid } from "../../src/core/runtime.ts";
 import type { TableRule } from "../../src/core/table-rule.ts";
 import { Checkpointer } from "../../src/pipeline/checkpointer.ts";
 import type { CommitEvent } from "../../src/pipeline/job-run.ts";
+import { type KeyStore, memoryKeys, sidecarKeys, type SidecarKeysOptions } from "../../src/sink/key-index/key-store.ts";
 import { RuleRouter } from "../../src/sink/router.ts";
 import { createMemoryStorage } from "../../src/storage/memory.ts";
 import { batches, type ScriptedChange } from "./script-source.ts";
@@ -84,6 +85,9 @@ export function change(stream: string, text: string): ScriptedChange {
 let warehouses = 0;
 let processes = 0;
 
+/** Keys in a folder instead of in memory. */
+export type KeyCache = Pick<SidecarKeysOptions, "folder" | "limitBytes">;
+
 /** One process of a pipeline, checkpoint by checkpoint, on one split `t/0`. */
 export class Process {
   readonly runtime: VirtualRuntime;
@@ -98,6 +102,7 @@ export class Process {
     context: CommitContext,
     committer: PipelineCommitter,
     rules: TableRule[],
+    keys: KeyStore,
   ) {
     this.runtime = runtime;
     this.committer = committer;
@@ -108,11 +113,16 @@ export class Process {
       notice() {},
       committed: (event: CommitEvent) => void this.events.push(event),
     };
-    this.checkpointer = new Checkpointer(context, committer, this.router, observer);
+    this.checkpointer = new Checkpointer(context, committer, this.router, keys, observer);
     this.reached = committer.resumePosition() ?? new Map([["t/0", "0"]]);
   }
 
-  static async start(warehouse: Warehouse, rules: TableRule[], seed = ++processes): Promise<Process> {
+  static async start(
+    warehouse: Warehouse,
+    rules: TableRule[],
+    seed = ++processes,
+    keyCache?: KeyCache,
+  ): Promise<Process> {
     const runtime = virtualRuntime(seed);
     const context: CommitContext = {
       pipeline: "test",
@@ -123,7 +133,12 @@ export class Process {
       runtime,
       comparePoints: (a, b) => Number(a) - Number(b),
     };
-    return new Process(runtime, context, await PipelineCommitter.start(context, () => true), rules);
+    const { random } = runtime;
+    const keys =
+      keyCache === undefined
+        ? memoryKeys(random)
+        : sidecarKeys({ ...keyCache, pipeline: "test", random, log: runtime.log });
+    return new Process(runtime, context, await PipelineCommitter.start(context, () => true), rules, keys);
   }
 
   /** Commits changes as one checkpoint, each a pull of its own. */

@@ -1,6 +1,7 @@
 import { run as runJob } from "../../run.ts";
 import { createFigures } from "../../observe/figures.ts";
 import type { CliContext } from "../context.ts";
+import { keyCachePath } from "../key-cache.ts";
 import { readJob } from "../job-file.ts";
 import { runReporter } from "../run-reporter.ts";
 import { onSignals } from "../signals.ts";
@@ -24,7 +25,13 @@ export async function run(context: CliContext, path: string, options: RunOptions
   const figures = createFigures(context.runtime.clock);
   const reporter = runReporter(context, job.name, figures);
   try {
-    const summary = await runJob(job, context.runtime, { end, stop: signals.stop, observer: reporter, figures });
+    const summary = await runJob(job, context.runtime, {
+      end,
+      stop: signals.stop,
+      observer: reporter,
+      figures,
+      keyCache: keyCachePath(context.globals.env),
+    });
     await reporter.finished(summary);
   } catch (error) {
     await reporter.failed(error);

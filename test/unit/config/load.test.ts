@@ -141,7 +141,7 @@ describe("errors of a job file", () => {
     [
       "an unknown key",
       `${GOOD}dashboard: { port: 8080 }\n`,
-      "13:1  dashboard: unknown key; the keys here are name, source, warehouse, tables, checkpoint, dead_letter, memory",
+      "13:1  dashboard: unknown key; the keys here are name, source, warehouse, tables, checkpoint, dead_letter, memory, cache",
     ],
     ["a missing key, at its map", GOOD.replace(/ {4}mode.*\n/, ""), "10:5  tables[0].mode: is required"],
     ["a missing block", GOOD.replace(/warehouse:\n.*\n/, ""), "1:1  warehouse: is required"],

@@ -1,15 +1,37 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import fc from "fast-check";
-import { expect, it } from "vitest";
+import { afterAll, expect, it } from "vitest";
+import { KeyBudget } from "../../../../src/sink/key-index/key-budget.ts";
+import { openSidecarFolder } from "../../../../src/sink/key-index/sidecar-folder.ts";
+import { SidecarResolver } from "../../../../src/sink/key-index/sidecar-resolver.ts";
 import type { KeyResolver, ResolvedTable } from "../../../../src/sink/key-resolver.ts";
 import { KEY_WORDS } from "../../../../src/sink/key-words.ts";
 import { memoryResolver } from "../../../../src/sink/memory-resolver.ts";
 import { KeyedTable } from "../../../support/keyed-table.ts";
+import { virtualRuntime } from "../../../support/virtual-runtime.ts";
 
 /** More keys than the first table holds, so that it grows and meets removed slots. */
 const KEYS = 2_000;
 
 type Create = (table: ResolvedTable) => KeyResolver | Promise<KeyResolver>;
-const RESOLVERS: Readonly<Record<string, Create>> = { memory: memoryResolver };
+const folder = mkdtempSync(join(tmpdir(), "frazil-keys-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+let folders = 0;
+
+/** Keys in sidecars from the first few hundred on. */
+async function spilling(table: ResolvedTable, words: 2 | 4, limitBytes: number): Promise<SidecarResolver> {
+  const { random, log } = virtualRuntime(++folders);
+  const opened = await openSidecarFolder(join(folder, String(folders)), "1", words, random);
+  return new SidecarResolver(table, opened, new KeyBudget(limitBytes), log);
+}
+
+const RESOLVERS: Readonly<Record<string, Create>> = {
+  memory: memoryResolver,
+  "sidecars alone": (table) => spilling(table, 4, 0),
+  "memory, then sidecars": (table) => spilling(table, 4, 60_000),
+};
 
 const span = fc.record({ first: fc.nat(KEYS - 1), count: fc.integer({ min: 1, max: 900 }) });
 const commands = fc.array(

@@ -1,0 +1,44 @@
+/** Keys in memory that can be moved to disk. */
+export interface Spillable {
+  readonly sizeBytes: number;
+  /** What the size will be with so many more keys. */
+  sizeWith(keys: number): number;
+  spill(): Promise<void>;
+}
+
+/** Less than this is not worth a file of its own. */
+const SMALLEST_SPILL_BYTES = 32 << 10;
+
+/** The memory that the keys of all tables of a process share. */
+export class KeyBudget {
+  readonly #limitBytes: number;
+  readonly #members = new Set<Spillable>();
+
+  constructor(limitBytes: number) {
+    this.#limitBytes = limitBytes;
+  }
+
+  join(member: Spillable): void {
+    this.#members.add(member);
+  }
+
+  /** A table that is indexed anew gives its share back. */
+  leave(member: Spillable): void {
+    this.#members.delete(member);
+  }
+
+  fits(member: Spillable, keys: number): boolean {
+    let bytes = member.sizeWith(keys);
+    for (const other of this.#members) if (other !== member) bytes += other.sizeBytes;
+    return bytes <= this.#limitBytes;
+  }
+
+  /** Spills the largest tables until so many more keys of one fit, or nothing is left to spill. */
+  async makeRoom(member: Spillable, keys: number): Promise<void> {
+    while (!this.fits(member, keys)) {
+      const [largest] = [...this.#members].toSorted((a, b) => b.sizeBytes - a.sizeBytes);
+      if (largest === undefined || largest.sizeBytes < SMALLEST_SPILL_BYTES) return;
+      await largest.spill();
+    }
+  }
+}

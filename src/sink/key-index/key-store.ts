@@ -1,0 +1,71 @@
+import { join } from "node:path";
+import { FrazilError } from "../../core/errors.ts";
+import type { Log, Random } from "../../core/runtime.ts";
+import type { KeyResolver, ReadKeys, ResolvedTable } from "../key-resolver.ts";
+import { memoryResolver } from "../memory-resolver.ts";
+import { KeyBudget } from "./key-budget.ts";
+import { openSidecarFolder } from "./sidecar-folder.ts";
+import { SidecarResolver } from "./sidecar-resolver.ts";
+
+/** A table as its keys are opened. */
+export interface KeyedTableRef extends Pick<ResolvedTable, "name" | "files"> {
+  readonly uuid: string;
+  /** Of the key columns (`keySignature`). */
+  readonly signature: string;
+  /** Whether keys are whole numbers, of which two words say all. */
+  readonly exact: boolean;
+  readonly readWith: (seed: number) => ReadKeys;
+}
+
+/** What finds keys, and the seed of their fingerprints. */
+export interface OpenedKeys {
+  readonly resolver: KeyResolver;
+  readonly seed: number;
+}
+
+/** Where the keys of a job's tables are kept. */
+export interface KeyStore {
+  open(table: KeyedTableRef): Promise<OpenedKeys>;
+}
+
+/** All keys in memory, whatever that takes. */
+export function memoryKeys(random: Random): KeyStore {
+  return {
+    async open({ name, files, readWith }) {
+      const seed = random.uint32();
+      return { seed, resolver: memoryResolver({ name, files, read: readWith(seed) }) };
+    },
+  };
+}
+
+export interface SidecarKeysOptions {
+  /** Made if absent; one folder in it for each table of each pipeline. */
+  readonly folder: string;
+  readonly pipeline: string;
+  /** Memory that the keys of all tables share. */
+  readonly limitBytes: number;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+/** Keys in memory up to a limit, beyond it in sidecars on disk, which the next run finds again. */
+export function sidecarKeys({ folder, pipeline, limitBytes, random, log }: SidecarKeysOptions): KeyStore {
+  const budget = new KeyBudget(limitBytes);
+  const opened = new Map<string, SidecarResolver>();
+  return {
+    async open({ uuid, name, signature, exact, files, readWith }) {
+      // It comes from the catalog and becomes part of a path.
+      if (!/^[\da-f-]{36}$/i.test(uuid)) {
+        throw new FrazilError("corrupt", "TABLE_UUID", `table ${name}: expected a UUID, found ${JSON.stringify(uuid)}`);
+      }
+      const before = opened.get(uuid);
+      if (before !== undefined) budget.leave(before);
+      const tableFolder = join(folder, `${uuid}.${pipeline}`);
+      const sidecars = await openSidecarFolder(tableFolder, signature, exact ? 2 : 4, random);
+      const { seed } = sidecars.kind;
+      const resolver = new SidecarResolver({ name, files, read: readWith(seed) }, sidecars, budget, log);
+      opened.set(uuid, resolver);
+      return { resolver, seed };
+    },
+  };
+}

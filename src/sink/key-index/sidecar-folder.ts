@@ -1,0 +1,71 @@
+import { readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { FrazilError } from "../../core/errors.ts";
+import { type Random, randomUuid } from "../../core/runtime.ts";
+import { readSidecar, type Sidecar, type SidecarKind } from "./sidecar.ts";
+
+const SUFFIX = ".keys";
+
+/** The sidecars of one table, in a folder that only its owner may read: who knows the seed can make keys that collide. */
+export interface SidecarFolder {
+  readonly kind: SidecarKind;
+  /** What was there and can be used: sidecars whose keys can be compared. */
+  readonly sidecars: readonly Sidecar[];
+  /** A path for another one. */
+  newPath(): string;
+}
+
+/**
+ * Opens a table's folder, which need not be there before the first sidecar, and removes from it what cannot be used: broken sidecars, those of other key columns, half
+ * written ones.
+ *
+ * @param signature of the key columns and of the way in which keys are made of them.
+ * @throws FrazilError `unavailable` for a folder that cannot be read or cleaned.
+ */
+export async function openSidecarFolder(
+  folder: string,
+  signature: string,
+  words: 2 | 4,
+  random: Random,
+): Promise<SidecarFolder> {
+  const usable: Sidecar[] = [];
+  try {
+    for (const name of await namesIn(folder)) {
+      const path = join(folder, name);
+      const sidecar = name.endsWith(SUFFIX) ? await readSidecar(path).catch(() => null) : null;
+      if (sidecar !== null && sidecar.signature === signature && sidecar.words === words) usable.push(sidecar);
+      else await rm(path, { force: true, recursive: true });
+    }
+    const seed = seedOfMost(usable) ?? random.uint32();
+    for (const { path } of usable.filter((sidecar) => sidecar.seed !== seed)) await rm(path, { force: true });
+    return {
+      kind: { seed, signature, words },
+      sidecars: usable.filter((sidecar) => sidecar.seed === seed),
+      newPath: () => join(folder, `${randomUuid(random)}${SUFFIX}`),
+    };
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    throw new FrazilError("unavailable", "KEY_CACHE", `the cache of keys cannot be opened: ${message}`, {
+      hint: "make its folder writable, or name another with cache:",
+      cause: error,
+    });
+  }
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder);
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return [];
+    throw error;
+  }
+}
+
+/** Two processes that started at once may have drawn two seeds. */
+function seedOfMost(sidecars: readonly Sidecar[]): number | null {
+  const rows = new Map<number, number>();
+  for (const sidecar of sidecars) rows.set(sidecar.seed, (rows.get(sidecar.seed) ?? 0) + sidecar.rows);
+  let best: number | null = null;
+  for (const [seed, count] of rows) if (best === null || count > (rows.get(best) ?? 0)) best = seed;
+  return best;
+}
