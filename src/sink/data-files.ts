@@ -59,7 +59,8 @@ export async function writeDataFiles(
   );
   const plans = schema.fields.map((field) => ({ field, plan: planOf(field) }));
   const all = Uint32Array.from({ length: count }, (_, index) => index);
-  const sort = rowSort(metadata, schema, (field) => gather(field, planOf(field), all));
+  const planFor = (field: NestedField) => must(plans[schema.fields.indexOf(field)], "a plan a field").plan;
+  const sort = rowSort(metadata, schema, (field) => gather(field, planFor(field), all));
   const written: WrittenDataFile[] = [];
   for (const { tuple, members } of partitions(schema, spec, plans, all, sort)) {
     const location = names.dataFile(partitionPath(spec, schema, tuple));

@@ -1,8 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { createBuilder, currentSchema, typeText } from "../../../table-format/index.ts";
 import { type ChangeBatch, NO_TIME, Op, offsetPoints } from "../../../src/core/change-batch.ts";
+import { canalJson } from "../../../src/formats/canal-json/format.ts";
 import { change, memoryWarehouse, Process, upsertRule } from "../../support/checkpoints.ts";
 import { ForeignWriter } from "../../support/foreign-writer.ts";
+import { slabOf } from "../../support/slab.ts";
 import { tableRows } from "../../support/table-rows.ts";
 
 const a = (text: string) => change("a", text);
@@ -70,6 +72,31 @@ describe("a table with mode: history", () => {
     const { process, rows } = await fresh();
     await process.checkpointOf([timed(process, ["id"], [1_700_000_000_000_007n, NO_TIME])], 2);
     expect(await rows()).toEqual(["0|update_after|1700000000000007|t/0|1", "1|update_after|null|t/0|2"]);
+  });
+
+  it("has the rows of Canal's updates as they were and as they are", async () => {
+    const { process, rows } = await fresh();
+    const decoder = canalJson.createDecoder(process.router, { inferred() {}, unrouted() {} }, null);
+    const value = (type: string, name: string, old: object | null) => ({
+      ...{ database: "shop", table: "a", pkNames: ["id"], type, es: 1_700, old: old === null ? null : [old] },
+      ...{ mysqlType: { id: "bigint", name: "varchar(9)" }, data: [{ id: "1", name }] },
+    });
+    const messages = [value("INSERT", "x", null), value("UPDATE", "y", { name: "x" }), value("DELETE", "y", null)];
+    await process.checkpointOf(
+      decoder.decode(
+        slabOf(
+          messages.map((one) => ({ value: one })),
+          "a",
+        ),
+      ),
+      3,
+    );
+    expect(await rows()).toEqual([
+      "1|x|insert|1700000|a/0|1",
+      "1|x|update_before|1700000|a/0|2",
+      "1|y|delete|1700000|a/0|3",
+      "1|y|update_after|1700000|a/0|2",
+    ]);
   });
 
   it("skips what it has when the source is read again", async () => {
