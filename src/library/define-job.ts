@@ -18,7 +18,7 @@ export type JobDefinition = Omit<JobInput<SourceInput>, "warehouse"> & {
 
 /**
  * Checks a job and fills in its defaults: the job file in TypeScript, with the same keys and the same errors. Texts are taken as they
- * are: `${VAR}` stands for nothing here.
+ * are: `${VAR}` stands for nothing here. Without `cache` all keys stay in memory.
  *
  * @throws FrazilError kind `config`, code `JOB_INVALID`, with every problem on a line of its own.
  */

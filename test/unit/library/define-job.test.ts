@@ -1,5 +1,14 @@
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { defineJob, generator, type JobDefinition, kafka, parseJob, SOURCES } from "../../../src/index.ts";
+import {
+  defineJob,
+  generator,
+  type JobDefinition,
+  kafka,
+  parseJob,
+  type SourceInput,
+  SOURCES,
+} from "../../../src/index.ts";
 
 const orders = {
   name: "orders",
@@ -40,6 +49,38 @@ describe("defineJob", () => {
         ].join("\n"),
       }),
     );
+  });
+
+  it("has types for every key that the schema has", () => {
+    interface Keys {
+      readonly properties: Readonly<Record<string, unknown>>;
+    }
+    const file = readFileSync(new URL("../../../jobs/job.schema.json", import.meta.url), "utf8");
+    const schema = JSON.parse(file) as Keys & { properties: { source: { oneOf: Keys[] } } };
+    // The compiler checks that these are all keys of the types, and no others.
+    const job: Record<keyof JobDefinition, true> = {
+      name: true,
+      source: true,
+      warehouse: true,
+      tables: true,
+      checkpoint: true,
+      dead_letter: true,
+      memory: true,
+      cache: true,
+    };
+    expect(Object.keys(schema.properties).sort()).toEqual(Object.keys(job).sort());
+    const topics: Record<keyof Extract<SourceInput, { type: "kafka" }>, true> = {
+      type: true,
+      brokers: true,
+      topics: true,
+      format: true,
+      start: true,
+      on_lost_offsets: true,
+      tls: true,
+      sasl: true,
+    };
+    const source = schema.properties.source.oneOf.find(({ properties }) => "brokers" in properties);
+    expect(Object.keys(source?.properties ?? {}).sort()).toEqual(Object.keys(topics).sort());
   });
 
   it("is typed by the job's schema", () => {
