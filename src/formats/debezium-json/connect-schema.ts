@@ -11,6 +11,8 @@ export interface ConnectSchema {
   /** Its name in the struct around it. */
   readonly field: string;
   readonly optional: boolean;
+  /** JSON text of its default; null where it has none. */
+  readonly fallback: string | null;
   readonly parameters: ReadonlyMap<string, string>;
   /** Of a struct. */
   readonly fields: readonly ConnectSchema[];
@@ -55,15 +57,16 @@ export class SchemaCache {
   }
 }
 
-function parseSchema(json: unknown, fallback: string): ConnectSchema {
+function parseSchema(json: unknown, unnamed: string): ConnectSchema {
   if (typeof json !== "object" || json === null) throw malformed(json);
-  const { type, name, field, optional, parameters, fields } = json as Record<string, unknown>;
+  const { type, name, field, optional, parameters, fields, default: preset } = json as Record<string, unknown>;
   if (typeof type !== "string" || (fields !== undefined && !Array.isArray(fields))) throw malformed(json);
   return {
     type,
     name: typeof name === "string" ? name : null,
-    field: typeof field === "string" ? field : fallback,
+    field: typeof field === "string" ? field : unnamed,
     optional: optional === true,
+    fallback: preset === undefined ? null : JSON.stringify(preset),
     parameters: new Map(Object.entries(parameters ?? {}).map(([key, value]) => [key, String(value)])),
     fields: (fields ?? []).map((child: unknown, k: number) => parseSchema(child, String(k))),
   };

@@ -9,7 +9,8 @@ import { skipValue } from "../json-bytes/skip.ts";
 import { rangesEqual } from "../json-bytes/text.ts";
 import { dataError, MessageFault } from "../json-columns/data-errors.ts";
 import { type AfterTaker, Envelope } from "./envelope.ts";
-import { fillsRequired, tellsMoreThanKey } from "./before-image.ts";
+import { fillsUnknown, tellsMoreThanKey } from "./before-image.ts";
+import { rowFields } from "./connect-schema.ts";
 import { KeyedDeletes } from "./keyed-deletes.ts";
 import { MessageKey } from "./message-key.ts";
 import { noneSkipped, type SkippedCounts, type SkippedKind, skippedKind } from "./skipped.ts";
@@ -290,9 +291,11 @@ export class DebeziumJsonDecoder implements Decoder, AfterTaker {
 
   /** Reads the row as it was, where the message has more of it than its key. */
   private wholeBefore(table: SchemaRows, key: readonly string[] | null): boolean {
-    const { before, source } = this.envelope;
+    const { before, source, schema } = this.envelope;
     const { bytes } = this.slab;
-    if (before.start < 0 || !tellsMoreThanKey(bytes, before, key, fillsRequired(bytes, source))) return false;
+    if (before.start < 0) return false;
+    const columns = schema === null ? null : rowFields(schema);
+    if (!tellsMoreThanKey(bytes, before, key, fillsUnknown(bytes, source), columns)) return false;
     if (key !== null && !this.deletes.locate(key, bytes, before)) return false;
     this.readRow(table, bytes, before.start, before.end, false);
     return true;

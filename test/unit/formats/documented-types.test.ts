@@ -32,6 +32,7 @@ it.each(rows as [string, string, string][])("%s %s is %s, as docs/formats.md say
     name: name === "" ? null : name,
     field: "a",
     optional: true,
+    fallback: null,
     parameters,
     fields: [],
   };

@@ -112,6 +112,36 @@ describe("deletes for a history table", () => {
     ]);
   });
 
+  it("have their key alone where the rest is what the schema has for columns that are not known", () => {
+    const row = {
+      type: "struct",
+      fields: [
+        { type: "int64", field: "id", optional: false },
+        { type: "string", field: "name", optional: true, default: "näw" },
+        { type: "int32", field: "count", optional: false },
+      ],
+    };
+    const schema = {
+      type: "struct",
+      fields: [
+        { ...row, field: "before" },
+        { ...row, field: "after" },
+      ],
+    };
+    const gone = (name: string, connector: string): TestMessage => ({
+      key: { id: 1 },
+      value: {
+        schema,
+        payload: { before: { id: 1, name, count: 0 }, after: null, source: { connector }, op: "d" },
+      },
+    });
+    expect(rows([gone("näw", "postgresql"), gone("new", "postgresql"), gone("näw", "mysql")])).toEqual([
+      ["delete", 1n, ABSENT],
+      ["delete", 1n, "new"],
+      ["delete", 1n, "näw"],
+    ]);
+  });
+
   it("come of a tombstone whose delete is gone", () => {
     const insert: TestMessage = { key: { id: 2 }, value: { before: null, after: { id: 2, name: "a" }, op: "c" } };
     expect(rows([insert, { key: { id: 1 }, value: null }])).toEqual([
