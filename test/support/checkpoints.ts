@@ -24,6 +24,8 @@ import { seededRandom, type VirtualRuntime, virtualRuntime } from "./virtual-run
 export interface Warehouse {
   readonly io: FileIO;
   readonly catalog: Catalog;
+  /** By default that of the store in memory. */
+  readonly location?: string;
   fault: (operation: string, location: string) => void;
 }
 
@@ -129,7 +131,7 @@ export class Process {
       catalog: warehouse.catalog,
       io: warehouse.io,
       manifests: createManifestCache(1_000),
-      warehouseLocation: "mem://w",
+      warehouseLocation: warehouse.location ?? "mem://w",
       runtime,
       comparePoints: (a, b) => Number(a) - Number(b),
     };

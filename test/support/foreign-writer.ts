@@ -2,6 +2,7 @@ import {
   currentSchema,
   type DataFile,
   deletedPositions,
+  type EncodedFile,
   type LiveFile,
   type LoadedTable,
   openDataFileWriter,
@@ -75,6 +76,15 @@ export class ForeignWriter {
   async rows(): Promise<string[]> {
     const rows = await this.#rows(await this.load());
     return rows.map(({ id, part, value }) => `${id}|${part}|${value}`).sort();
+  }
+
+  /** Appends data files that somebody wrote, unpartitioned. */
+  async addFiles(files: readonly ({ readonly filePath: string } & EncodedFile)[]): Promise<void> {
+    const base = await this.load();
+    const { defaultSpecId: specId } = base.metadata;
+    await this.#commit(base, {
+      addedDataFiles: files.map((file): DataFile => ({ ...PLAIN, content: "data", specId, ...file })),
+    });
   }
 
   /** Appends rows in one file. */
