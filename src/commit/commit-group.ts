@@ -5,7 +5,8 @@ import type { FileNames } from "./names.ts";
 import { growingPauses, isOutage } from "./pauses.ts";
 import { type FileChanges, snapshotChange } from "./snapshot-change.ts";
 import type { Stamp } from "./stamp.ts";
-import { checkStillOurs, fencedError, readPipelineTag, type TrackedTable } from "./tracked-table.ts";
+import { sumTotals, type Totals } from "./totals.ts";
+import { checkStillOurs, fencedError, lastStamp, readPipelineTag, type TrackedTable } from "./tracked-table.ts";
 
 /** One table's part of a commit. */
 export interface TableCommit {
@@ -36,6 +37,7 @@ const GIVE_UP_AFTER_MS = 600_000;
 export async function commitGroup(context: CommitContext, parts: readonly TableCommit[]): Promise<void> {
   const { runtime } = context;
   const pauses = growingPauses(runtime, GIVE_UP_AFTER_MS, context.giveUp);
+  const tries = { commits: 1, conflicts: 0, retries: 0 };
   for (let attempt = 0; ; attempt++) {
     const bases = await Promise.all(parts.map((part) => loadForCommit(context, part.table)));
     const landed = parts.filter((part, index) => holds(must(bases[index], "one base a part"), part.snapshotId));
@@ -44,13 +46,14 @@ export async function commitGroup(context: CommitContext, parts: readonly TableC
       context.figures?.commit();
       return;
     }
-    const result = await attemptOnce(context, parts, bases, attempt);
+    const result = await attemptOnce(context, parts, bases, attempt, tries);
     if (result.outcome === "committed") {
       for (const [index, part] of parts.entries()) settle(part, must(result.tables[index], "one table a change"));
       context.figures?.commit();
       return;
     }
     if (result.outcome === "conflict") {
+      tries.conflicts++;
       context.figures?.conflict();
       await pauses.next(
         () =>
@@ -59,6 +62,7 @@ export async function commitGroup(context: CommitContext, parts: readonly TableC
           }),
       );
     } else {
+      tries.retries++;
       context.figures?.retry();
       runtime.log.warn("a commit got no answer; looking for its snapshot", { cause: String(result.cause) });
       await pauses.next(
@@ -83,6 +87,7 @@ async function attemptOnce(
   parts: readonly TableCommit[],
   bases: readonly LoadedTable[],
   attempt: number,
+  tries: Partial<Totals>,
 ): Promise<CommitOutcome> {
   const { catalog, runtime } = context;
   const changes: TableChange[] = [];
@@ -91,11 +96,12 @@ async function attemptOnce(
       const base = must(bases[index], "one base a part");
       checkStillOurs(base, part.table, context.pipeline, part.stamp.epoch);
       const files = await part.filesFor(base);
+      const totals = sumTotals([lastStamp(part.table)?.totals ?? {}, files.counts ?? {}, index === 0 ? tries : {}]);
       changes.push(
         await snapshotChange(context, {
           base,
           snapshotId: part.snapshotId,
-          stamp: part.stamp,
+          stamp: { ...part.stamp, totals },
           tagSnapshotId: part.table.tagSnapshotId,
           files,
           names: part.names,

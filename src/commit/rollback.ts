@@ -177,6 +177,8 @@ async function changeOf(
     // Asked of the base: with its position kept, a table may have gone on since the plan was made.
     position: must(positionAfter(plan, { ...rollback, loaded: base }), "a pipeline has a position"),
     validThroughMs: rollback.stamp?.validThroughMs ?? null,
+    // Work that was done stays done.
+    totals: newest?.totals,
   };
   return restore(context, base, rollback, stamp, snapshotId, attempt);
 }

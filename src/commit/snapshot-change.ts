@@ -10,6 +10,7 @@ import {
   type TableRequirement,
   type TableUpdate,
 } from "../../table-format/index.ts";
+import type { TableCounts } from "../core/figures.ts";
 import type { CommitContext } from "./context.ts";
 import type { FileNames } from "./names.ts";
 import { tagName } from "./names.ts";
@@ -21,6 +22,8 @@ export interface FileChanges {
   readonly removedDataFiles: readonly LiveFile[];
   readonly addedDeleteFiles: readonly DataFile[];
   readonly removedDeleteFiles: readonly LiveFile[];
+  /** What they do to the table, for figures; absent: nothing. */
+  readonly counts?: TableCounts;
 }
 
 /** A snapshot without files: fences, and positions of idle tables. */

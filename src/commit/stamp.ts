@@ -1,4 +1,5 @@
 import { type Snapshot, FrazilError } from "../../table-format/index.ts";
+import { parseTotals, type Totals, totalsText } from "./totals.ts";
 import { parsePosition, type Position, positionText } from "../core/position.ts";
 
 /** What the summary of each snapshot of a pipeline says of it. */
@@ -12,6 +13,8 @@ export interface Stamp {
   readonly position: Position;
   /** Source time up to which the table is complete, milliseconds since 1970 UTC; null when the source tells no time. */
   readonly validThroughMs: number | null;
+  /** Absent where nobody has counted: figures only. */
+  readonly totals?: Totals | undefined;
 }
 
 /** Summary entries of a stamp. */
@@ -25,6 +28,7 @@ export function stampSummary(stamp: Stamp): Map<string, string> {
   if (stamp.validThroughMs !== null) {
     summary.set("ingest.valid-through", new Date(stamp.validThroughMs).toISOString());
   }
+  if (stamp.totals !== undefined) summary.set("ingest.totals", totalsText(stamp.totals));
   return summary;
 }
 
@@ -43,11 +47,13 @@ export function readStamp(snapshot: Snapshot): Stamp | null {
     );
   }
   const validThrough = snapshot.summary.get("ingest.valid-through");
+  const totals = parseTotals(snapshot.summary.get("ingest.totals") ?? "null");
   return {
     pipeline,
     epoch: BigInt(epoch),
     checkpoint: BigInt(checkpoint),
     position: parsePosition(position),
     validThroughMs: validThrough === undefined ? null : Date.parse(validThrough),
+    ...(totals === null ? {} : { totals }),
   };
 }

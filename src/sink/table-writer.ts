@@ -155,17 +155,18 @@ export class TableWriter {
     }));
     const encodedFor = table.loaded;
     const rows = selection.rows.length;
+    const counts = { rows, inserts: rows, updates: 0, deletes: 0, ...sizeOf(written, []) };
     return {
       part: {
         table,
         filesFor: async (base) => {
           checkSchemaFits(encodedFor, base);
-          return { ...NOTHING_REMOVED, addedDataFiles: written.map(({ file }) => file) };
+          return { ...NOTHING_REMOVED, addedDataFiles: written.map(({ file }) => file), counts };
         },
       },
       committed: () => {
         this.#dropBuffered(batches.length);
-        return { rows, inserts: rows, updates: 0, deletes: 0, ...sizeOf(written, []) };
+        return counts;
       },
     };
   }
@@ -192,7 +193,8 @@ export class TableWriter {
         const deletions = await this.#deletions(state, selection, this.#committer.namesFor(table), version);
         resolved = { base: state.snapshotId, version, deletions };
       }
-      return fileChanges(state.files, written, resolved.deletions);
+      const counts = countsOf(selection, written, resolved.deletions);
+      return { ...fileChanges(state.files, written, resolved.deletions), counts };
     };
     return {
       part: { table, filesFor },
@@ -200,10 +202,7 @@ export class TableWriter {
         const deletions = must(resolved, "a committed checkpoint was resolved").deletions;
         applyCommitted(state, table, selection, written, deletions);
         this.#dropBuffered(batches.length);
-        const inserts = selection.rows.length - deletions.updates;
-        const { updates, deletes } = deletions;
-        const vectors = [...deletions.written.values()].map(({ entry }) => entry);
-        return { rows: selection.rows.length, inserts, updates, deletes, ...sizeOf(written, vectors) };
+        return countsOf(selection, written, deletions);
       },
     };
   }
@@ -362,6 +361,14 @@ function fileChanges(files: FileTable, written: readonly WrittenDataFile[], dele
     addedDeleteFiles: [...deletions.written.values()].map(({ entry }) => entry),
     removedDeleteFiles: [...deletions.replaced],
   };
+}
+
+/** What a checkpoint does to a keyed table, as of one base. */
+function countsOf(selection: Selection, written: readonly WrittenDataFile[], deletions: Deletions): TableCounts {
+  const rows = selection.rows.length;
+  const { updates, deletes } = deletions;
+  const vectors = [...deletions.written.values()].map(({ entry }) => entry);
+  return { rows, inserts: rows - updates, updates, deletes, ...sizeOf(written, vectors) };
 }
 
 /** Files that a checkpoint added. Deletion vectors that share a Puffin file count with their own bytes of it, and the file once. */

@@ -1,10 +1,12 @@
 import { currentSnapshot, identText, type LoadedTable } from "../../../table-format/index.ts";
 import { pipelinesOf, pipelineTable } from "../../commit/read-pipeline.ts";
 import type { Stamp } from "../../commit/stamp.ts";
+import { sumTotals, type Totals } from "../../commit/totals.ts";
 import { FrazilError } from "../../core/errors.ts";
 import { totalLag } from "../../pipeline/read-lag.ts";
 import { listTables } from "../../query/table-names.ts";
 import type { CliContext } from "../context.ts";
+import { counted, durationText, writtenTable } from "../figures-text.ts";
 import { readJob } from "../job-file.ts";
 import { type JobView, progressOf, withJob, withSource } from "../job-view.ts";
 import { grouped, jsonLine, sizeText, tableText } from "../output.ts";
@@ -17,6 +19,9 @@ interface TableStatus {
   readonly pipeline: string | null;
   readonly rows: bigint | null;
   readonly sizeBytes: bigint | null;
+  /** Live data files, and delete files and deletion vectors. */
+  readonly dataFiles: bigint | null;
+  readonly deleteFiles: bigint | null;
   readonly snapshotId: bigint | null;
   /** Of the newest snapshot, whoever committed it. */
   readonly lastCommit: string | null;
@@ -24,6 +29,16 @@ interface TableStatus {
   readonly checkpoint: bigint | null;
   readonly validThrough: string | null;
   readonly freshnessSeconds: number | null;
+  /** What the pipeline has done to the table over all runs; null where the commits do not say. */
+  readonly written: Totals | null;
+}
+
+/** What there is to say of a job beside its tables. */
+interface JobFigures {
+  readonly name: string;
+  /** Messages; null when the source does not tell. */
+  readonly readLag: bigint | null;
+  readonly deadLetterTable: string | null;
 }
 
 /** `frazil status [job]`: read from the warehouse and the source's ends; no process of the job has to run. */
@@ -41,13 +56,17 @@ export async function status(context: CliContext, path: string | undefined): Pro
   }
   const job = readJob(context, path);
   await withJob(context, job, async (view) => {
-    const readLagRows = await readLag(context, view);
+    const figures: JobFigures = {
+      name: job.name,
+      readLag: await readLag(context, view),
+      deadLetterTable: job.deadLetter?.table ?? null,
+    };
     const tables = view.state.tables.map(({ loaded }) => loaded);
-    await print(context, view.warehouse?.location ?? job.warehouse.location, tables, { name: job.name, readLagRows });
+    await print(context, view.warehouse?.location ?? job.warehouse.location, tables, figures);
   });
 }
 
-/** Rows that are in the source and not in the tables; null when that cannot be told, said on stderr. */
+/** Messages that are in the source and not in the tables; null when that cannot be told, said on stderr. */
 async function readLag(context: CliContext, view: JobView): Promise<bigint | null> {
   try {
     return await withSource(context, view.job, { warehouse: view.warehouse }, async ({ source }) => {
@@ -65,7 +84,7 @@ async function print(
   context: CliContext,
   location: string,
   tables: readonly LoadedTable[],
-  job: { readonly name: string; readonly readLagRows: bigint | null } | null,
+  job: JobFigures | null,
 ): Promise<void> {
   const { output, runtime } = context;
   const lines = tables.map((table) => statusOf(table, job?.name ?? null, runtime.clock.nowMs()));
@@ -75,23 +94,36 @@ async function print(
   const known = lines.map((line) => line.freshnessSeconds).filter((seconds) => seconds !== null);
   // A checkpoint stamps the tables that it changed: the freshest one tells of the whole job.
   const freshnessSeconds = known.length === 0 ? null : Math.min(...known);
+  const written = new Map(lines.flatMap((line) => (line.written === null ? [] : [[line.table, line.written]])));
+  const totals = written.size === 0 ? null : sumTotals([...written.values()]);
+  const deadLetters = job?.deadLetterTable == null ? 0 : (written.get(job.deadLetterTable)?.rows ?? 0);
   if (output.json) {
     for (const line of lines) await output.write(jsonLine({ event: "table", ...line }));
     if (job !== null) {
-      const { name, readLagRows } = job;
       const checkpoint = highest(lines.map((line) => line.checkpoint));
       const epoch = highest(lines.map((line) => line.epoch));
-      await output.write(jsonLine({ event: "job", job: name, epoch, checkpoint, readLagRows, freshnessSeconds }));
+      const lag = { readLagRows: job.readLag, freshnessSeconds };
+      await output.write(
+        jsonLine({ event: "job", job: job.name, epoch, checkpoint, ...lag, deadLetters, written: totals }),
+      );
     }
     await output.write(jsonLine({ event: "warehouse", location, tables: lines.length, rows, sizeBytes }));
     return;
   }
   if (lines.length === 0) output.note(job === null ? `no tables in ${location}` : `${job.name} has no tables yet`);
   else await output.write(text(lines));
-  const lag = job === null ? "" : `, read lag ${job.readLagRows === null ? "?" : grouped(job.readLagRows)} rows`;
-  const fresh = freshnessSeconds === null || job === null ? "" : `, freshness ${freshnessText(freshnessSeconds)}`;
-  const size = `${lines.length} tables, ${grouped(rows)} rows, ${sizeText(sizeBytes)}`;
+  const lag = job === null ? "" : `, read lag ${job.readLag === null ? "?" : grouped(job.readLag)}`;
+  const fresh = freshnessSeconds === null || job === null ? "" : `, freshness ${durationText(freshnessSeconds)}`;
+  const size = `${counted(lines.length, "table")}, ${grouped(rows)} rows, ${sizeText(sizeBytes)}`;
   await output.write(`${job?.name ?? location}  ${size}${lag}${fresh}\n`);
+  if (job !== null && totals !== null) await output.write(`\n${writtenText(written, totals, deadLetters)}`);
+}
+
+/** What all runs of a job have done. */
+function writtenText(tables: ReadonlyMap<string, Totals>, totals: Totals, deadLetters: number): string {
+  const commits = `${counted(totals.commits, "commit")}, ${counted(totals.conflicts, "conflict")}`;
+  const rest = `${counted(totals.retries, "retry", "retries")}, ${counted(deadLetters, "dead letter")}`;
+  return `${writtenTable(tables)}over all runs: ${commits}, ${rest}\n`;
 }
 
 function statusOf(table: LoadedTable, job: string | null, nowMs: number): TableStatus {
@@ -104,12 +136,15 @@ function statusOf(table: LoadedTable, job: string | null, nowMs: number): TableS
     pipeline,
     rows: snapshot === null ? 0n : liveRows(snapshot),
     sizeBytes: snapshot === null ? 0n : figure(snapshot, "total-files-size"),
+    dataFiles: snapshot === null ? 0n : figure(snapshot, "total-data-files"),
+    deleteFiles: snapshot === null ? 0n : figure(snapshot, "total-delete-files"),
     snapshotId: snapshot?.snapshotId ?? null,
     lastCommit: snapshot === null ? null : timeText(snapshot.timestampMs),
     epoch: stamp?.epoch ?? null,
     checkpoint: stamp?.checkpoint ?? null,
     validThrough: valid === null ? null : new Date(valid).toISOString(),
     freshnessSeconds: valid === null ? null : Math.max(0, (nowMs - valid) / 1000),
+    written: stamp?.totals ?? null,
   };
 }
 
@@ -121,6 +156,7 @@ function text(lines: readonly TableStatus[]): string {
       { name: "pipeline", align: "left" },
       { name: "rows", align: "right" },
       { name: "size", align: "right" },
+      { name: "files", align: "right" },
       { name: "last commit", align: "left" },
       { name: "epoch", align: "right" },
       { name: "checkpoint", align: "right" },
@@ -131,10 +167,11 @@ function text(lines: readonly TableStatus[]): string {
       line.pipeline ?? "",
       count(line.rows),
       line.sizeBytes === null ? "?" : sizeText(line.sizeBytes),
-      line.lastCommit ?? "never",
+      line.dataFiles === null ? "?" : grouped(line.dataFiles + (line.deleteFiles ?? 0n)),
+      line.lastCommit?.replace(/\.\d+Z$/, "Z") ?? "never",
       line.epoch === null ? "" : String(line.epoch),
       line.checkpoint === null ? "" : grouped(line.checkpoint),
-      line.freshnessSeconds === null ? "?" : freshnessText(line.freshnessSeconds),
+      line.freshnessSeconds === null ? "?" : durationText(line.freshnessSeconds),
     ]),
   );
 }
@@ -144,11 +181,4 @@ function highest(values: readonly (bigint | null)[]): bigint | null {
     (max, value) => (value !== null && (max === null || value > max) ? value : max),
     null,
   );
-}
-
-/** `0.8 s`, `12 min`, `3.1 h`. */
-function freshnessText(seconds: number): string {
-  if (seconds < 120) return `${seconds.toFixed(1)} s`;
-  if (seconds < 7200) return `${Math.round(seconds / 60)} min`;
-  return `${grouped(Math.round(seconds / 3600))} h`;
 }
