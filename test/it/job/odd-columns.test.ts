@@ -173,6 +173,28 @@ dead_letter: { table: lake.dead_letters, max_share: 1 }
     expect(letters[0]?.["reason"]).toMatch(/column "Name" of lake\.odd: .*found "name" beside it/);
   });
 
+  it("that are the key, with one value in two topic partitions: check warns", { timeout: 60_000 }, async () => {
+    await createTopic(kafka.brokers, "shared", { partitions: 2 });
+    await using producer = await openProducer(kafka.brokers);
+    const at = (partition: number, ...ids: number[]) =>
+      ids.map((id) => ({ key: null, value: JSON.stringify({ id }), partition }));
+    const checked = async (): Promise<Row | undefined> => {
+      const found = await lines(["check", jobFile("shared"), "--json"]);
+      return found.find((item) => item["check"] === "keys");
+    };
+    await producer.send("shared", [...at(0, 1, 2), ...at(1, 3)]);
+    expect(await checked()).toMatchObject({
+      ok: true,
+      // kafkajs may send a request twice whose second partition was not ready yet.
+      message: expect.stringMatching(/^each key of \d changes lies in one split$/),
+      code: null,
+    });
+    await producer.send("shared", at(1, 2));
+    const warning = await checked();
+    expect(warning).toMatchObject({ ok: true, warning: true, code: "KEY_IN_TWO_SPLITS" });
+    expect(warning?.["message"]).toMatch(/^lake\.odd: the key id=2 is in shared\/\d and in shared\/\d: /);
+  });
+
   it("of which there are 1,600", { timeout: 180_000 }, async () => {
     await createTopic(kafka.brokers, "wide");
     const row = (id: number, cells: number): Row =>

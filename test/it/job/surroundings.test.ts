@@ -155,7 +155,7 @@ ${tables.map((table) => `  - ${table}\n`).join("")}checkpoint: { interval: 300ms
       await expectRefused(
         jobFile("shop.order"),
         78,
-        /no such topic: shop.order \(did you mean shop.orders\?\)/,
+        /TOPIC_NOT_FOUND: no such topic: shop.order \(did you mean shop.orders\?\)/,
         /shop.orders/,
       );
     });

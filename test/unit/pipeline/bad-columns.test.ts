@@ -16,7 +16,7 @@ import type { TestMessage } from "../../support/slab.ts";
 import { tableRows } from "../../support/table-rows.ts";
 import { virtualRuntime } from "../../support/virtual-runtime.ts";
 
-type Row = Readonly<Record<string, unknown>>;
+type Row = Readonly<Record<string, string | number | null>>;
 /** Type by column, as declared; null: the messages declare none. */
 type Declared = Readonly<Record<string, "long" | "int" | "string" | "double">>;
 

@@ -242,6 +242,7 @@ test("a broker that never sends a batch whole is waited for with pauses, and giv
   if (batch !== undefined) batch.bytes = batch.bytes.subarray(0, 40);
   await expect(readUntil(source({}, 60_000), new Map(), () => false)).rejects.toMatchObject({
     kind: "unavailable",
+    code: "KAFKA_UNAVAILABLE",
     message: expect.stringContaining("only the beginning of a record batch"),
   });
   expect(lines.filter((line) => /cannot be read, trying again/.test(line)).length).toBeLessThan(30);
