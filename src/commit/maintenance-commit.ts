@@ -1,15 +1,17 @@
 import {
+  type CommitOutcome,
   currentSchema,
   identText,
   type LoadedTable,
   produceSnapshot,
+  type TableChange,
   type TableRequirement,
 } from "../../table-format/index.ts";
 import { FrazilError } from "../core/errors.ts";
 import { randomSnapshotId } from "../core/runtime.ts";
 import type { CommitContext } from "./context.ts";
 import type { FileNames } from "./names.ts";
-import { growingPauses } from "./pauses.ts";
+import { growingPauses, isOutage } from "./pauses.ts";
 import type { FileChanges } from "./snapshot-change.ts";
 import { readStamp } from "./stamp.ts";
 
@@ -31,70 +33,134 @@ export async function commitReplace(
   names: FileNames,
   filesFor: (base: LoadedTable) => Promise<FileChanges | null>,
 ): Promise<bigint | null> {
-  const { catalog, io, manifests, runtime } = context;
-  const { ident } = planned;
-  const name = identText(ident);
-  const snapshotId = randomSnapshotId(runtime.random);
-  const epochs = epochsOf(planned);
+  const { runtime } = context;
+  const name = identText(planned.ident);
+  const replace: Replace = { planned, names, filesFor, snapshotId: randomSnapshotId(runtime.random) };
   const pauses = growingPauses(runtime, GIVE_UP_AFTER_MS);
   for (let attempt = 0; ; attempt++) {
-    const base = await catalog.loadTable(ident);
+    const outcome = await attemptOnce(context, replace, attempt);
+    if (outcome.outcome === "committed") return replace.snapshotId;
+    if (outcome.outcome === "nothing") return null;
+    if (outcome.outcome === "unknown") {
+      runtime.log.warn("a maintenance commit got no answer; looking for its snapshot", {
+        table: name,
+        cause: String(outcome.cause),
+      });
+    }
+    await pauses.next(() =>
+      outcome.outcome === "conflict"
+        ? new FrazilError("conflict", "COMMIT_CONFLICT", `table ${name}: ${outcome.message}`, {
+            hint: "other writers commit to this table all the time; run it again",
+          })
+        : new FrazilError(
+            "unavailable",
+            "COMMIT_UNKNOWN",
+            `table ${name}: the outcome of a commit could not be learned`,
+            {
+              cause: outcome.cause,
+              hint: "run it again when the catalog and the store answer: what is committed stays",
+            },
+          ),
+    );
+  }
+}
+
+interface Replace {
+  readonly planned: LoadedTable;
+  readonly names: FileNames;
+  readonly filesFor: (base: LoadedTable) => Promise<FileChanges | null>;
+  /** Fixed before the first attempt: the answer to a lost response. */
+  readonly snapshotId: bigint;
+}
+
+/** Loads the table, writes the manifests and sends the commit once. A catalog or store that is gone counts as an answer that was lost. */
+async function attemptOnce(
+  context: MaintenanceContext,
+  { planned, names, filesFor, snapshotId }: Replace,
+  attempt: number,
+): Promise<
+  Exclude<CommitOutcome, { outcome: "committed" }> | { readonly outcome: "committed" } | { readonly outcome: "nothing" }
+> {
+  const { catalog, runtime } = context;
+  try {
+    const base = await catalog.loadTable(planned.ident);
     if (base === null || base.metadata.tableUuid !== planned.metadata.tableUuid) {
+      const name = identText(planned.ident);
       throw new FrazilError("data", "TABLE_REPLACED", `table ${name} was dropped or replaced meanwhile`);
     }
     // After a lost answer our id tells that the request took effect; sending it again is safe, as at most one can.
-    if (base.metadata.snapshots.some((snapshot) => snapshot.snapshotId === snapshotId)) return snapshotId;
-    if (epochsOf(base) !== epochs) {
-      throw new FrazilError("conflict", "EPOCH_CHANGED", `a job of table ${name} was started anew meanwhile`, {
-        hint: "run it again",
-      });
-    }
+    if (base.metadata.snapshots.some((snapshot) => snapshot.snapshotId === snapshotId)) return { outcome: "committed" };
+    checkEpochs(planned, base);
     const files = await filesFor(base);
-    if (files === null) return null;
-    const { metadata } = base;
-    const { snapshot } = await produceSnapshot(
-      io,
-      metadata,
-      {
-        snapshotId,
-        timestampMs: BigInt(runtime.clock.nowMs()),
-        operation: "replace",
-        ...files,
-        summary: new Map(),
-        schema: currentSchema(metadata),
-        ref: "main",
-      },
-      {
-        manifest: (index) => names.manifest(attempt, index),
-        manifestList: () => names.manifestList(snapshotId, attempt),
-      },
-      manifests,
-    );
-    const main = metadata.refs.get("main");
-    const outcome = await catalog.commit([
-      {
-        ident,
-        requirements: [
-          { type: "assert-table-uuid", uuid: metadata.tableUuid },
-          { type: "assert-ref-snapshot-id", ref: "main", snapshotId: metadata.currentSnapshotId },
-          ...tagAssertions(base),
-          { type: "assert-current-schema-id", currentSchemaId: metadata.currentSchemaId },
-        ],
-        updates: [
-          { action: "add-snapshot", snapshot },
-          { action: "set-snapshot-ref", name: "main", ref: { ...main, type: "branch", snapshotId } },
-        ],
-      },
-    ]);
-    if (outcome.outcome === "committed") return snapshotId;
-    await pauses.next(() =>
-      outcome.outcome === "conflict"
-        ? new FrazilError("conflict", "COMMIT_CONFLICT", `table ${name}: ${outcome.message}`)
-        : new FrazilError("unavailable", "COMMIT_UNKNOWN", `table ${name}: a commit got no answer`, {
-            cause: outcome.cause,
-          }),
-    );
+    if (files === null) return { outcome: "nothing" };
+    const change = await replaceChange(context, base, files, snapshotId, names, attempt);
+    runtime.step("maintenance.sent");
+    const outcome = await catalog.commit([change]);
+    runtime.step("maintenance.answered");
+    return outcome;
+  } catch (error) {
+    if (!isOutage(error)) throw error;
+    return { outcome: "unknown", cause: error };
   }
+}
+
+/** @throws FrazilError `conflict`, code `EPOCH_CHANGED`, when a pipeline's epoch is not what it was, or pipelines came or went. */
+function checkEpochs(planned: LoadedTable, base: LoadedTable): void {
+  if (epochsOf(base) === epochsOf(planned)) return;
+  throw new FrazilError(
+    "conflict",
+    "EPOCH_CHANGED",
+    `a job of table ${identText(base.ident)} was started anew meanwhile`,
+    {
+      hint: "run it again",
+    },
+  );
+}
+
+/** Writes the manifests of a `replace` snapshot and describes the swap that moves `main` to it. */
+async function replaceChange(
+  { io, manifests, runtime }: MaintenanceContext,
+  base: LoadedTable,
+  files: FileChanges,
+  snapshotId: bigint,
+  names: FileNames,
+  attempt: number,
+): Promise<TableChange> {
+  const { metadata } = base;
+  const nowMs = BigInt(runtime.clock.nowMs());
+  const { snapshot } = await produceSnapshot(
+    io,
+    metadata,
+    {
+      snapshotId,
+      // Later than the last one even by a clock that is behind: times tell snapshots apart.
+      timestampMs: nowMs > metadata.lastUpdatedMs ? nowMs : metadata.lastUpdatedMs + 1n,
+      operation: "replace",
+      ...files,
+      summary: new Map(),
+      schema: currentSchema(metadata),
+      ref: "main",
+    },
+    {
+      manifest: (index) => names.manifest(attempt, index),
+      manifestList: () => names.manifestList(snapshotId, attempt),
+    },
+    manifests,
+  );
+  const main = metadata.refs.get("main");
+  return {
+    ident: base.ident,
+    requirements: [
+      { type: "assert-table-uuid", uuid: metadata.tableUuid },
+      { type: "assert-ref-snapshot-id", ref: "main", snapshotId: metadata.currentSnapshotId },
+      ...tagAssertions(base),
+      { type: "assert-current-schema-id", currentSchemaId: metadata.currentSchemaId },
+    ],
+    updates: [
+      { action: "add-snapshot", snapshot },
+      { action: "set-snapshot-ref", name: "main", ref: { ...main, type: "branch", snapshotId } },
+    ],
+  };
 }
 
 /** The pipeline that writes to a table, with its epoch; null when there is none, or several. */
