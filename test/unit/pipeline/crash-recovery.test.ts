@@ -92,7 +92,8 @@ function trail(split: string, changes: readonly ScriptedChange[]): string[] {
   return changes.flatMap(({ stream, op, id, part, value }, index) => {
     if (stream !== "trail") return [];
     const row = op === "delete" ? [id, null, null] : [id, part, value];
-    return [[...row, op, null, split, index + 1].map(String).join("|")];
+    const said = op === "update" ? "update_after" : op;
+    return [[...row, said, null, split, index + 1].map(String).join("|")];
   });
 }
 
