@@ -19,7 +19,6 @@ export function createProgram(): Command {
     .description("Changelogs in, Apache Iceberg tables out")
     .version(packageVersion(), "-V, --version")
     .configureHelp({ showGlobalOptions: true })
-    .configureOutput({ outputError: (text, write) => write(usageText(text)) })
     .exitOverride();
   addGlobalOptions(program);
   program.addHelpText("after", GLOBAL_HELP);
@@ -76,6 +75,7 @@ export function createProgram(): Command {
   addInspectVerbs(program);
   addDeadLetterVerbs(program);
   addJobFileVerbs(program);
+  hintAtHelp(program, "frazil");
   return program;
 }
 
@@ -83,10 +83,14 @@ const GLOBAL_HELP = `
 Global options may also be given as FRAZIL_JSON, FRAZIL_QUIET, FRAZIL_LOG_LEVEL, FRAZIL_LOG_FORMAT,
 FRAZIL_COLOR, FRAZIL_ENV_FILE and FRAZIL_WAREHOUSE. Without a warehouse, ./warehouse is read.`;
 
-/** Commander's messages in the form of ours. */
-function usageText(text: string): string {
-  const message = text.replace(/^error: /, "").trimEnd();
-  return `error USAGE: ${message}\nhint: frazil --help\n`;
+/** Usage errors, of a verb and those below it, in the form of ours, with the help that tells what is right. */
+function hintAtHelp(command: Command, name: string): void {
+  command.configureOutput({
+    outputError(text, write) {
+      write(`error USAGE: ${text.replace(/^error: /, "").trimEnd()}\nhint: ${name} --help\n`);
+    },
+  });
+  for (const below of command.commands) hintAtHelp(below, `${name} ${below.name()}`);
 }
 
 function packageVersion(): string {

@@ -4,6 +4,7 @@ import { type LoadedTable, type TableIdent } from "../../table-format/index.ts";
 import { listTables, notFound } from "../query/table-names.ts";
 import { openWarehouse, type Warehouse } from "../warehouse.ts";
 import type { CliContext } from "./context.ts";
+import { withFoundCatalog } from "./object-store-folder.ts";
 
 /** Where `frazil demo` and the example jobs write, and where verbs look when nothing is named. */
 const DEFAULT_LOCATION = "./warehouse";
@@ -18,9 +19,9 @@ export async function withWarehouse<T>(context: CliContext, run: (warehouse: War
   }
 }
 
-/** What `--warehouse` means. */
+/** What `--warehouse` means: what a job file with that location alone would, or the catalog that is found there. */
 export function warehouseSettings({ globals }: CliContext): WarehouseSettings {
-  return warehouseAt(globals.warehouse ?? DEFAULT_LOCATION, globals.env);
+  return withFoundCatalog(warehouseAt(globals.warehouse ?? DEFAULT_LOCATION, globals.env));
 }
 
 /**

@@ -113,3 +113,6 @@ export const DEAD_LETTERS_SHOWN = 5;
 
 /** Manifests and manifest lists read, and files deleted, at once when snapshots expire: round trips are what counts. */
 export const EXPIRE_REQUESTS_IN_FLIGHT = 16;
+
+/** Folders below a warehouse's in which tables are looked for to tell its catalog: two levels of namespaces. More could walk a whole disk. */
+export const WAREHOUSE_SEARCH_LEVELS = 3;

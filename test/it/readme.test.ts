@@ -1,6 +1,5 @@
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import {
-  chmodSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -11,10 +10,11 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { npxFrazil } from "../docs/terminal.ts";
 import { requireServers, withReason } from "../require.ts";
 import { cacheFolder } from "../services/cache.ts";
 import { createTopic } from "../services/kafka-admin.ts";
@@ -53,14 +53,7 @@ describe.skipIf(missing !== null)(withReason("the README's commands", missing), 
       if (name !== "services") symlinkSync(join(cacheFolder(), name), join(cache, name));
     }
     // `npx frazil` finds the package that is installed in the folder where it is called; here that is this one.
-    const bin = join(folder, "bin");
-    mkdirSync(bin);
-    writeFileSync(
-      join(bin, "npx"),
-      `#!/bin/sh\n[ "$1" = frazil ] || exit 64\nshift\nexec '${process.execPath}' '${MAIN}' "$@"\n`,
-    );
-    chmodSync(join(bin, "npx"), 0o755);
-    env = { ...process.env, FRAZIL_CACHE: cache, PATH: `${bin}${delimiter}${process.env["PATH"] ?? ""}` };
+    env = npxFrazil(folder, MAIN, { ...process.env, FRAZIL_CACHE: cache });
     writeFileSync(join(folder, "orders.yaml"), jobText);
     const script = `${commands.filter(isServers).join(" >&2\n")}\nenv`;
     const lines = execFileSync("sh", ["-ec", script], {

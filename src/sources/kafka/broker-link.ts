@@ -35,8 +35,8 @@ export interface LinkRequest {
 
 /**
  * The connections to one broker: one for fetches, one for all else. Requests of one connection go one after the other, because
- * kafkajs opens a second socket when two of them find the connection closed. After any failure both connections are given up, so
- * that the next request starts from a clean state.
+ * kafkajs opens a second socket when two of them find the connection closed. After any failure but a broker's own answer both
+ * connections are given up, so that the next request starts from a clean state.
  */
 export class BrokerLink {
   readonly address: Address;
@@ -77,7 +77,8 @@ export class BrokerLink {
 
   #inTurn<T>(connection: "control" | "fetch", run: () => Promise<T>): Promise<T> {
     const result = this.#tails[connection].then(run).catch((error: unknown) => {
-      this.#giveUp(error);
+      // An answer that says no came over a sound connection: giving it up would fail the fetch that waits beside it.
+      if (!isAnswer(error)) this.#giveUp(error);
       throw brokerError(error, this.address, this.#settings.tls !== null);
     });
     this.#tails[connection] = result.then(
@@ -103,6 +104,11 @@ export class BrokerLink {
     for (const connection of pool.pool) connection.rejectRequests(error);
     pool.destroy().catch((cause: unknown) => this.#settings.log.debug("Kafka connection did not end well", { cause }));
   }
+}
+
+/** Whether the broker has answered, with an error code. */
+function isAnswer(error: unknown): boolean {
+  return error instanceof Error && error.name === "KafkaJSProtocolError";
 }
 
 function openBroker(address: Address, settings: LinkSettings): KafkajsBroker {

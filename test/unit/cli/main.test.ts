@@ -67,12 +67,13 @@ describe("frazil", () => {
 
   it.each([
     [["qery"], "error USAGE: unknown command 'qery'\n(Did you mean query?)\nhint: frazil --help\n"],
-    [["tables", "--jsn"], "error USAGE: unknown option '--jsn'\n(Did you mean --json?)\nhint: frazil --help\n"],
-    [["query"], "error USAGE: missing required argument 'sql'\nhint: frazil --help\n"],
+    [["tables", "--jsn"], "error USAGE: unknown option '--jsn'\n(Did you mean --json?)\nhint: frazil tables --help\n"],
+    [["query"], "error USAGE: missing required argument 'sql'\nhint: frazil query --help\n"],
     [
       ["run", "x.yaml", "--for", "10"],
-      "error USAGE: option '--for <duration>' argument '10' is invalid. Write 30s, 10m or 2h.\nhint: frazil --help\n",
+      "error USAGE: option '--for <duration>' argument '10' is invalid. Write 30s, 10m or 2h.\nhint: frazil run --help\n",
     ],
+    [["dead-letters", "list"], "error USAGE: missing required argument 'job'\nhint: frazil dead-letters list --help\n"],
   ])("refuses %j with 64", (args, stderr) => {
     expect(frazil(args)).toEqual({ code: 64, stdout: "", stderr });
   });
