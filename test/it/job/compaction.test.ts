@@ -1,0 +1,94 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { createRuntime } from "../../../src/cli/runtime.ts";
+import { warehouseAt } from "../../../src/config/load.ts";
+import { runCompaction } from "../../../src/maintenance/compact/compact.ts";
+import { planCompaction } from "../../../src/maintenance/compact/plan.ts";
+import { runJob } from "../../../src/pipeline/run-job.ts";
+import { openWarehouse, type Warehouse } from "../../../src/warehouse.ts";
+import { createManifestCache } from "../../../table-format/index.ts";
+import { openReaders, type Readers } from "../../readers/reader.ts";
+import { openSpark, type SparkReader } from "../../readers/spark.ts";
+import { requireServers, withReason } from "../../require.ts";
+import { upsertRule } from "../../support/checkpoints.ts";
+import { type ScriptedChange, scriptSource } from "../../support/script-source.ts";
+
+const missing = await requireServers("readers", "spark");
+const ROWS = 400;
+
+/** Keys that come, change, move between partitions and go. */
+const CHANGES = Array.from({ length: 3 * ROWS }, (_, i): ScriptedChange => {
+  const part = `p${(i * 7) % 3}`;
+  return { stream: "t", op: i % 11 === 10 ? "delete" : "update", id: BigInt((i * 13) % ROWS), part, value: BigInt(i) };
+});
+
+describe.skipIf(missing !== null)(withReason("compacted tables", missing), () => {
+  let readers: Readers;
+  let spark: SparkReader;
+  beforeAll(async () => {
+    [readers, spark] = await Promise.all([openReaders(), openSpark()]);
+  });
+  afterAll(async () => {
+    await Promise.all([readers?.[Symbol.asyncDispose](), spark?.[Symbol.asyncDispose]()]);
+  });
+
+  it.each([2, 3] as const)(
+    "are read by Spark, PyIceberg and DuckDB as before, in format version %i",
+    async (formatVersion) => {
+      const folder = mkdtempSync(join(tmpdir(), "frazil-compaction-"));
+      const runtime = createRuntime({ debug() {}, info() {}, warn() {}, error() {} }, undefined);
+      const warehouse = await openWarehouse(warehouseAt(folder, {}), runtime, "create");
+      const run = async (upTo: number): Promise<void> => {
+        const splits = new Map([["t/0", CHANGES.slice(0, upTo)]]);
+        await runJob({
+          pipeline: "test",
+          rules: [upsertRule("t", { formatVersion, partitionBy: ["part"] })],
+          checkpoint: { intervalMs: 3_600_000, maxRows: 100, maxSizeBytes: 1 << 20, idleCommitMs: 3_600_000 },
+          memoryBytes: 1 << 26,
+          warehouseLocation: warehouse.location,
+          catalog: warehouse.catalog,
+          io: warehouse.io,
+          runtime,
+          createSource: (router) => scriptSource(splits, router, { uint32: () => 7 }),
+          end: { caughtUp: true, afterMs: null, maxRows: null },
+          stop: new AbortController().signal,
+          observer: { started() {}, progress() {}, committed() {}, notice() {} },
+        });
+      };
+      const located = { sqlite: join(folder, "catalog.sqlite"), table: "shop.t" };
+      const lineage = "SELECT id, _row_id, _last_updated_sequence_number FROM {table} ORDER BY id";
+      const seen = async (): Promise<(readonly string[])[]> => [
+        (await spark.read(located)).lines,
+        (await readers.pyiceberg(located)).lines,
+        (await readers.duckdb(located)).lines,
+        formatVersion === 3 ? (await spark.sql(located, lineage)).lines : [],
+      ];
+      try {
+        await run(2 * ROWS);
+        expect(await compact(warehouse)).toBeGreaterThan(0);
+        await run(3 * ROWS);
+        const before = await seen();
+        expect(before[0]?.length).toBeGreaterThan(ROWS / 2);
+        expect(before[1]).toEqual(before[0]);
+        expect(await compact(warehouse)).toBeGreaterThan(0);
+        expect(await seen()).toEqual(before);
+      } finally {
+        await warehouse.catalog.close();
+        rmSync(folder, { recursive: true, force: true });
+      }
+    },
+    240_000,
+  );
+});
+
+/** @returns how many groups were rewritten. */
+async function compact({ io, catalog }: Warehouse): Promise<number> {
+  const runtime = createRuntime({ debug() {}, info() {}, warn() {}, error() {} }, undefined);
+  const context = { io, catalog, runtime, manifests: createManifestCache(1_000) };
+  const table = await catalog.loadTable({ namespace: ["shop"], name: "t" });
+  if (table === null) throw new Error("no table");
+  const plan = await planCompaction(context, table, { targetSizeBytes: 1 << 20, minFiles: 2 });
+  return (await Array.fromAsync(runCompaction(context, plan))).filter(({ snapshotId }) => snapshotId !== null).length;
+}
