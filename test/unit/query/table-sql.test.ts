@@ -5,8 +5,7 @@ import { appendColumns, commit, createTable, queryLines, temporaryWarehouse } fr
 it("compares values of a widened column as what they are now", async () => {
   await using warehouse = await temporaryWarehouse();
   const ident = { namespace: ["shop"], name: "weights" };
-  const schemaOf = (kind: "float" | "double") =>
-    newSchema([{ name: "kg", type: { kind }, required: false }], []);
+  const schemaOf = (kind: "float" | "double") => newSchema([{ name: "kg", type: { kind }, required: false }], []);
   await createTable(warehouse, ident, schemaOf("float"));
   await appendColumns(warehouse, ident, [[0.1]]);
   await commit(warehouse, ident, [
