@@ -19,7 +19,7 @@ import { type ScriptedChange, scriptSource } from "../../support/script-source.t
 import { seededRandom, virtualRuntime } from "../../support/virtual-runtime.ts";
 import { jsonLines, queryLines, temporaryWarehouse } from "./local-warehouse.ts";
 
-const CHECKPOINTS = 80;
+const CHECKPOINTS = 200;
 const IDENT = { namespace: ["shop"], name: "t" };
 const silent: JobObserver = { started() {}, progress() {}, committed() {}, notice() {} };
 
