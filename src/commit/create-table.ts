@@ -64,7 +64,12 @@ export async function openTable(
     }
     // No change of this table lies at or below the given position, or the table would have been opened before.
     const position = tag === null ? stamp.position : laterOf(tag.stamp.position, stamp.position, context.comparePoints);
-    const own: Stamp = { ...stamp, position, validThroughMs: tag?.stamp.validThroughMs ?? null, totals: tag?.stamp.totals };
+    const own: Stamp = {
+      ...stamp,
+      position,
+      validThroughMs: tag?.stamp.validThroughMs ?? null,
+      totals: tag?.stamp.totals,
+    };
     const change =
       existing === null
         ? await creation(context, wanted, own, snapshotId, uuid, attempt)
