@@ -1,9 +1,9 @@
 import { FrazilError, identText, type NestedField } from "../../table-format/index.ts";
 import { nearest } from "../config/suggest.ts";
 import type { TableAt } from "../query/as-of.ts";
-import { type Duckdb, openDuckdb, type ResultRows } from "../query/duckdb.ts";
+import type { ResultRows } from "../query/duckdb.ts";
+import { openReading } from "../query/duckdb-reading.ts";
 import { quoteName } from "../query/duckdb-types.ts";
-import { openLocalFiles } from "../query/local-files.ts";
 import type { QueryWarehouse } from "../query/query.ts";
 import { prepareTable } from "../query/table-rows.ts";
 import type { RowColumns } from "./arrow-table.ts";
@@ -25,23 +25,13 @@ export async function openScan(
   columns: readonly string[] | undefined,
 ): Promise<Scan> {
   const fields = chosenFields(at, columns);
-  const files = await openLocalFiles(warehouse.io, warehouse.localPath);
-  let duckdb: Duckdb | null = null;
-  const close = async (): Promise<void> => {
-    duckdb?.close();
-    await files.close();
-  };
-  try {
-    duckdb = await openDuckdb(files.folder);
+  return openReading(warehouse, async (duckdb, files) => {
     const { select, paths } = await prepareTable(warehouse.io, duckdb, files, at, "deletes");
     await duckdb.lock(paths);
     const list = fields.map(({ name }) => quoteName(name)).join(", ");
     const { types, chunks } = await duckdb.query(`SELECT ${list} FROM (${select})`);
-    return { names: fields.map(({ name }) => name), types, required: requiredNames(fields), chunks, close };
-  } catch (error) {
-    await close();
-    throw error;
-  }
+    return { names: fields.map(({ name }) => name), types, required: requiredNames(fields), chunks };
+  });
 }
 
 /** The names of columns that are never null. */

@@ -9,9 +9,10 @@ import {
   type Snapshot,
 } from "../../table-format/index.ts";
 import { type PastTable, type TableAt, tableAsOf } from "./as-of.ts";
-import { type Duckdb, openDuckdb, type ResultRows } from "./duckdb.ts";
+import type { Duckdb, ResultRows } from "./duckdb.ts";
+import { openReading } from "./duckdb-reading.ts";
 import { columnName } from "./duckdb-types.ts";
-import { type LocalFiles, openLocalFiles } from "./local-files.ts";
+import type { LocalFiles } from "./local-files.ts";
 import type { QueryWarehouse } from "./query.ts";
 import { checkFieldIds, checkReadable, internalNames, selectRows, tableNames, toRead } from "./table-sql.ts";
 
@@ -47,14 +48,7 @@ export async function diffBetween(
   to: PastTable,
   extra: readonly { readonly sql: string; readonly name: string }[],
 ): Promise<Diff> {
-  const files = await openLocalFiles(warehouse.io, warehouse.localPath);
-  let duckdb: Duckdb | null = null;
-  const close = async (): Promise<void> => {
-    duckdb?.close();
-    await files.close();
-  };
-  try {
-    duckdb = await openDuckdb(files.folder);
+  return openReading(warehouse, async (duckdb, files) => {
     const plan = await diffSnapshots(warehouse.io, to.table.metadata, from, to.snapshot);
     const { inserted, deleted } = plan;
     checkReadable(
@@ -66,11 +60,8 @@ export async function diffBetween(
     await createRows(duckdb, files, to, "deleted", deleted);
     await duckdb.lock([]);
     const rows = await duckdb.query(diffSql(to, inserted.length > 0 && deleted.length > 0, extra));
-    return { ...rows, from, to: to.snapshot, close };
-  } catch (error) {
-    await close();
-    throw error;
-  }
+    return { ...rows, from, to: to.snapshot };
+  });
 }
 
 function parseRange(table: LoadedTable, range: string): { from: Snapshot | null; to: PastTable } {

@@ -1,8 +1,9 @@
 import { type Catalog, type FileIO, type Snapshot, type TableIdent } from "../../table-format/index.ts";
 import { tableAsOf, tableNow } from "./as-of.ts";
-import { type Duckdb, openDuckdb, type ResultRows, type SqlParameter } from "./duckdb.ts";
+import type { Duckdb, ResultRows, SqlParameter } from "./duckdb.ts";
+import { openReading } from "./duckdb-reading.ts";
 import { quoteName } from "./duckdb-types.ts";
-import { type LocalFiles, openLocalFiles } from "./local-files.ts";
+import type { LocalFiles } from "./local-files.ts";
 import { findTables } from "./table-names.ts";
 import { prepareTable } from "./table-rows.ts";
 
@@ -36,21 +37,11 @@ export async function openQuery(
   asOf: string | null,
   parameters: readonly SqlParameter[] = [],
 ): Promise<Query> {
-  const files = await openLocalFiles(warehouse.io, warehouse.localPath);
-  let duckdb: Duckdb | null = null;
-  const close = async (): Promise<void> => {
-    duckdb?.close();
-    await files.close();
-  };
-  try {
-    duckdb = await openDuckdb(files.folder);
+  return openReading(warehouse, async (duckdb, files) => {
     const tables = await createViews(warehouse, duckdb, files, sql, asOf);
     const rows = await duckdb.query(sql, parameters);
-    return { ...rows, tables, close };
-  } catch (error) {
-    await close();
-    throw error;
-  }
+    return { ...rows, tables };
+  });
 }
 
 async function createViews(
