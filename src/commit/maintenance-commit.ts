@@ -10,7 +10,7 @@ import {
 import { FrazilError } from "../core/errors.ts";
 import { randomSnapshotId } from "../core/runtime.ts";
 import type { CommitContext } from "./context.ts";
-import type { FileNames } from "./names.ts";
+import { type FileNames, pipelineOfTag } from "./names.ts";
 import { growingPauses, isOutage } from "./pauses.ts";
 import type { FileChanges } from "./snapshot-change.ts";
 import { readStamp } from "./stamp.ts";
@@ -173,7 +173,7 @@ export function soleOwner(table: LoadedTable): { readonly pipeline: string; read
 }
 
 function pipelineTags({ metadata }: LoadedTable) {
-  return [...metadata.refs].filter(([name, ref]) => name.startsWith("ingest.") && ref.type === "tag");
+  return [...metadata.refs].filter(([name, ref]) => pipelineOfTag(name) !== null && ref.type === "tag");
 }
 
 function tagAssertions(base: LoadedTable): TableRequirement[] {

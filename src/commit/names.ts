@@ -73,6 +73,11 @@ export function tagName(pipeline: string): string {
   return `ingest.${pipeline}`;
 }
 
+/** The pipeline whose tag bears this name; null for anybody else's tag or branch. */
+export function pipelineOfTag(ref: string): string | null {
+  return ref.startsWith("ingest.") ? ref.slice("ingest.".length) : null;
+}
+
 /** The table property that is set together with the first tag: a table that has it and lacks the tag has lost its position. */
 export function markerProperty(pipeline: string): string {
   return `ingest.${pipeline}`;

@@ -1,6 +1,7 @@
 import { type Catalog, identText, type LoadedTable } from "../../table-format/index.ts";
 import { FrazilError } from "../core/errors.ts";
 import type { Runtime } from "../core/runtime.ts";
+import { pipelineOfTag } from "./names.ts";
 import { growingPauses } from "./pauses.ts";
 
 const GIVE_UP_AFTER_MS = 60_000;
@@ -62,8 +63,9 @@ export function checkTagName({ metadata }: LoadedTable, tag: string): { readonly
       hint: tag === "main" ? "frazil rollback moves main" : "choose another name",
     });
   }
-  if (tag.startsWith("ingest.")) {
-    throw new FrazilError("config", "BAD_TAG", `${tag} belongs to the pipeline ${tag.slice("ingest.".length)}`, {
+  const pipeline = pipelineOfTag(tag);
+  if (pipeline !== null) {
+    throw new FrazilError("config", "BAD_TAG", `${tag} belongs to the pipeline ${pipeline}`, {
       hint: "it holds the pipeline's position and fence, and moves with its commits; choose another name",
     });
   }

@@ -9,6 +9,7 @@ import {
 import { commitExpiry } from "../../commit/expire-commit.ts";
 import { LedgerStore } from "../../commit/ledger.ts";
 import type { MaintenanceContext } from "../../commit/maintenance-commit.ts";
+import { pipelineOfTag } from "../../commit/names.ts";
 import { EXPIRE_REQUESTS_IN_FLIGHT } from "../../core/limits.ts";
 import { expiredAt, type Expired, type RetentionPolicy } from "./retention.ts";
 import { type UnreachableFiles, unreachableFiles } from "./unreachable.ts";
@@ -94,8 +95,9 @@ async function snapshotsOfCuts(
 ): Promise<Set<bigint>> {
   const pinned = new Set<bigint>();
   for (const name of metadata.refs.keys()) {
-    if (!name.startsWith("ingest.")) continue;
-    const ledger = await new LedgerStore(io, warehouseLocation, name.slice("ingest.".length)).read();
+    const pipeline = pipelineOfTag(name);
+    if (pipeline === null) continue;
+    const ledger = await new LedgerStore(io, warehouseLocation, pipeline).read();
     const id = ledger?.ledger.tables.get(identText(ident));
     if (id !== undefined) pinned.add(id);
   }

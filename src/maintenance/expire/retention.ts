@@ -1,4 +1,5 @@
 import { ancestors, type SnapshotRef, type TableMetadata } from "../../../table-format/index.ts";
+import { pipelineOfTag } from "../../commit/names.ts";
 
 /** What to keep where a branch does not say it itself (spec, "Snapshot Retention Policy"). */
 export interface RetentionPolicy {
@@ -44,7 +45,7 @@ export function expiredAt(
     if (refExpired(metadata, name, ref, nowMs)) refs.push(name);
     else if (ref.type === "tag") kept.add(ref.snapshotId);
     else keepBranch(metadata, ref, policy, nowMs, kept);
-    if (name.startsWith("ingest.")) keepDownTo(metadata, ref.snapshotId, kept);
+    if (pipelineOfTag(name) !== null) keepDownTo(metadata, ref.snapshotId, kept);
   }
   const oldest = nowMs - policy.maxSnapshotAgeMs;
   // What no branch reaches has been rolled back or belonged to one that is gone: age alone decides.
@@ -65,7 +66,7 @@ export function expiredAt(
 
 /** `main` never expires, and a pipeline's tag is its position and fence. */
 function refExpired(metadata: TableMetadata, name: string, ref: SnapshotRef, nowMs: bigint): boolean {
-  if (name === "main" || name.startsWith("ingest.")) return false;
+  if (name === "main" || pipelineOfTag(name) !== null) return false;
   const property = metadata.properties.get("history.expire.max-ref-age-ms");
   const maxAgeMs = ref.maxRefAgeMs ?? (property === undefined ? null : BigInt(property));
   if (maxAgeMs === null) return false;
