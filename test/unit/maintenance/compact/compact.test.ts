@@ -1,7 +1,6 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import {
-  createManifestCache,
   currentSchema,
   explicitLineage,
   planSnapshot,
@@ -14,19 +13,8 @@ import {
 import { runCompaction } from "../../../../src/maintenance/compact/compact.ts";
 import { planCompaction } from "../../../../src/maintenance/compact/plan.ts";
 import { change, memoryWarehouse, Process, upsertRule, type Warehouse } from "../../../support/checkpoints.ts";
+import { IDENT, loaded, place } from "../../../support/maintenance.ts";
 import { tableRows } from "../../../support/table-rows.ts";
-
-const IDENT = { namespace: ["shop"], name: "a" };
-
-async function loaded({ catalog }: Warehouse) {
-  const table = await catalog.loadTable(IDENT);
-  if (table === null) throw new Error("no table");
-  return table;
-}
-
-function place(warehouse: Warehouse, { runtime }: Process) {
-  return { ...warehouse, runtime, manifests: createManifestCache(1_000) };
-}
 
 const settings = { targetSizeBytes: 1 << 20, minFiles: 2 };
 

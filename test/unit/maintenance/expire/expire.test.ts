@@ -1,7 +1,6 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import {
-  createManifestCache,
   type FileIO,
   FrazilError,
   planSnapshot,
@@ -15,30 +14,13 @@ import { runCompaction } from "../../../../src/maintenance/compact/compact.ts";
 import { planCompaction } from "../../../../src/maintenance/compact/plan.ts";
 import { planExpiry, runExpiry } from "../../../../src/maintenance/expire/expire.ts";
 import { expiredAt } from "../../../../src/maintenance/expire/retention.ts";
-import {
-  change,
-  memoryWarehouse,
-  Process,
-  storeGone,
-  upsertRule,
-  type Warehouse,
-} from "../../../support/checkpoints.ts";
+import { change, memoryWarehouse, Process, storeGone, upsertRule } from "../../../support/checkpoints.ts";
+import { IDENT, loaded, place } from "../../../support/maintenance.ts";
 import { tableRows } from "../../../support/table-rows.ts";
 
-const IDENT = { namespace: ["shop"], name: "a" };
 /** The virtual clock stands still while snapshots get later times: no snapshot is to count as young. */
 const NONE_YOUNG = -1_000_000n;
 const KEEP_ONE = { minSnapshotsToKeep: 1, maxSnapshotAgeMs: NONE_YOUNG };
-
-async function loaded({ catalog }: Warehouse) {
-  const table = await catalog.loadTable(IDENT);
-  if (table === null) throw new Error("no table");
-  return table;
-}
-
-function place(warehouse: Warehouse, { runtime }: Process) {
-  return { ...warehouse, runtime, manifests: createManifestCache(1_000), warehouseLocation: "mem://w" };
-}
 
 /** Every file that a snapshot needs; each must be there. */
 async function filesOf(io: FileIO, metadata: TableMetadata, snapshots: readonly Snapshot[]): Promise<Set<string>> {
