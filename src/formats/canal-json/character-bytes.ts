@@ -3,7 +3,7 @@ import { typeText } from "../../../table-format/index.ts";
 import { QUOTE } from "../json-bytes/ascii.ts";
 import { ValueFault } from "../json-bytes/fault.ts";
 import { type TextSlice, textAt } from "../json-bytes/strings.ts";
-import type { Convert } from "../json-columns/conversions.ts";
+import type { Convert } from "../json-columns/wire.ts";
 
 /** Bytes in a text, each as the character of that number (ISO 8859-1). `padTo`: zeros are added up to this length. */
 export function characterBytes(padTo: number): Convert {

@@ -4,7 +4,7 @@ import { ValueFault } from "../json-bytes/fault.ts";
 import { skipValue } from "../json-bytes/skip.ts";
 import { stringAt } from "../json-bytes/strings.ts";
 import { asciiText } from "../json-bytes/text.ts";
-import type { Convert } from "../json-columns/conversions.ts";
+import type { Convert } from "../json-columns/wire.ts";
 
 /** Values kept with their labels: an enum has few; of a set's 2^64 only those that come. */
 const MAX_CACHED = 4096;

@@ -1,17 +1,9 @@
 import { typeText, type PrimitiveType } from "../../../table-format/index.ts";
 import { ValueFault } from "../json-bytes/fault.ts";
 import { OPEN_BRACE, OPEN_BRACKET, QUOTE } from "../json-bytes/ascii.ts";
-import {
-  base64Bytes,
-  base64Fixed,
-  type Convert,
-  jsonText,
-  quotedNumber,
-  refuse,
-  uuidText,
-} from "../json-columns/conversions.ts";
+import { base64Bytes, base64Fixed, jsonText, quotedNumber, refuse, uuidText } from "../json-columns/conversions.ts";
 import { dayTime, isoText } from "../json-columns/time-conversions.ts";
-import { type OwnWire, unitNsOf } from "../json-columns/wire.ts";
+import { type Convert, type OwnWire, unitNsOf } from "../json-columns/wire.ts";
 import { characterBytes, characterFixed } from "./character-bytes.ts";
 import { labelText } from "./labels.ts";
 import type { MysqlType } from "./mysql-type.ts";

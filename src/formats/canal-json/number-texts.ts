@@ -6,7 +6,7 @@ import { int64At } from "../json-bytes/integers.ts";
 import { skipValue } from "../json-bytes/skip.ts";
 import { textAt } from "../json-bytes/strings.ts";
 import { asciiText } from "../json-bytes/text.ts";
-import type { Convert } from "../json-columns/conversions.ts";
+import type { Convert } from "../json-columns/wire.ts";
 
 /** Longest digits of an int64. */
 const MAX_DIGITS = 19;

@@ -1,7 +1,6 @@
 import type {
   BitsBuilder,
   BytesBuilder,
-  ColumnBuilder,
   F32Builder,
   F64Builder,
   FixedBuilder,
@@ -20,11 +19,8 @@ import { checkUtf8, readString, textAt } from "../json-bytes/strings.ts";
 import { asciiText } from "../json-bytes/text.ts";
 import { uuidBytes } from "../json-bytes/uuids.ts";
 import { base64Decimal, variableDecimal } from "./decimal-conversions.ts";
-import { unitNsOf, type Wire } from "./wire.ts";
+import { type Convert, unitNsOf, type Wire } from "./wire.ts";
 import { dayTime, isoText, scaledInteger } from "./time-conversions.ts";
-
-/** Reads the value at `pos` (not null), appends it and returns the position after it. Throws JsonFault and ValueFault. */
-export type Convert = (bytes: Uint8Array, pos: number, end: number, builder: ColumnBuilder) => number;
 
 let scratch = new Uint8Array(64);
 

@@ -24,7 +24,7 @@ import { int64At } from "../json-bytes/integers.ts";
 import { findMember, keyText } from "../json-bytes/members.ts";
 import { skipNumber, skipValue } from "../json-bytes/skip.ts";
 import { textAt } from "../json-bytes/strings.ts";
-import type { Convert } from "./conversions.ts";
+import type { Convert } from "./wire.ts";
 
 const SCALE = keyText("scale");
 const VALUE = keyText("value");

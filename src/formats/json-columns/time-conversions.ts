@@ -5,8 +5,7 @@ import { ValueFault } from "../json-bytes/fault.ts";
 import { type Int64Words, int64At } from "../json-bytes/integers.ts";
 import { textAt } from "../json-bytes/strings.ts";
 import { type IsoRead, readIso } from "../json-bytes/times.ts";
-import type { Convert } from "./conversions.ts";
-import { unitNsOf } from "./wire.ts";
+import { type Convert, unitNsOf } from "./wire.ts";
 
 const US_PER_DAY = 86_400_000_000;
 const WORD = 0x1_0000_0000;

@@ -17,14 +17,19 @@ import { ValueFault } from "../json-bytes/fault.ts";
 import { int64At } from "../json-bytes/integers.ts";
 import { skipLiteral, skipNumber } from "../json-bytes/skip.ts";
 import { readString, textAt } from "../json-bytes/strings.ts";
-import type { ColumnSlot } from "./column-slot.ts";
-import { type Convert, conversion } from "./conversions.ts";
-import { PLAIN, unitNsOf, type Wire } from "./wire.ts";
+import { conversion } from "./conversions.ts";
+import { type Convert, PLAIN, unitNsOf, type Wire } from "./wire.ts";
 
 /** How values of a column are read: the usual form by a number that a switch takes, every other form by a function. */
 export interface ValueReader {
   readonly code: number;
   readonly other: Convert;
+}
+
+/** What a value is read for: how it stands there, and what it is appended to. */
+interface ReadColumn {
+  readonly reader: ValueReader;
+  readonly builder: ColumnBuilder | null;
 }
 
 /** The usual form of a value, by what it is and where it goes. */
@@ -98,7 +103,7 @@ function countsUnitsOf(wire: Wire, type: PrimitiveType): boolean {
  * Appends the value at `pos` (not null, no white space before it) to the slot's builder and returns the position after it.
  * @throws JsonFault, ValueFault
  */
-export function readValue(slot: ColumnSlot, bytes: Uint8Array, pos: number, end: number): number {
+export function readValue(slot: ReadColumn, bytes: Uint8Array, pos: number, end: number): number {
   const first = bytes[pos] as number;
   const { reader } = slot;
   switch (reader.code) {
@@ -154,7 +159,7 @@ function isNumber(first: number): boolean {
   return first === MINUS || isDigit(first);
 }
 
-function readDecimal(slot: ColumnSlot, bytes: Uint8Array, pos: number, end: number): number {
+function readDecimal(slot: ReadColumn, bytes: Uint8Array, pos: number, end: number): number {
   const builder = slot.builder as I128Builder;
   const { precision, scale } = builder.type as Extract<PrimitiveType, { kind: "decimal" }>;
   if (bytes[pos] === QUOTE) {

@@ -1,5 +1,7 @@
-import type { PrimitiveType } from "../../../table-format/index.ts";
-import type { Convert } from "./conversions.ts";
+import type { ColumnBuilder, PrimitiveType } from "../../../table-format/index.ts";
+
+/** Reads the value at `pos` (not null), appends it and returns the position after it. Throws JsonFault and ValueFault. */
+export type Convert = (bytes: Uint8Array, pos: number, end: number, builder: ColumnBuilder) => number;
 
 /**
  * How a value stands in the JSON, as far as the JSON itself does not say: numbers of time count units of `unitNs`
