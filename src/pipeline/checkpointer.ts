@@ -7,7 +7,8 @@ import type { Position } from "../core/position.ts";
 import type { CommitContext } from "../commit/context.ts";
 import type { KeyStore } from "../sink/key-index/key-store.ts";
 import type { RuleRouter } from "../sink/router.ts";
-import { type PreparedTable, TableWriter } from "../sink/table-writer.ts";
+import type { PreparedTable } from "../sink/prepared-table.ts";
+import { TableWriter } from "../sink/table-writer.ts";
 import type { CommitEvent, JobObserver } from "./job-run.ts";
 
 /** How long a store that is gone or full is waited for while a checkpoint is prepared. */

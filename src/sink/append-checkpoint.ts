@@ -1,0 +1,43 @@
+import type { CommitContext } from "../commit/context.ts";
+import type { FileNames } from "../commit/names.ts";
+import type { FileChanges } from "../commit/snapshot-change.ts";
+import type { TrackedTable } from "../commit/tracked-table.ts";
+import type { BufferedBatch } from "./buffered-changes.ts";
+import { fieldSources, writeDataFiles } from "./data-files.ts";
+import { checkSchemaFits, type PreparedTable, sizeOf } from "./prepared-table.ts";
+import { selectAll } from "./selection.ts";
+
+/** Writes every buffered row to new data files: tables without a key to look up. */
+export async function prepareAppend(
+  { io, runtime }: CommitContext,
+  names: FileNames,
+  table: TrackedTable,
+  batches: readonly BufferedBatch[],
+): Promise<PreparedTable> {
+  const selection = selectAll(batches);
+  const written = await writeDataFiles(io, runtime, table.loaded, names, selection.rows.length, (field) => ({
+    sources: fieldSources(field, batches),
+    sourceOf: selection.sourceOf,
+    rows: selection.rows,
+  }));
+  const encodedFor = table.loaded;
+  const rows = selection.rows.length;
+  const counts = { rows, inserts: rows, updates: 0, deletes: 0, ...sizeOf(written, []) };
+  return {
+    part: {
+      table,
+      filesFor: async (base) => {
+        checkSchemaFits(encodedFor, base);
+        return { ...NOTHING_REMOVED, addedDataFiles: written.map(({ file }) => file), counts };
+      },
+    },
+    committed: () => counts,
+  };
+}
+
+const NOTHING_REMOVED: FileChanges = {
+  addedDataFiles: [],
+  removedDataFiles: [],
+  addedDeleteFiles: [],
+  removedDeleteFiles: [],
+};

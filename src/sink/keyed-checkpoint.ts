@@ -1,0 +1,180 @@
+import {
+  currentSchema,
+  type FileIO,
+  type LiveFile,
+  type LoadedTable,
+  type NestedField,
+} from "../../table-format/index.ts";
+import type { CommitContext } from "../commit/context.ts";
+import type { FileNames } from "../commit/names.ts";
+import type { FileChanges } from "../commit/snapshot-change.ts";
+import type { TrackedTable } from "../commit/tracked-table.ts";
+import { FrazilError, must } from "../core/errors.ts";
+import type { TableCounts } from "../core/figures.ts";
+import { hasAbsentValues, planWithAbsent } from "./absent-values.ts";
+import type { BufferedBatch } from "./buffered-changes.ts";
+import { type ColumnPlan, fieldSources, type WrittenDataFile, writeDataFiles } from "./data-files.ts";
+import { type Deletions, resolveDeletions, truncation } from "./deletions.ts";
+import type { FileTable } from "./file-table.ts";
+import { KEY_WORDS } from "./key-words.ts";
+import { checkSchemaFits, type PreparedTable, sizeOf } from "./prepared-table.ts";
+import { type Selection, selectLast } from "./selection.ts";
+import { followHead, type TableState } from "./table-state.ts";
+
+/**
+ * Writes the last row of each key to new data files and, once the base of the commit is known, looks up the rows that they replace.
+ *
+ * @param state at the head of the table as it is loaded.
+ * @param keysOf the keys of each batch's rows.
+ * @param target the table's name in messages. @param namesFor gives names for the files of the present commit.
+ */
+export async function prepareKeyed(
+  context: CommitContext,
+  target: string,
+  namesFor: () => FileNames,
+  table: TrackedTable,
+  state: TableState,
+  batches: readonly BufferedBatch[],
+  keysOf: readonly Uint32Array[],
+): Promise<PreparedTable> {
+  const { io, runtime } = context;
+  const selection = selectLast(batches, keysOf);
+  await state.resolver.reserve(selection.rows.length);
+  const { planOf, fromTable } = await columnPlans(io, target, table, state, batches, keysOf, selection);
+  const written = await writeDataFiles(io, runtime, table.loaded, namesFor(), selection.rows.length, planOf);
+  const encodedFor = table.loaded;
+  let resolved: { readonly base: bigint | null; readonly version: number; readonly deletions: Deletions } | null = null;
+  const filesFor = async (base: LoadedTable): Promise<FileChanges> => {
+    checkSchemaFits(encodedFor, base);
+    const moved = await followHead(context, state, base);
+    if (moved && fromTable) throw staleValues(table.name);
+    const version = base.metadata.formatVersion;
+    if (resolved === null || resolved.base !== state.snapshotId || resolved.version !== version) {
+      const deletions = await deletionsOf(context, state, selection, namesFor(), version);
+      resolved = { base: state.snapshotId, version, deletions };
+    }
+    const counts = countsOf(selection, written, resolved.deletions);
+    return { ...fileChanges(state.files, written, resolved.deletions), counts };
+  };
+  return {
+    part: { table, filesFor },
+    committed: () => {
+      const deletions = must(resolved, "a committed checkpoint was resolved").deletions;
+      applyCommitted(state, table, selection, written, deletions);
+      return countsOf(selection, written, deletions);
+    },
+  };
+}
+
+async function deletionsOf(
+  { io, runtime }: CommitContext,
+  state: TableState,
+  selection: Selection,
+  names: FileNames,
+  formatVersion: number,
+): Promise<Deletions> {
+  if (selection.truncated) return truncation(state.files);
+  return resolveDeletions(
+    io,
+    runtime,
+    names,
+    formatVersion,
+    state.files,
+    state.resolver,
+    selection.keys,
+    selection.deletedKeys,
+  );
+}
+
+async function columnPlans(
+  io: FileIO,
+  target: string,
+  table: TrackedTable,
+  state: TableState,
+  batches: readonly BufferedBatch[],
+  keysOf: readonly Uint32Array[],
+  selection: Selection,
+): Promise<{ planOf: (field: NestedField) => ColumnPlan; fromTable: boolean }> {
+  const { sourceOf, rows } = selection;
+  const plain = (field: NestedField): ColumnPlan => ({ sources: fieldSources(field, batches), sourceOf, rows });
+  if (!hasAbsentValues(batches)) return { planOf: plain, fromTable: false };
+  const schema = currentSchema(table.loaded.metadata);
+  const locations = await state.resolver.resolve(selection.keys);
+  const plans = new Map<number, ColumnPlan>();
+  let fromTable = false;
+  for (const field of schema.fields) {
+    const merged = await planWithAbsent(io, target, schema, field, batches, keysOf, selection, state, locations);
+    plans.set(field.id, merged.plan);
+    fromTable ||= merged.fromTable;
+  }
+  return { planOf: (field) => plans.get(field.id) ?? plain(field), fromTable };
+}
+
+function fileChanges(files: FileTable, written: readonly WrittenDataFile[], deletions: Deletions): FileChanges {
+  return {
+    addedDataFiles: written.map(({ file }) => file),
+    removedDataFiles: deletions.deadFiles.map((number) => must(files.get(number), "a dead file is still live").live),
+    addedDeleteFiles: [...deletions.written.values()].map(({ entry }) => entry),
+    removedDeleteFiles: [...deletions.replaced],
+  };
+}
+
+/** What a checkpoint does to a keyed table, as of one base. */
+function countsOf(selection: Selection, written: readonly WrittenDataFile[], deletions: Deletions): TableCounts {
+  const rows = selection.rows.length;
+  const { updates, deletes } = deletions;
+  const vectors = [...deletions.written.values()].map(({ entry }) => entry);
+  return { rows, inserts: rows - updates, updates, deletes, ...sizeOf(written, vectors) };
+}
+
+/** The committed files and deletes become part of the mirrored state, and the keys point to their new rows. */
+function applyCommitted(
+  state: TableState,
+  table: TrackedTable,
+  selection: Selection,
+  written: readonly WrittenDataFile[],
+  deletions: Deletions,
+): void {
+  const head = must(
+    table.loaded.metadata.snapshots.find((snapshot) => snapshot.snapshotId === table.tagSnapshotId),
+    "the committed snapshot is in the metadata",
+  );
+  const liveFile = (file: LiveFile["file"]): LiveFile => ({
+    file,
+    snapshotId: head.snapshotId,
+    sequenceNumber: head.sequenceNumber,
+    fileSequenceNumber: head.sequenceNumber,
+  });
+  if (selection.truncated) state.resolver.clear();
+  for (const number of deletions.deadFiles) state.files.remove(number);
+  for (const [number, { bitmap, entry }] of deletions.written) {
+    const file = must(state.files.get(number), "a file with new deletes is live");
+    file.deleted = bitmap;
+    file.deletes = [liveFile(entry)];
+  }
+  state.resolver.forget(selection.deletedKeys);
+  for (const { file, members } of written) {
+    const number = state.files.add({ live: liveFile(file), deletes: [], deleted: null });
+    const keys = new Uint32Array(members.length * KEY_WORDS);
+    for (let i = 0; i < members.length; i++) {
+      const at = (members[i] as number) * KEY_WORDS;
+      for (let word = 0; word < KEY_WORDS; word++) keys[i * KEY_WORDS + word] = selection.keys[at + word] as number;
+    }
+    state.resolver.place(
+      keys,
+      number,
+      Uint32Array.from(members, (_, position) => position),
+    );
+  }
+  state.snapshotId = head.snapshotId;
+}
+
+/** Values that were read from the table for updates that left them out may have changed since. */
+function staleValues(table: string): FrazilError {
+  return new FrazilError(
+    "conflict",
+    "VALUES_MOVED",
+    `table ${table} was changed by somebody else after values for partial updates were read from it`,
+    { hint: "start the job again: it writes the checkpoint anew" },
+  );
+}
