@@ -162,7 +162,7 @@ class LocalStorage implements FileIO {
         } else if (!isOwnName(entry.name)) {
           // Null when it has gone since: then it is not there.
           const found = await orNull(location, () => stat(path));
-          if (found !== null) yield { location, sizeBytes: found.size };
+          if (found !== null) yield { location, sizeBytes: found.size, lastModifiedMs: Math.floor(found.mtimeMs) };
         }
       }
     }

@@ -1,18 +1,27 @@
 import { type FileEntry, type FileIO, FrazilError, type OutputStream } from "../../table-format/index.ts";
 import { contentTag } from "./content-tag.ts";
 
-/** A store in memory with the semantics of an object store, for tests and simulations. Bytes are copied on the way in and out. */
-export function createMemoryStorage(): FileIO {
-  return new MemoryStorage();
+/**
+ * A store in memory with the semantics of an object store, for tests and simulations. Bytes are copied on the way in and out.
+ * @param nowMs the store's clock, milliseconds since 1970 UTC
+ */
+export function createMemoryStorage(nowMs: () => number = Date.now): FileIO {
+  return new MemoryStorage(nowMs);
 }
 
 interface StoredObject {
   readonly bytes: Uint8Array;
   readonly etag: string;
+  readonly lastModifiedMs: number;
 }
 
 class MemoryStorage implements FileIO {
   private readonly objects = new Map<string, StoredObject>();
+  private readonly nowMs: () => number;
+
+  constructor(nowMs: () => number) {
+    this.nowMs = nowMs;
+  }
 
   async read(location: string): Promise<Uint8Array> {
     return copyOf(this.existing(location).bytes);
@@ -86,8 +95,8 @@ class MemoryStorage implements FileIO {
 
   async *list(prefix: string): AsyncIterable<FileEntry> {
     const start = `${prefix}/`;
-    for (const [location, { bytes }] of this.objects) {
-      if (location.startsWith(start)) yield { location, sizeBytes: bytes.length };
+    for (const [location, { bytes, lastModifiedMs }] of this.objects) {
+      if (location.startsWith(start)) yield { location, sizeBytes: bytes.length, lastModifiedMs };
     }
   }
 
@@ -103,7 +112,7 @@ class MemoryStorage implements FileIO {
 
   private put(location: string, bytes: Uint8Array): string {
     const etag = contentTag(bytes);
-    this.objects.set(location, { bytes, etag });
+    this.objects.set(location, { bytes, etag, lastModifiedMs: this.nowMs() });
     return etag;
   }
 }

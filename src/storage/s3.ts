@@ -153,6 +153,7 @@ async function* list(sender: S3Sender, prefix: string): AsyncGenerator<FileEntry
       yield {
         location: root + must(object.Key, "ListObjectsV2 gave an object without a key"),
         sizeBytes: must(object.Size, "ListObjectsV2 gave an object without a size"),
+        lastModifiedMs: must(object.LastModified, "ListObjectsV2 gave an object without a time").getTime(),
       };
     }
     token = page.IsTruncated === true ? page.NextContinuationToken : undefined;

@@ -40,6 +40,8 @@ export interface FileStat {
 export interface FileEntry {
   readonly location: string;
   readonly sizeBytes: number;
+  /** When the object was written, by the store's clock: milliseconds since 1970 UTC. S3 knows it to the second, rounded down. */
+  readonly lastModifiedMs: number;
 }
 
 /** Bytes in order, then exactly one of `close` and `abort`. `write` may keep the chunk until the next call returns. */

@@ -199,6 +199,18 @@ export function storageSuite(name: string, open: () => Promise<StorageUnderTest>
       expect((await listed(`${prefix}/none`)).size).toBe(0);
     });
 
+    it("tells when an object was written", async () => {
+      const at = `${folder}/times/a`;
+      const toSecond = (ms: number): number => Math.floor(ms / 1000) * 1000;
+      const before = Date.now();
+      await io.write(at, bytesOf("x"));
+      const after = Date.now();
+      const [entry] = await Array.fromAsync(io.list(`${folder}/times`));
+      // S3 tells whole seconds, and a file system's clock ticks every few milliseconds.
+      expect(entry?.lastModifiedMs).toBeGreaterThanOrEqual(toSecond(before - 10));
+      expect(entry?.lastModifiedMs).toBeLessThanOrEqual(after + 10);
+    });
+
     it("does not list what replacing leaves beside an object", async () => {
       const prefix = `${folder}/clean`;
       const created = await io.create(`${prefix}/hint`, bytesOf("1"));

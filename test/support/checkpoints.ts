@@ -30,7 +30,8 @@ export interface Warehouse {
 }
 
 export function memoryWarehouse(kind: "memory" | "object-store"): Warehouse {
-  const store = createMemoryStorage();
+  let nowMs = Date.UTC(2026, 0, 1);
+  const store = createMemoryStorage(() => nowMs);
   const io: FileIO = new Proxy(store, {
     get(target, property) {
       const value: unknown = Reflect.get(target, property, target);
@@ -47,7 +48,6 @@ export function memoryWarehouse(kind: "memory" | "object-store"): Warehouse {
     },
   });
   const random = seededRandom(1_000 + warehouses++);
-  let nowMs = Date.UTC(2026, 0, 1);
   const clock = { nowMs: () => ++nowMs, uuid: () => randomUuid(random) };
   const catalog =
     kind === "memory"

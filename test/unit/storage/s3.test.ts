@@ -214,14 +214,14 @@ test("a listing follows its pages", async () => {
     return reply(
       200,
       { "content-type": "application/xml" },
-      `<ListBucketResult>${rest}<Contents><Key>${key}</Key><Size>3</Size></Contents></ListBucketResult>`,
+      `<ListBucketResult>${rest}<Contents><Key>${key}</Key><Size>3</Size><LastModified>2026-01-02T03:04:05.000Z</LastModified></Contents></ListBucketResult>`,
     );
   });
   const found = [];
   for await (const entry of createS3Storage(server.settings, server.deps).list("s3://lake/wh")) found.push(entry);
   expect(found).toEqual([
-    { location: "s3://lake/wh/a", sizeBytes: 3 },
-    { location: "s3://lake/wh/b", sizeBytes: 3 },
+    { location: "s3://lake/wh/a", sizeBytes: 3, lastModifiedMs: Date.UTC(2026, 0, 2, 3, 4, 5) },
+    { location: "s3://lake/wh/b", sizeBytes: 3, lastModifiedMs: Date.UTC(2026, 0, 2, 3, 4, 5) },
   ]);
   expect(new URL(server.requests[0]?.url ?? "", "http://x").searchParams.get("prefix")).toBe("wh/");
 });
