@@ -3,9 +3,9 @@ import { contentTag } from "./content-tag.ts";
 
 /**
  * A store in memory with the semantics of an object store, for tests and simulations. Bytes are copied on the way in and out.
- * @param nowMs the store's clock, milliseconds since 1970 UTC
+ * @param nowMs the store's clock, milliseconds since 1970 UTC; without it all objects were written at 0
  */
-export function createMemoryStorage(nowMs: () => number = Date.now): FileIO {
+export function createMemoryStorage(nowMs: () => number = () => 0): FileIO {
   return new MemoryStorage(nowMs);
 }
 

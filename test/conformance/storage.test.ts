@@ -5,7 +5,7 @@ import { createLocalStorage } from "../../src/storage/local.ts";
 import { createMemoryStorage } from "../../src/storage/memory.ts";
 import { storageSuite } from "./storage-suite.ts";
 
-storageSuite("memory", async () => ({ io: createMemoryStorage(), folder: "memory://store/folder" }));
+storageSuite("memory", async () => ({ io: createMemoryStorage(() => Date.now()), folder: "memory://store/folder" }));
 
 for (const scheme of ["", "file://"]) {
   storageSuite(`local ${scheme}`.trim(), async () => {
