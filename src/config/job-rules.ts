@@ -36,6 +36,46 @@ export function checkTables(routes: readonly TableRoute[], context: z.Refinement
   }
 }
 
+/** Options of an entry of `tables:` and the modes that they belong to. */
+const MODES_OF_OPTIONS = [
+  ["soft_delete", "softDelete", "upsert", "other tables keep every row"],
+  ["ignore_deletes", "ignoreDeletes", "upsert", "append tables refuse deletes, history tables keep them as rows"],
+  ["order_by", "orderBy", "upsert", "other tables keep every row"],
+  ["dedupe", "dedupe", "append", "rows of upsert tables have a key already, and history tables keep every change"],
+] as const satisfies (readonly [string, keyof TableRoute, TableRoute["mode"], string])[];
+
+/** Refuses options of one entry of `tables:` that contradict each other or its mode. */
+export function checkTableOptions(route: TableRoute, context: z.RefinementCtx): void {
+  const { mode, key, columns, softDelete, orderBy } = route;
+  const issue = (path: string | string[], message: string): void =>
+    context.addIssue({ code: "custom", path: [path].flat(), message });
+  if (mode === "append" && key !== null) {
+    issue("key", "belongs to mode upsert: rows of an append table have no key");
+  }
+  if (repeats(key)) issue("key", "names a column twice");
+  if (repeats(route.dedupe?.key ?? null)) issue(["dedupe", "key"], "names a column twice");
+  for (const [name, property, belongs, why] of MODES_OF_OPTIONS) {
+    const given = route[property] !== undefined && route[property] !== false;
+    if (given && mode !== belongs) issue(name, `belongs to mode ${belongs}: ${why}`);
+  }
+  if (softDelete !== undefined) {
+    if (route.ignoreDeletes === true)
+      issue("ignore_deletes", "cannot stand beside soft_delete: a delete is one or the other");
+    if (columns.has(softDelete))
+      issue("soft_delete", `names ${softDelete}, which columns: declares; it is a column that is added`);
+    if (softDelete === orderBy)
+      issue("order_by", "cannot be the column of soft_delete, which is null in rows that live");
+    if (key?.includes(softDelete) === true) issue("soft_delete", "cannot be a column of the key");
+  }
+  if (orderBy !== undefined && key?.includes(orderBy) === true) {
+    issue("order_by", "cannot be a column of the key: all changes of a key would have one value");
+  }
+}
+
+function repeats(names: readonly string[] | null): boolean {
+  return names !== null && new Set(names).size !== names.length;
+}
+
 /** Refuses a dead-letter table that changes are written to as well. */
 export function checkDeadLetterTable(
   job: { readonly tables: readonly TableRoute[]; readonly dead_letter?: { readonly table: string } | undefined },
@@ -47,7 +87,6 @@ export function checkDeadLetterTable(
   context.addIssue({ code: "custom", path: ["dead_letter", "table"], message });
 }
 
-function shapeText(route: TableRoute): string {
-  const { mode, key, columns, partitionBy, sortBy, formatVersion, schemaChanges } = route;
-  return JSON.stringify([mode, key, [...columns], partitionBy, sortBy, formatVersion, schemaChanges]);
+function shapeText({ from: _from, to: _to, columns, ...shape }: TableRoute): string {
+  return JSON.stringify([shape, [...columns]]);
 }

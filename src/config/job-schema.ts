@@ -1,8 +1,9 @@
 import { z } from "zod";
-import type { PrimitiveType } from "../../table-format/index.ts";
 import type { DeadLetterSettings } from "../core/dead-letter.ts";
+import type { TableRule } from "../core/table-rule.ts";
 import {
   checkDeadLetterTable,
+  checkTableOptions,
   checkTables,
   isPartitionExpression,
   isSortExpression,
@@ -54,22 +55,7 @@ export interface S3AccessSettings {
 }
 
 /** One entry of `tables:`; the first whose `from` matches wins. */
-export interface TableRoute {
-  /** A topic or a table id; `*` and `?` are globs. */
-  readonly from: string;
-  /** `namespace.table`, with `${table}`, `${schema}`, `${db}`, `${topic}` still in it. */
-  readonly to: string;
-  readonly mode: "upsert" | "append" | "history";
-  /** Null: what the message names. */
-  readonly key: readonly string[] | null;
-  readonly columns: ReadonlyMap<string, PrimitiveType>;
-  /** `day(created_at)`, `bucket(16, id)`, `truncate(4, name)`, `region`. */
-  readonly partitionBy: readonly string[];
-  /** `region`, `ts desc`, `bucket(16, id) asc nulls last`; null: as the table has it. */
-  readonly sortBy: readonly string[] | null;
-  readonly formatVersion: 2 | 3;
-  readonly schemaChanges: "evolve" | "refuse";
-}
+export type TableRoute = TableRule;
 
 export interface CheckpointSettings {
   readonly intervalMs: number;
@@ -239,23 +225,42 @@ const route = z
         "Iceberg format version of a table that this job creates. 3 deletes rows by deletion vectors, 2 by position delete files, for engines that do not read version 3.",
       ),
     schema_changes: z
-      .enum(["evolve", "refuse"])
+      .enum(["evolve", "refuse", "ignore"])
       .default("evolve")
       .describe(
-        "`evolve`: new columns are added, types widened where Iceberg allows it. `refuse`: either ends the job with exit 65.",
+        "`evolve`: new columns are added, types widened where Iceberg allows it. `refuse`: either ends the job with exit 65. `ignore`: the table stays as it is; columns that it lacks are left out, and a message with a value that its column cannot hold is a bad one, as by `dead_letter`.",
       ),
-  })
-  .superRefine((value, context) => {
-    if (value.mode === "append" && value.key !== undefined) {
-      context.addIssue({
-        code: "custom",
-        path: ["key"],
-        message: "belongs to mode upsert: rows of an append table have no key",
-      });
-    }
-    if (new Set(value.key).size !== (value.key ?? []).length) {
-      context.addIssue({ code: "custom", path: ["key"], message: "names a column twice" });
-    }
+    soft_delete: text()
+      .optional()
+      .meta({ example: "deleted_at" })
+      .describe(
+        "Deleted rows of an upsert table stay, with the time of the delete in this `timestamptz` column, which is added to the table; it is null in rows that live. A truncate ends the job with exit 65.",
+      ),
+    ignore_deletes: flag()
+      .prefault(false)
+      .describe("Deletes and truncates of an upsert table are counted and dropped: its rows stay as they are."),
+    order_by: text()
+      .optional()
+      .meta({ example: "updated_at" })
+      .describe(
+        "A column of an upsert table that tells which of two changes of a key is the later one: a change with a lower value than the key's row has is counted and dropped. Without it the order of arrival decides.",
+      ),
+    dedupe: z
+      .strictObject({
+        key: z
+          .array(text())
+          .min(1)
+          .meta({ example: ["event_id"] })
+          .describe("Columns that tell rows apart."),
+        window: duration()
+          .meta({ example: "1h" })
+          .describe("Rows with the same key whose times lie less than this apart are copies of one row."),
+      })
+      .transform((value) => ({ key: value.key, windowMs: value.window }))
+      .optional()
+      .describe(
+        "Copies of rows of an append table are counted and dropped. Adds the column `_ts`: when the source made the row, else the message's time.",
+      ),
   })
   .transform((value): TableRoute => ({
     from: value.from,
@@ -267,7 +272,12 @@ const route = z
     sortBy: value.sort_by ?? null,
     formatVersion: value.format_version === 2 ? 2 : 3,
     schemaChanges: value.schema_changes,
-  }));
+    softDelete: value.soft_delete,
+    ignoreDeletes: value.ignore_deletes,
+    orderBy: value.order_by,
+    dedupe: value.dedupe,
+  }))
+  .superRefine(checkTableOptions);
 
 const checkpoint = z
   .strictObject({

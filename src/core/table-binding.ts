@@ -8,12 +8,18 @@ export interface TableBinding {
   /** `namespace.table`, for messages. */
   readonly target: string;
   readonly mode: "upsert" | "append" | "history";
+  /** Whether rows are to tell their times: `ChangeBatch.timesUs`. */
+  readonly timed?: boolean | undefined;
+  /** The column that orders the changes of a key: deletes bring it where their message has it. */
+  readonly orderBy?: string | undefined;
   /** `key:` of the job; null = what the message names. */
   readonly key: readonly string[] | null;
-  /** `columns:` of the job: these types win over declared ones. */
+  /** Types that win over declared ones: `columns:` of the job and, where a table keeps its columns as they are, those that it has. */
   readonly columns: ReadonlyMap<string, PrimitiveType>;
   /** Types the table has now (empty when it does not exist yet): they win over inference, never over declared types. */
   readonly existing: ReadonlyMap<string, PrimitiveType>;
+  /** Whether columns that `existing` lacks are left out, once it has any. */
+  readonly keepsColumns?: boolean | undefined;
 }
 
 /**

@@ -31,6 +31,8 @@ describe.each([...sourceShapes(shape).keys()])("the template of a %s job", (type
       .replaceAll(/^(\s*)#(?=\S)/gm, "$1")
       // A folder takes no s3 block.
       .replace("location: ./warehouse", "location: s3://lake/w")
+      // An upsert table takes no dedupe.
+      .replace(/^ *dedupe: .*\n/m, "")
       .replace("catalog: { type: sqlite }", "catalog: { type: object-store }");
     expect(loadJob(written, "job.yaml", {}, SOURCES).warehouse.s3.region).toBe("us-east-1");
   });

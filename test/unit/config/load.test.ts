@@ -64,6 +64,7 @@ describe("a job file", () => {
           sortBy: null,
           formatVersion: 3,
           schemaChanges: "evolve",
+          ignoreDeletes: false,
         },
       ],
       checkpoint: { intervalMs: 10_000, maxRows: 500_000, maxSizeBytes: 268_435_456, idleCommitMs: 300_000 },
@@ -112,6 +113,17 @@ memory: 1GiB
     ]);
     expect(job.checkpoint).toEqual({ intervalMs: 500, maxRows: 10, maxSizeBytes: 1_048_576, idleCommitMs: 3_600_000 });
     expect(job.memoryBytes).toBe(1_073_741_824);
+  });
+
+  it("takes what a table does with deletes, late changes and copies", () => {
+    const upsert = load(GOOD.replace("mode: upsert", "mode: upsert\n    soft_delete: gone\n    order_by: at"));
+    expect(upsert.tables[0]).toMatchObject({ softDelete: "gone", orderBy: "at" });
+    const ignoring = load(
+      GOOD.replace("mode: upsert", "mode: upsert\n    ignore_deletes: true\n    schema_changes: ignore"),
+    );
+    expect(ignoring.tables[0]).toMatchObject({ ignoreDeletes: true, schemaChanges: "ignore" });
+    const append = load(GOOD.replace("mode: upsert", "mode: append\n    dedupe: { key: [id], window: 1h }"));
+    expect(append.tables[0]).toMatchObject({ dedupe: { key: ["id"], windowMs: 3_600_000 } });
   });
 
   it("defaults to the object-store catalog on S3", () => {
@@ -195,6 +207,33 @@ describe("errors of a job file", () => {
       "a key in an append table",
       GOOD.replace("mode: upsert", "mode: append\n    key: [id]"),
       "13:10  tables[0].key: belongs to mode upsert: rows of an append table have no key",
+    ],
+    [
+      "soft deletes beside ignored ones",
+      GOOD.replace("mode: upsert", "mode: upsert\n    soft_delete: deleted_at\n    ignore_deletes: true"),
+      "14:21  tables[0].ignore_deletes: cannot stand beside soft_delete: a delete is one or the other",
+    ],
+    [
+      "soft deletes in a column of the job's",
+      GOOD.replace("mode: upsert", "mode: upsert\n    soft_delete: gone\n    columns: { gone: boolean }"),
+      "13:18  tables[0].soft_delete: names gone, which columns: declares; it is a column that is added",
+    ],
+    [
+      "options of keyed tables in an append table",
+      GOOD.replace("mode: upsert", "mode: append\n    order_by: at\n    soft_delete: gone"),
+      "13:15  tables[0].order_by: belongs to mode upsert: other tables keep every row",
+      "14:18  tables[0].soft_delete: belongs to mode upsert: other tables keep every row",
+    ],
+    [
+      "an order by the key",
+      GOOD.replace("mode: upsert", "mode: upsert\n    key: [id]\n    order_by: id"),
+      "14:15  tables[0].order_by: cannot be a column of the key: all changes of a key would have one value",
+    ],
+    [
+      "copies in an upsert table",
+      GOOD.replace("mode: upsert", "mode: upsert\n    dedupe: { key: [id, id], window: 1h }"),
+      "13:13  tables[0].dedupe: belongs to mode append: rows of upsert tables have a key already, and history tables keep every change",
+      "13:20  tables[0].dedupe.key: names a column twice",
     ],
     [
       "a bad partition expression",
