@@ -1,5 +1,6 @@
 import { type CommitOutcome, identText, type LoadedTable, type TableChange } from "../../table-format/index.ts";
 import { FrazilError, must } from "../core/errors.ts";
+import { inTurn } from "./commit-queue.ts";
 import type { CommitContext } from "./context.ts";
 import type { FileNames } from "./names.ts";
 import { growingPauses, isOutage } from "./pauses.ts";
@@ -39,16 +40,20 @@ export async function commitGroup(context: CommitContext, parts: readonly TableC
   const pauses = growingPauses(runtime, GIVE_UP_AFTER_MS, context.giveUp);
   const tries = { commits: 1, conflicts: 0, retries: 0 };
   for (let attempt = 0; ; attempt++) {
-    const bases = await Promise.all(parts.map((part) => loadForCommit(context, part.table)));
-    const landed = parts.filter((part, index) => holds(must(bases[index], "one base a part"), part.snapshotId));
-    if (landed.length > 0) {
-      settleLanded(context, parts, landed, bases);
-      context.figures?.commit();
-      return;
-    }
-    const result = await attemptOnce(context, parts, bases, attempt, tries);
-    if (result.outcome === "committed") {
-      for (const [index, part] of parts.entries()) settle(part, must(result.tables[index], "one table a change"));
+    const tables = parts.map(({ table }) => table.loaded);
+    const result = await inTurn(context.queue, tables, async () => {
+      const bases = await Promise.all(parts.map((part) => loadForCommit(context, part.table)));
+      const landed = parts.filter((part, index) => holds(must(bases[index], "one base a part"), part.snapshotId));
+      if (landed.length > 0) {
+        settleLanded(context, parts, landed, bases);
+        return null;
+      }
+      const outcome = await attemptOnce(context, parts, bases, attempt, tries);
+      if (outcome.outcome !== "committed") return outcome;
+      for (const [index, part] of parts.entries()) settle(part, must(outcome.tables[index], "one table a change"));
+      return null;
+    });
+    if (result === null) {
       context.figures?.commit();
       return;
     }

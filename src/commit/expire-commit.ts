@@ -1,5 +1,6 @@
-import { identText, type LoadedTable, type TableRequirement } from "../../table-format/index.ts";
+import { type CommitOutcome, identText, type LoadedTable, type TableRequirement } from "../../table-format/index.ts";
 import { FrazilError } from "../core/errors.ts";
+import { inTurn } from "./commit-queue.ts";
 import type { CommitContext } from "./context.ts";
 import { growingPauses } from "./pauses.ts";
 
@@ -16,6 +17,8 @@ export interface ExpiryDone {
   readonly after: LoadedTable;
 }
 
+type ExpiryContext = Pick<CommitContext, "catalog" | "runtime" | "queue" | "giveUp">;
+
 const GIVE_UP_AFTER_MS = 120_000;
 
 /**
@@ -26,46 +29,21 @@ const GIVE_UP_AFTER_MS = 120_000;
  * @returns null when nothing is left to do. @throws FrazilError `conflict`, `unavailable`, `data` when the table was replaced.
  */
 export async function commitExpiry(
-  { catalog, runtime }: Pick<CommitContext, "catalog" | "runtime">,
+  context: ExpiryContext,
   planned: LoadedTable,
   choose: (base: LoadedTable) => Promise<Expiry>,
 ): Promise<ExpiryDone | null> {
-  const { ident } = planned;
-  const name = identText(ident);
-  const pauses = growingPauses(runtime, GIVE_UP_AFTER_MS);
+  const name = identText(planned.ident);
+  const pauses = growingPauses(context.runtime, GIVE_UP_AFTER_MS, context.giveUp);
   let sent: LoadedTable | null = null;
   for (;;) {
-    const base = await catalog.loadTable(ident);
-    if (base === null || base.metadata.tableUuid !== planned.metadata.tableUuid) {
-      throw new FrazilError("data", "TABLE_REPLACED", `table ${name} was dropped or replaced meanwhile`);
-    }
-    const { snapshotIds, refs } = await choose(base);
+    const { base, outcome } = await inTurn(context.queue, [planned], () => attemptOnce(context, planned, choose));
     // Gone although no answer said so: an earlier request of ours took effect, or somebody else expired the same.
-    if (snapshotIds.length === 0 && refs.length === 0) return sent === null ? null : { before: sent, after: base };
+    if (outcome === null) return sent === null ? null : { before: sent, after: base };
     sent = base;
-    runtime.step("expire.commit");
-    const outcome = await catalog.commit([
-      {
-        ident,
-        requirements: [
-          { type: "assert-table-uuid", uuid: base.metadata.tableUuid },
-          ...[...base.metadata.refs].map(([ref, { snapshotId }]): TableRequirement => ({
-            type: "assert-ref-snapshot-id",
-            ref,
-            snapshotId,
-          })),
-        ],
-        updates: [
-          ...refs.map((ref) => ({ action: "remove-snapshot-ref" as const, name: ref })),
-          { action: "remove-snapshots", snapshotIds },
-        ],
-      },
-    ]);
     if (outcome.outcome === "committed") {
       // Read again: what a request that was sent before may have changed since counts too.
-      const after = await catalog.loadTable(ident);
-      if (after?.metadata.tableUuid === base.metadata.tableUuid) return { before: base, after };
-      throw new FrazilError("data", "TABLE_REPLACED", `table ${name} was dropped or replaced meanwhile`);
+      return { before: base, after: await sameTable(context, base) };
     }
     await pauses.next(() =>
       outcome.outcome === "conflict"
@@ -78,4 +56,41 @@ export async function commitExpiry(
           }),
     );
   }
+}
+
+/** Loads the table and sends the expiry once; no outcome where nothing is left to do. */
+async function attemptOnce(
+  context: ExpiryContext,
+  planned: LoadedTable,
+  choose: (base: LoadedTable) => Promise<Expiry>,
+): Promise<{ readonly base: LoadedTable; readonly outcome: CommitOutcome | null }> {
+  const base = await sameTable(context, planned);
+  const { snapshotIds, refs } = await choose(base);
+  if (snapshotIds.length === 0 && refs.length === 0) return { base, outcome: null };
+  context.runtime.step("expire.commit");
+  const outcome = await context.catalog.commit([
+    {
+      ident: base.ident,
+      requirements: [
+        { type: "assert-table-uuid", uuid: base.metadata.tableUuid },
+        ...[...base.metadata.refs].map(([ref, { snapshotId }]): TableRequirement => ({
+          type: "assert-ref-snapshot-id",
+          ref,
+          snapshotId,
+        })),
+      ],
+      updates: [
+        ...refs.map((ref) => ({ action: "remove-snapshot-ref" as const, name: ref })),
+        { action: "remove-snapshots", snapshotIds },
+      ],
+    },
+  ]);
+  return { base, outcome };
+}
+
+/** The table as it is now. @throws FrazilError `data` when another one bears its name. */
+async function sameTable({ catalog }: ExpiryContext, { ident, metadata }: LoadedTable): Promise<LoadedTable> {
+  const found = await catalog.loadTable(ident);
+  if (found?.metadata.tableUuid === metadata.tableUuid) return found;
+  throw new FrazilError("data", "TABLE_REPLACED", `table ${identText(ident)} was dropped or replaced meanwhile`);
 }

@@ -9,13 +9,14 @@ import {
 } from "../../table-format/index.ts";
 import { FrazilError } from "../core/errors.ts";
 import { randomSnapshotId } from "../core/runtime.ts";
+import { inTurn } from "./commit-queue.ts";
 import type { CommitContext } from "./context.ts";
 import { type FileNames, pipelineOfTag } from "./names.ts";
 import { growingPauses, isOutage } from "./pauses.ts";
 import type { FileChanges } from "./snapshot-change.ts";
 import { readStamp } from "./stamp.ts";
 
-export type MaintenanceContext = Pick<CommitContext, "catalog" | "io" | "manifests" | "runtime">;
+export type MaintenanceContext = Pick<CommitContext, "catalog" | "io" | "manifests" | "runtime" | "queue" | "giveUp">;
 
 const GIVE_UP_AFTER_MS = 120_000;
 
@@ -36,9 +37,9 @@ export async function commitReplace(
   const { runtime } = context;
   const name = identText(planned.ident);
   const replace: Replace = { planned, names, filesFor, snapshotId: randomSnapshotId(runtime.random) };
-  const pauses = growingPauses(runtime, GIVE_UP_AFTER_MS);
+  const pauses = growingPauses(runtime, GIVE_UP_AFTER_MS, context.giveUp);
   for (let attempt = 0; ; attempt++) {
-    const outcome = await attemptOnce(context, replace, attempt);
+    const outcome = await inTurn(context.queue, [planned], () => attemptOnce(context, replace, attempt));
     if (outcome.outcome === "committed") return replace.snapshotId;
     if (outcome.outcome === "nothing") return null;
     if (outcome.outcome === "unknown") {

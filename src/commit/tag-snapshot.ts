@@ -1,42 +1,46 @@
-import { type Catalog, identText, type LoadedTable } from "../../table-format/index.ts";
+import { identText, type LoadedTable, type TableChange } from "../../table-format/index.ts";
 import { FrazilError } from "../core/errors.ts";
-import type { Runtime } from "../core/runtime.ts";
+import { inTurn } from "./commit-queue.ts";
+import type { CommitContext } from "./context.ts";
 import { pipelineOfTag } from "./names.ts";
 import { growingPauses } from "./pauses.ts";
+
+type TagContext = Pick<CommitContext, "catalog" | "runtime" | "queue" | "giveUp">;
 
 const GIVE_UP_AFTER_MS = 60_000;
 
 /**
  * Makes a tag name a snapshot, or takes it away (`snapshotId` null), if it still names what it named in `table`.
  *
+ * @param maxRefAgeMs how old the snapshot may become before expiry removes the tag; absent: as the table says.
  * @throws FrazilError `config` for a name that is a branch or belongs to a pipeline; `conflict` when somebody else moved the tag;
  * `unavailable` when the outcome cannot be learned.
  */
 export async function setTag(
-  catalog: Catalog,
-  runtime: Runtime,
+  { catalog, runtime, queue, giveUp }: TagContext,
   table: LoadedTable,
   tag: string,
   snapshotId: bigint | null,
+  maxRefAgeMs?: bigint,
 ): Promise<void> {
   const { ident, metadata } = table;
   const before = checkTagName(table, tag)?.snapshotId ?? null;
-  const pauses = growingPauses(runtime, GIVE_UP_AFTER_MS);
+  const pauses = growingPauses(runtime, GIVE_UP_AFTER_MS, giveUp);
+  const age = maxRefAgeMs === undefined ? {} : { maxRefAgeMs };
+  const change: TableChange = {
+    ident,
+    requirements: [
+      { type: "assert-table-uuid", uuid: metadata.tableUuid },
+      { type: "assert-ref-snapshot-id", ref: tag, snapshotId: before },
+    ],
+    updates: [
+      snapshotId === null
+        ? { action: "remove-snapshot-ref", name: tag }
+        : { action: "set-snapshot-ref", name: tag, ref: { snapshotId, type: "tag", ...age } },
+    ],
+  };
   for (;;) {
-    const outcome = await catalog.commit([
-      {
-        ident,
-        requirements: [
-          { type: "assert-table-uuid", uuid: metadata.tableUuid },
-          { type: "assert-ref-snapshot-id", ref: tag, snapshotId: before },
-        ],
-        updates: [
-          snapshotId === null
-            ? { action: "remove-snapshot-ref", name: tag }
-            : { action: "set-snapshot-ref", name: tag, ref: { snapshotId, type: "tag" } },
-        ],
-      },
-    ]);
+    const outcome = await inTurn(queue, [table], () => catalog.commit([change]));
     if (outcome.outcome === "committed") return;
     // After a lost answer the tag tells whether it took effect; asking for it once more does no harm either.
     const now = (await catalog.loadTable(ident))?.metadata.refs.get(tag)?.snapshotId ?? null;

@@ -31,7 +31,7 @@ export async function tag(context: CliContext, name: string, tagName: string, op
         : before === null
           ? `tag ${tagName} of ${name}: snapshot ${after}`
           : `move tag ${tagName} of ${name} from snapshot ${before} to ${after}`;
-    if (act && before !== after) await setTag(warehouse.catalog, runtime, table, tagName, after);
+    if (act && before !== after) await setTag({ catalog: warehouse.catalog, runtime }, table, tagName, after);
     await output.write(output.json ? jsonLine(record) : `${plan}\n`);
     if (!act) output.note("nothing is changed yet: --yes does it");
   });

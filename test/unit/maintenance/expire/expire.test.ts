@@ -83,7 +83,12 @@ it.each([
             else rows.set(id, value);
           } else if (one.do === "tag") {
             const snapshot = metadata.snapshots[one.at % metadata.snapshots.length]!;
-            await setTag(warehouse.catalog, process.runtime, await loaded(warehouse), `t${index}`, snapshot.snapshotId);
+            await setTag(
+              { catalog: warehouse.catalog, runtime: process.runtime },
+              await loaded(warehouse),
+              `t${index}`,
+              snapshot.snapshotId,
+            );
           } else if (one.do === "compact") {
             const plan = await planCompaction(place(warehouse, process), await loaded(warehouse), {
               targetSizeBytes: 1 << 20,
@@ -142,7 +147,7 @@ it("keeps what somebody tags between the plan and the commit", async () => {
   const { warehouse, process } = await fiveSnapshots();
   const plan = await planExpiry(place(warehouse, process), await loaded(warehouse), KEEP_ONE);
   const tagged = plan.expired.snapshotIds[1]!;
-  await setTag(warehouse.catalog, process.runtime, await loaded(warehouse), "keep", tagged);
+  await setTag({ catalog: warehouse.catalog, runtime: process.runtime }, await loaded(warehouse), "keep", tagged);
   const done = await runExpiry(place(warehouse, process), plan);
   expect(done?.snapshots).toBe(plan.expired.snapshotIds.length - 1);
   const { metadata } = await loaded(warehouse);
