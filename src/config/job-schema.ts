@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { DeadLetterSettings } from "../core/dead-letter.ts";
+import type { MaintenanceTask } from "../core/maintenance.ts";
 import type { TableRule } from "../core/table-rule.ts";
 import {
   checkDeadLetterTable,
@@ -9,6 +10,7 @@ import {
   isSortExpression,
   isTableName,
 } from "./job-rules.ts";
+import { maintenanceSchema } from "./maintenance-schema.ts";
 import { duration, flag, primitiveType, share, size, text, whole } from "./scalars.ts";
 
 /** What `source:` of a job becomes: each source type's own settings, told apart by `type`. */
@@ -26,6 +28,8 @@ export interface Job<S extends SourceSettings = SourceSettings> {
   readonly checkpoint: CheckpointSettings;
   /** Null: the first message that cannot be decoded ends the job. */
   readonly deadLetter: DeadLetterSettings | null;
+  /** What is done to the job's tables beside ingestion; empty: nothing. */
+  readonly maintenance: readonly MaintenanceTask[];
   /** The byte budget of the process. */
   readonly memoryBytes: number;
   /** Folder for keys that do not fit in memory. */
@@ -333,6 +337,8 @@ export interface JobInput<S> {
   /** Whichever of `interval` (10s), `max_rows` (500,000) and `max_size` (256MiB) comes first closes a checkpoint. */
   readonly checkpoint?: z.input<typeof checkpoint> | undefined;
   readonly dead_letter?: z.input<typeof deadLetter> | undefined;
+  /** What is done to the job's tables beside ingestion, and when. */
+  readonly maintenance?: z.input<typeof maintenanceSchema> | undefined;
   /** Byte budget of the process for rows and keys: `512MiB`. */
   readonly memory?: string | undefined;
   /** Folder for keys that do not fit in memory. */
@@ -364,6 +370,11 @@ export function jobSchema<S extends SourceSchema>(sources: readonly S[]): z.ZodT
         .describe(
           "Keeps messages that cannot be decoded in a table and goes on without them. Without it the first one ends the job with exit 65.",
         ),
+      maintenance: maintenanceSchema
+        .optional()
+        .describe(
+          "What is done to the job's tables beside ingestion, by intervals or cron expressions. Without it: nothing.",
+        ),
       memory: size(64 * 2 ** 20)
         .prefault("512MiB")
         .describe("Byte budget of the process for rows and keys."),
@@ -377,9 +388,10 @@ export function jobSchema<S extends SourceSchema>(sources: readonly S[]): z.ZodT
         ),
     })
     .superRefine(checkDeadLetterTable)
-    .transform(({ memory, dead_letter, ...job }) => ({
+    .transform(({ memory, dead_letter, maintenance, ...job }) => ({
       ...job,
       deadLetter: dead_letter ?? null,
+      maintenance: maintenance ?? [],
       memoryBytes: memory,
     })) as unknown as z.ZodType<JobOver<S>>;
 }

@@ -45,6 +45,7 @@ function settings(block: JsonSchema, prefix: string): string[][] {
     ];
     if (prefix === "" && isOwnSection(shape, block)) return [row];
     const inner = [shape, ...(shape.anyOf ?? [])].flatMap((form) => settings(form, `${prefix}${key}.`));
+    if (shape.items !== undefined) inner.push(...settings(shape.items, `${prefix}${key}[].`));
     const forms = (shape.oneOf ?? []).flatMap((form) => {
       const type = String(form.properties?.["type"]?.const);
       const rest = settings({ ...form, properties: withoutType(form) }, `${prefix}${key}.`);

@@ -69,6 +69,7 @@ describe("a job file", () => {
       ],
       checkpoint: { intervalMs: 10_000, maxRows: 500_000, maxSizeBytes: 268_435_456, idleCommitMs: 300_000 },
       deadLetter: null,
+      maintenance: [],
       memoryBytes: 536_870_912,
     });
   });
@@ -153,7 +154,7 @@ describe("errors of a job file", () => {
     [
       "an unknown key",
       `${GOOD}dashboard: { port: 8080 }\n`,
-      "13:1  dashboard: unknown key; the keys here are name, source, warehouse, tables, checkpoint, dead_letter, memory, cache",
+      "13:1  dashboard: unknown key; the keys here are name, source, warehouse, tables, checkpoint, dead_letter, maintenance, memory, cache",
     ],
     ["a missing key, at its map", GOOD.replace(/ {4}mode.*\n/, ""), "10:5  tables[0].mode: is required"],
     ["a missing block", GOOD.replace(/warehouse:\n.*\n/, ""), "1:1  warehouse: is required"],

@@ -1,0 +1,135 @@
+import { z } from "zod";
+import type { MaintenanceKind, MaintenanceTask } from "../core/maintenance.ts";
+import { cronProblem, type Schedule } from "../core/schedule.ts";
+import { duration, size, text, whole } from "./scalars.ts";
+
+/** The shortest interval: each point costs a look at the table. */
+const SHORTEST_EVERY_MS = 1_000;
+
+/** Size that files are joined up to, and how many small ones it takes, unless told otherwise. */
+const COMPACT_DEFAULTS = { targetSize: "256MiB", minFiles: 8 } as const;
+
+/** When something is done: the settings that every kind has. */
+function when(usual: string) {
+  return {
+    every: duration(SHORTEST_EVERY_MS)
+      .optional()
+      .meta({ example: usual })
+      .describe(`At the multiples of this time since 1970 UTC. Default: \`${usual}\`, unless \`cron\` is given.`),
+    cron: text()
+      .optional()
+      .meta({ example: "0 3 * * *" })
+      .describe("Five fields: minute, hour, day of month, month, day of week; instead of `every`."),
+    zone: text().optional().describe("Time zone of `cron`. Default: `UTC`.").meta({ example: "Europe/Berlin" }),
+  };
+}
+
+interface When {
+  readonly every?: number | undefined;
+  readonly cron?: string | undefined;
+  readonly zone?: string | undefined;
+}
+
+function checkWhen(value: When, context: z.RefinementCtx): void {
+  const issue = (key: string, message: string): void => context.addIssue({ code: "custom", path: [key], message });
+  if (value.cron !== undefined && value.every !== undefined) issue("cron", "is one schedule too many beside every");
+  if (value.cron === undefined && value.zone !== undefined) issue("zone", "belongs to cron");
+  // Lint leaves a variable without a value in place.
+  if (value.cron === undefined || /\$\{/.test(`${value.cron}${value.zone}`)) return;
+  const problem = cronProblem(value.cron, value.zone ?? "UTC");
+  if (problem !== null) issue(problem.includes("zone") ? "zone" : "cron", problem);
+}
+
+function scheduleOf({ every, cron, zone }: When, usualMs: number): Schedule {
+  return cron === undefined ? { everyMs: every ?? usualMs } : { cron, zone: zone ?? "UTC" };
+}
+
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+const DAY_MS = 24 * HOUR_MS;
+
+const compact = z
+  .strictObject({
+    ...when("10m"),
+    target_size: size(2 ** 16)
+      .prefault(COMPACT_DEFAULTS.targetSize)
+      .describe("Files are joined up to this size."),
+    min_files: whole(2).prefault(COMPACT_DEFAULTS.minFiles).describe("Join at least so many small files."),
+  })
+  .superRefine(checkWhen)
+  .transform((value): MaintenanceTask<"compact"> => ({
+    kind: "compact",
+    schedule: scheduleOf(value, 10 * MINUTE_MS),
+    targetSizeBytes: value.target_size,
+    minFiles: value.min_files,
+  }));
+
+const expire = z
+  .strictObject({
+    ...when("1h"),
+    keep: duration()
+      .optional()
+      .meta({ example: "7d" })
+      .describe("Keep snapshots younger than this. Default: the table's own property, else five days."),
+    min_snapshots: whole(1)
+      .optional()
+      .describe("Snapshots of each branch to keep at least. Default: the table's own property, else 1."),
+  })
+  .superRefine(checkWhen)
+  .transform((value): MaintenanceTask<"expire"> => ({
+    kind: "expire",
+    schedule: scheduleOf(value, HOUR_MS),
+    keepMs: value.keep ?? null,
+    minSnapshots: value.min_snapshots ?? null,
+  }));
+
+const tag = z
+  .strictObject({
+    name: z
+      .string()
+      .regex(/^[A-Za-z][A-Za-z0-9_-]{0,60}$/, "must be a letter and up to 60 letters, digits, _ and -")
+      .meta({ example: "daily" })
+      .describe("What the tags' names begin with: `daily` makes `daily-2026-11-21`, hourly ones `…T13`."),
+    ...when("1d"),
+    keep: duration().prefault("30d").describe("How long a tag holds its snapshot; then expiry takes both away."),
+  })
+  .superRefine(checkWhen)
+  .transform((value): MaintenanceTask<"tag"> => ({
+    kind: "tag",
+    schedule: scheduleOf(value, DAY_MS),
+    name: value.name,
+    keepMs: value.keep,
+  }));
+
+/** The schema of each kind; one that is a list may be given several times. */
+export const maintenanceShape = {
+  compact: compact.optional().describe("Joins small data files and rewrites those with many deleted rows."),
+  expire: expire.optional().describe("Takes out old snapshots and deletes what only they reach."),
+  tag: z
+    .array(tag)
+    .superRefine(checkTagNames)
+    .optional()
+    .describe("Gives the table as it was at each point of time a name."),
+} satisfies Record<MaintenanceKind, z.ZodType>;
+
+function checkTagNames(tags: readonly MaintenanceTask<"tag">[], context: z.RefinementCtx): void {
+  for (const [index, { name }] of tags.entries()) {
+    if (tags.findIndex((other) => other.name === name) === index) continue;
+    context.addIssue({ code: "custom", path: [index, "name"], message: `"${name}" is taken by another entry` });
+  }
+}
+
+/** The tasks of a block of `maintenanceShape`, in the order in which they are done when several are due. */
+export function tasksOf(block: {
+  readonly [K in MaintenanceKind]?: MaintenanceTask<K> | readonly MaintenanceTask<K>[] | undefined;
+}): readonly MaintenanceTask[] {
+  return (Object.keys(ORDER) as MaintenanceKind[])
+    .toSorted((a, b) => ORDER[a] - ORDER[b])
+    .flatMap((kind): readonly MaintenanceTask[] => [block[kind] ?? []].flat());
+}
+
+/** Tags first, as they are about a point of time; what makes garbage comes before what clears it away. */
+const ORDER: Record<MaintenanceKind, number> = { tag: 0, compact: 1, expire: 3 };
+
+/** The `maintenance:` block of a job. */
+export const maintenanceSchema = z.strictObject(maintenanceShape).transform(tasksOf);

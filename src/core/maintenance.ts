@@ -1,0 +1,23 @@
+import type { Schedule } from "./schedule.ts";
+
+/** What each kind of maintenance can be told. A new kind is a line here, one in `config/maintenance-schema.ts` and one in `maintenance/service/kinds.ts`. */
+interface TaskSettings {
+  /** The size that files are joined up to, and how many small ones it takes at least. */
+  readonly compact: { readonly targetSizeBytes: number; readonly minFiles: number };
+  /** Null: as the table says itself. */
+  readonly expire: { readonly keepMs: number | null; readonly minSnapshots: number | null };
+  /** `name` comes before the point of time in the tag's name; after `keepMs` expiry may take it away. */
+  readonly tag: { readonly name: string; readonly keepMs: number };
+}
+
+export type MaintenanceKind = keyof TaskSettings;
+
+/** One thing to be done to a table by a schedule. */
+export type MaintenanceTask<K extends MaintenanceKind = MaintenanceKind> = {
+  [Kind in K]: { readonly kind: Kind; readonly schedule: Schedule } & TaskSettings[Kind];
+}[K];
+
+/** Tells the tasks of a table apart: `compact`, `tag daily`. */
+export function taskName(task: MaintenanceTask): string {
+  return task.kind === "tag" ? `tag ${task.name}` : task.kind;
+}
