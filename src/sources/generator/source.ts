@@ -5,7 +5,7 @@ import type { Source, SourceBatch } from "../../core/source.ts";
 import type { TableBinding, TableRouter } from "../../core/table-binding.ts";
 import type { GeneratorSettings } from "./config.ts";
 import { ShopRows } from "./rows.ts";
-import { FIRST_EVENT_US, SHOP_TABLES } from "./shop.ts";
+import { SHOP_TABLES } from "./shop.ts";
 import { ShopWalk } from "./shop-walk.ts";
 
 /** Events per pull: small enough that a checkpoint can close between two. */
@@ -47,8 +47,8 @@ export function createGeneratorSource(settings: GeneratorSettings, { router, run
         if (bindings[change.table] != null) lane.rows[change.table]?.add(change, lane.walk.point, sequence);
       }
       moved.add(lane);
-      // The changelog has a time of its own, a millisecond an event.
-      times.set(lane.name, FIRST_EVENT_US / 1000 + sequence);
+      // The rows tell of a past of their own; an event happens when it is made.
+      times.set(lane.name, runtime.clock.nowMs());
     }
     const changes = lanes.flatMap(({ rows }) =>
       rows.flatMap((table, index) => {
