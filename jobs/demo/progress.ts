@@ -66,6 +66,6 @@ function printCheckpoint(tables: readonly Commit[], share: number | null): void 
   const tookMs = Math.max(...tables.map(({ prepareMs, commitMs }) => prepareMs + commitMs));
   const checkpoint = String(tables[0]?.checkpoint).padStart(2);
   say(
-    `checkpoint ${checkpoint}  ${share === null ? "" : `${bar(share, 20)} `}${changes}   ${dim(`${tables.length} tables in ${Math.round(tookMs)} ms`)}`,
+    `checkpoint ${checkpoint}  ${share === null ? "" : `${bar(share, 20)} `}${changes}   ${dim(`${tables.length} ${tables.length === 1 ? "table" : "tables"} in ${Math.round(tookMs)} ms`)}`,
   );
 }

@@ -1,4 +1,4 @@
-import type { Runtime } from "../core/runtime.ts";
+import type { Log, Runtime } from "../core/runtime.ts";
 import { createLog } from "../observe/log.ts";
 import type { Globals } from "./globals.ts";
 import { type Output, processOutput } from "./output.ts";
@@ -13,16 +13,21 @@ export interface CliContext {
 
 /** The context of a verb that runs in this process. */
 export function createContext(globals: Globals): CliContext {
-  const log = createLog({
-    level: globals.logLevel,
-    format: globals.logFormat,
-    color: globals.color,
+  const log = processLog(globals);
+  return {
+    globals,
+    output: processOutput(globals, log),
+    runtime: createRuntime(log, globals.env["FRAZIL_CRASH_AT"]),
+  };
+}
+
+/** The log of this process, on standard error. */
+export function processLog({ logLevel, logFormat, color }: Globals): Log {
+  return createLog({
+    level: logLevel,
+    format: logFormat,
+    color,
     nowMs: systemClock.nowMs,
     write: (line) => process.stderr.write(line),
   });
-  return {
-    globals,
-    output: processOutput(globals),
-    runtime: createRuntime(log, globals.env["FRAZIL_CRASH_AT"]),
-  };
 }

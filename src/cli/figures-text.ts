@@ -1,5 +1,6 @@
+import { counted, grouped } from "../core/count-text.ts";
 import type { FiguresReading, TableCounts } from "../core/figures.ts";
-import { grouped, sizeText, tableText } from "./output.ts";
+import { sizeText, tableText } from "./output.ts";
 
 /** What was written, one line a table and their sum; nothing where nothing was. */
 export function writtenTable(tables: ReadonlyMap<string, TableCounts>): string {
@@ -74,11 +75,6 @@ export function lagText({ readLag, writeLagRows, commitLagRows, freshnessSeconds
   const read = readLag === null ? "?" : grouped(readLag);
   const fresh = freshnessSeconds === null ? "?" : durationText(freshnessSeconds);
   return `lag: read ${read}, write ${grouped(writeLagRows)}, commit ${grouped(commitLagRows)} rows; freshness ${fresh}`;
-}
-
-/** `1 commit`, `2 commits`. */
-export function counted(count: number | bigint, one: string, many = `${one}s`): string {
-  return `${grouped(count)} ${Number(count) === 1 ? one : many}`;
 }
 
 /** `0.8 s`, `12 min`, `31 h`, `4 d`. */

@@ -20,35 +20,36 @@ export interface Globals {
   readonly env: Environment;
 }
 
+const LOG_FORMATS = ["auto", "text", "json"] as const;
 const COLORS = ["auto", "always", "never"] as const;
 
-/** Declares the options on the program. Their defaults and variables are settled by `readGlobals`, which knows `--env-file`. */
+/** Declares the options on the program. Their defaults and variables are settled by `globalsOf`, which knows `--env-file`. */
 export function addGlobalOptions(program: Command): void {
   program
     .option("--json", "print JSON lines on stdout")
     .option("--quiet", "print nothing on stderr but errors")
     .addOption(new Option("--log-level <level>", "least level to log (default: info)").choices(LOG_LEVELS))
     .addOption(
-      new Option("--log-format <format>", "default: text on a terminal, JSON lines otherwise").choices([
-        "text",
-        "json",
-      ]),
+      new Option("--log-format <format>", "auto: JSON lines for a run off a terminal, else text").choices(LOG_FORMATS),
     )
     .addOption(new Option("--color <when>", "default: auto").choices(COLORS))
     .option("--env-file <file>", "read variables from a file; those of the process win")
     .option("--warehouse <location>", "a folder or s3://bucket/prefix");
 }
 
+/** Verbs that go on for long, mostly under a supervisor: what they say is a log. */
+const LOGGING_VERBS: ReadonlySet<string> = new Set(["run"]);
+
 /**
- * Settles the global options: command line, then `FRAZIL_*`, then the default.
+ * The global options of a call: command line, then `FRAZIL_*`, then the default.
  *
+ * @param command The verb, parsed.
  * @throws FrazilError kind `config` for an env file that cannot be read or a variable with a wrong value.
  */
-export function readGlobals(
-  options: Record<string, unknown>,
-  processEnv: Environment,
-  stderrIsTerminal: boolean,
-): Globals {
+export function globalsOf(command: Command): Globals {
+  const processEnv: Environment = process.env;
+  const stderrIsTerminal = process.stderr.isTTY;
+  const options: Record<string, unknown> = command.optsWithGlobals();
   const envFile = textOption(options["envFile"]) ?? processEnv["FRAZIL_ENV_FILE"] ?? null;
   const env = envFile === null ? processEnv : { ...readEnvFile(envFile), ...processEnv };
   const variable = (name: string): string | null => (env[name] === "" ? null : (env[name] ?? null));
@@ -61,12 +62,14 @@ export function readGlobals(
   const flag = (key: string, name: string): boolean =>
     options[key] === true || ["1", "true"].includes(choice(key, name, ["1", "true", "0", "false"], "0"));
   const quiet = flag("quiet", "FRAZIL_QUIET");
+  const logFormat = choice("logFormat", "FRAZIL_LOG_FORMAT", LOG_FORMATS, "auto");
+  const autoFormat = LOGGING_VERBS.has(command.name()) && !stderrIsTerminal ? "json" : "text";
   const when = choice("color", "FRAZIL_COLOR", COLORS, "auto");
   return {
     json: flag("json", "FRAZIL_JSON"),
     quiet,
     logLevel: choice("logLevel", "FRAZIL_LOG_LEVEL", LOG_LEVELS, quiet ? "error" : "info"),
-    logFormat: choice("logFormat", "FRAZIL_LOG_FORMAT", ["text", "json"], stderrIsTerminal ? "text" : "json"),
+    logFormat: logFormat === "auto" ? autoFormat : logFormat,
     color: when === "always" || (when === "auto" && stderrIsTerminal && variable("NO_COLOR") === null),
     warehouse: textOption(options["warehouse"]) ?? variable("FRAZIL_WAREHOUSE"),
     env,

@@ -1,15 +1,18 @@
 #!/usr/bin/env node
-import { CommanderError } from "commander";
+import { type Command, CommanderError } from "commander";
 import { EXIT, FrazilError } from "../core/errors.ts";
+import { type Globals, globalsOf } from "./globals.ts";
 import { errorReport } from "./output.ts";
 import { createProgram } from "./program.ts";
 
 const program = createProgram();
+let called: Command | null = null;
+program.hook("preAction", (_program, command) => void (called = command));
 
 // A reader that has seen enough (`frazil query … | head`) is no failure; a full disk is.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code === "EPIPE") process.exit(EXIT.ok);
-  fail(
+  void fail(
     new FrazilError("io", "OUTPUT", `standard output cannot be written: ${error.message}`, {
       cause: error,
       hint: "make room where the output goes, then run it again",
@@ -27,13 +30,27 @@ try {
   process.exit();
 } catch (error) {
   if (error instanceof CommanderError) process.exit(error.exitCode === 0 ? EXIT.ok : EXIT.usage);
-  fail(error);
+  await fail(error);
 }
 
-function fail(error: unknown): never {
-  const { color, logLevel } = program.opts<{ color?: string; logLevel?: string }>();
-  const paints = color === "always" || (color !== "never" && process.stderr.isTTY && !process.env["NO_COLOR"]);
-  const report = errorReport(error, { color: paints, verbose: logLevel === "debug" });
-  process.stderr.write(report.text);
+/** Tells of the error, in the form that the call's options ask for, and ends the process. */
+async function fail(error: unknown): Promise<never> {
+  const globals = settledGlobals();
+  const report = errorReport(error, { color: globals?.color ?? false, verbose: globals?.logLevel === "debug" });
+  if (globals?.logFormat === "json" && report.fields !== null) {
+    const { processLog } = await import("./context.ts");
+    processLog({ ...globals, logLevel: "error" }).error("failed", report.fields);
+  } else {
+    process.stderr.write(report.text);
+  }
   process.exit(report.exitCode);
+}
+
+/** Null where the call's own options are what is wrong. */
+function settledGlobals(): Globals | null {
+  try {
+    return called === null ? null : globalsOf(called);
+  } catch {
+    return null;
+  }
 }

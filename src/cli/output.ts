@@ -1,5 +1,7 @@
 import { once } from "node:events";
 import { EXIT, exitCodeOf, FrazilError } from "../core/errors.ts";
+import type { Log } from "../core/runtime.ts";
+import { exactInteger } from "../observe/exact-integer.ts";
 import type { Globals } from "./globals.ts";
 
 /** Where a verb prints: data on stdout, everything else on stderr. */
@@ -16,8 +18,8 @@ export interface Output {
   note(line: string): void;
 }
 
-/** Standard output and error of this process. */
-export function processOutput(globals: Pick<Globals, "json" | "quiet" | "color">): Output {
+/** Standard output and error of this process. @param log takes what is noted where standard error holds JSON lines. */
+export function processOutput(globals: Globals, log: Log): Output {
   const { stdout, stderr } = process;
   return {
     json: globals.json || !stdout.isTTY,
@@ -27,7 +29,9 @@ export function processOutput(globals: Pick<Globals, "json" | "quiet" | "color">
       if (!stdout.write(text)) await once(stdout, "drain");
     },
     note(line) {
-      if (!globals.quiet) stderr.write(`${line}\n`);
+      if (globals.quiet) return;
+      if (globals.logFormat === "json") log.info(line);
+      else stderr.write(`${line}\n`);
     },
   };
 }
@@ -69,16 +73,6 @@ export function jsonLine(record: Readonly<Record<string, unknown>>): string {
   return `${JSON.stringify(record, (_key, value: unknown) => (typeof value === "bigint" ? exactInteger(value) : value))}\n`;
 }
 
-function exactInteger(value: bigint): number | string {
-  const number = Number(value);
-  return Number.isSafeInteger(number) ? number : String(value);
-}
-
-/** `4 210 333`: digits in groups, for people only. */
-export function grouped(value: bigint | number): string {
-  return String(value).replace(/\B(?=(\d{3})+$)/g, " ");
-}
-
 /** `1.4 MiB`, for people only. */
 export function sizeText(bytes: bigint): string {
   const units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
@@ -102,27 +96,39 @@ const USAGE_CODES: ReadonlySet<string> = new Set([
   "USAGE",
 ]);
 
-/**
- * What is printed on stderr for an error, and the exit code: `error CODE: message`, then `hint: …`.
- *
- * @param verbose Adds the stack and the causes.
- */
-export function errorReport(
-  error: unknown,
-  options: { color: boolean; verbose: boolean },
-): { text: string; exitCode: number } {
+/** A job file that cannot be used. */
+const JOB_FILE_CODES: ReadonlySet<string> = new Set(["JOB_FILE", "JOB_INVALID"]);
+
+/** What is told of an error, and the exit code. */
+export interface ErrorReport {
+  /** `error CODE: message`, then `hint: …`. */
+  readonly text: string;
+  /** The same for a log; null for slips of whoever typed the command or the job file, who reads text. */
+  readonly fields: Readonly<Record<string, unknown>> | null;
+  readonly exitCode: number;
+}
+
+/** @param options `verbose` adds the stack and the causes. */
+export function errorReport(error: unknown, options: { color: boolean; verbose: boolean }): ErrorReport {
   const paint = (code: string, text: string): string => (options.color ? `\u001b[${code}m${text}\u001b[0m` : text);
-  const code = error instanceof FrazilError ? error.code : "INTERNAL";
+  const known = error instanceof FrazilError ? error : null;
+  const code = known?.code ?? "INTERNAL";
   const message = error instanceof Error ? error.message : String(error);
-  const lines = [`${paint("1;31", "error")} ${code}: ${message}`];
   const hint =
-    error instanceof FrazilError
-      ? error.hint
-      : "this is a bug; run again with --log-level debug to see where it comes from";
+    known === null ? "this is a bug; run again with --log-level debug to see where it comes from" : known.hint;
+  const stacks: string[] = [];
+  for (let cause: unknown = options.verbose ? error : null; cause instanceof Error; cause = cause.cause)
+    stacks.push(cause.stack ?? cause.message);
+  const lines = [`${paint("1;31", "error")} ${code}: ${message}`];
   if (hint !== undefined) lines.push(`${paint("1", "hint")}: ${hint}`);
-  if (options.verbose) {
-    for (let cause: unknown = error; cause instanceof Error; cause = cause.cause)
-      lines.push(cause.stack ?? cause.message);
-  }
-  return { text: `${lines.join("\n")}\n`, exitCode: USAGE_CODES.has(code) ? EXIT.usage : exitCodeOf(error) };
+  const exitCode = USAGE_CODES.has(code) ? EXIT.usage : exitCodeOf(error);
+  const fields = { code, kind: known?.kind ?? "internal", error: message, hint, exitCode };
+  return {
+    text: `${[...lines, ...stacks].join("\n")}\n`,
+    fields:
+      exitCode === EXIT.usage || JOB_FILE_CODES.has(code)
+        ? null
+        : { ...fields, ...(stacks.length === 0 ? {} : { stack: stacks.join("\n") }) },
+    exitCode,
+  };
 }

@@ -1,7 +1,8 @@
+import { counted, grouped } from "../core/count-text.ts";
 import type { DuckDBValue } from "@duckdb/node-api";
 import { cellPrinter, jsonRow } from "../query/cells.ts";
 import type { ResultRows } from "../query/duckdb.ts";
-import { grouped, type Output, tableText } from "./output.ts";
+import { type Output, tableText } from "./output.ts";
 
 /** More rows than this are of no use on a terminal, and the widths of columns need them all in memory. */
 const TERMINAL_ROWS = 1000;
@@ -35,7 +36,7 @@ export async function printRows(output: Output, result: ResultRows): Promise<voi
   }));
   await output.write(tableText(columns, shown));
   if (total > shown.length) {
-    output.note(`the first ${grouped(shown.length)} of ${grouped(total)} rows; --json prints all`);
+    output.note(`the first ${grouped(shown.length)} of ${counted(total, "row")}; --json prints all`);
   }
 }
 

@@ -1,13 +1,13 @@
 import { type Command, InvalidArgumentError } from "commander";
 import { durationMs, sizeBytes } from "../config/units.ts";
 import type { CliContext } from "./context.ts";
-import { readGlobals } from "./globals.ts";
+import { globalsOf } from "./globals.ts";
 
 /** A commander action: the context first, then the verb's arguments and options as commander gives them. */
 export function verb<A extends unknown[]>(run: (context: CliContext, ...args: A) => Promise<void>) {
   return async (...parameters: unknown[]): Promise<void> => {
     const command = parameters.at(-1) as Command;
-    const globals = readGlobals(command.optsWithGlobals(), process.env, process.stderr.isTTY);
+    const globals = globalsOf(command);
     // The AWS SDK looks for its AWS_* in the process's own environment.
     Object.assign(process.env, globals.env);
     const { createContext } = await import("./context.ts");

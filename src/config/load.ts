@@ -1,3 +1,4 @@
+import { counted } from "../core/count-text.ts";
 import { FrazilError } from "../core/errors.ts";
 import { type Environment, interpolate } from "./interpolate.ts";
 import {
@@ -99,6 +100,9 @@ function withEnvironment(settings: WarehouseSettings, env: Environment): Warehou
 }
 
 function invalid(subject: string, lines: readonly string[]): FrazilError {
-  const count = lines.length === 1 ? "1 error" : `${lines.length} errors`;
-  return new FrazilError("config", "JOB_INVALID", [`${subject} has ${count}`, ...lines].join("\n"));
+  return new FrazilError(
+    "config",
+    "JOB_INVALID",
+    [`${subject} has ${counted(lines.length, "error")}`, ...lines].join("\n"),
+  );
 }

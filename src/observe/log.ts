@@ -1,5 +1,6 @@
 import { pino } from "pino";
 import type { Log } from "../core/runtime.ts";
+import { exactInteger } from "./exact-integer.ts";
 
 /** From the most to the least. `silent` prints nothing. */
 export const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
@@ -41,12 +42,12 @@ function jsonLog({ level, nowMs, write }: LogOptions): Log {
 }
 
 /** JSON has no place for bigint, and pino prints an error only under its own key. */
-function plainFields(fields: Record<string, unknown> | undefined): Record<string, unknown> {
+function plainFields(fields: Readonly<Record<string, unknown>> | undefined): Record<string, unknown> {
   return Object.fromEntries(
-    Object.entries(fields ?? {}).map(([key, value]) => [
-      key,
-      typeof value === "bigint" || value instanceof Error ? fieldText(value) : value,
-    ]),
+    Object.entries(fields ?? {}).map(([key, value]) => {
+      if (typeof value === "bigint") return [key, exactInteger(value)];
+      return [key, value instanceof Error ? fieldText(value) : value];
+    }),
   );
 }
 
@@ -56,7 +57,7 @@ function textLog({ level, color, nowMs, write }: LogOptions): Log {
   const threshold = LOG_LEVELS.indexOf(level);
   const at =
     (name: keyof typeof COLOR_OF_LEVEL) =>
-    (message: string, fields?: Record<string, unknown>): void => {
+    (message: string, fields?: Readonly<Record<string, unknown>>): void => {
       if (LOG_LEVELS.indexOf(name) < threshold) return;
       const time = new Date(nowMs()).toISOString().slice(11, 19);
       const label = color && COLOR_OF_LEVEL[name] ? `${COLOR_OF_LEVEL[name]}${name}\u001b[0m` : name;

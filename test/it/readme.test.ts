@@ -127,7 +127,7 @@ describe.skipIf(missing !== null)(withReason("the README's commands", missing), 
     const committed = new Promise<void>((resolve) => {
       const take = (text: string): void => {
         written += text;
-        if (/checkpoint [\d ]+ .*shop\.orders|"event":"commit/.test(written)) resolve();
+        if (/"table":"shop\.orders".*"msg":"committed"|"event":"commit/.test(written)) resolve();
       };
       child.stderr.setEncoding("utf8").on("data", take);
       child.stdout.setEncoding("utf8").on("data", take);

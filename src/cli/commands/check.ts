@@ -1,3 +1,4 @@
+import { counted, grouped } from "../../core/count-text.ts";
 import { readPipelineTag } from "../../commit/tracked-table.ts";
 import { EXIT, exitCodeOf, FrazilError } from "../../core/errors.ts";
 import { randomUuid } from "../../core/runtime.ts";
@@ -11,7 +12,7 @@ import type { CliContext } from "../context.ts";
 import { readJob } from "../job-file.ts";
 import { type JobView, openIfThere, type Progress, progressOf, withJob, withSource } from "../job-view.ts";
 import { sampleKeys, type SharedKey } from "../key-sample.ts";
-import { grouped, jsonLine } from "../output.ts";
+import { jsonLine } from "../output.ts";
 import { writableFolder } from "../writable-folder.ts";
 
 /** One line of the list. */
@@ -61,7 +62,7 @@ async function checkCatalog(job: AnyJob, warehouse: Warehouse | null): Promise<s
   const { catalog, location } = job.warehouse;
   if (warehouse === null) return `${catalog.type}: none yet; the first run makes it`;
   const { length } = await listTables(warehouse.catalog);
-  return `${catalog.type} in ${location}: ${length} ${length === 1 ? "table" : "tables"}`;
+  return `${catalog.type} in ${location}: ${counted(length, "table")}`;
 }
 
 /** Writes, reads and removes an object; where the catalog rests on conditional writes, tries those. */
@@ -96,7 +97,7 @@ async function reach(context: CliContext, job: AnyJob): Promise<string> {
     const where = job.source.type === "kafka" ? `${job.source.brokers.join(", ")} reachable: ` : "";
     const names = [...streams].slice(0, 5).join(", ");
     const more = streams.size > 5 ? ` and ${streams.size - 5} more` : "";
-    return `${job.source.type}  ${where}${splits.length} splits of ${names === "" ? "no stream yet" : names}${more}`;
+    return `${job.source.type}  ${where}${counted(splits.length, "split")} of ${names === "" ? "no stream yet" : names}${more}`;
   });
 }
 
@@ -108,8 +109,8 @@ async function holds(context: CliContext, view: JobView): Promise<string> {
     const progress = await progressOf(view, source);
     const changes = await firstChanges(source, progress);
     const lag = totalLag(progress.from, progress.end);
-    const at = state.tables.length === 0 ? "starts" : `resumes ${state.tables.length} tables`;
-    return `${job.name} ${at}; ${lag === null ? "?" : grouped(lag)} to read, the first ${grouped(changes)} changes decode`;
+    const at = state.tables.length === 0 ? "starts" : `resumes ${counted(state.tables.length, "table")}`;
+    return `${job.name} ${at}; ${lag === null ? "?" : grouped(lag)} to read, the first ${counted(changes, "change")} ${changes === 1 ? "decodes" : "decode"}`;
   });
 }
 
@@ -132,7 +133,7 @@ async function checkKeys(context: CliContext, job: AnyJob, warehouse: Warehouse 
     withSource(context, job, { warehouse, onReject: () => {} }, async ({ source, router }) => {
       const { changes, shared } = await sampleKeys(source, router, context.runtime.clock);
       if (shared !== null) found.push(shared);
-      return `each key of ${grouped(changes)} changes lies in one split`;
+      return `each key of ${counted(changes, "change")} lies in one split`;
     }),
   );
   const [shared] = found;

@@ -1,9 +1,10 @@
+import { grouped } from "../../core/count-text.ts";
 import { createManifestCache } from "../../../table-format/index.ts";
 import { MANIFEST_CACHE_ENTRIES } from "../../core/limits.ts";
 import { runCompaction } from "../../maintenance/compact/compact.ts";
 import { planCompaction } from "../../maintenance/compact/plan.ts";
 import type { CliContext } from "../context.ts";
-import { grouped, jsonLine } from "../output.ts";
+import { jsonLine } from "../output.ts";
 import { namedTable, withWarehouse } from "../warehouse-option.ts";
 
 export interface CompactOptions {

@@ -1,3 +1,4 @@
+import { grouped } from "../../core/count-text.ts";
 import { FrazilError } from "../../core/errors.ts";
 import { replayedUpTo } from "../../pipeline/plan-replay.ts";
 import { deadLetterOf } from "../../run.ts";
@@ -7,7 +8,7 @@ import { openWarehouse } from "../../warehouse.ts";
 import type { CliContext } from "../context.ts";
 import type { ShowLetterOptions } from "../dead-letter-verbs.ts";
 import { readJob } from "../job-file.ts";
-import { grouped, jsonLine, tableText } from "../output.ts";
+import { jsonLine, tableText } from "../output.ts";
 
 /** Longest reason in a table for people; the whole one is a `show` away. */
 const REASON_WIDTH = 80;

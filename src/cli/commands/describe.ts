@@ -1,3 +1,4 @@
+import { grouped } from "../../core/count-text.ts";
 import {
   currentSchema,
   currentSnapshot,
@@ -11,7 +12,7 @@ import {
   typeText,
 } from "../../../table-format/index.ts";
 import type { CliContext } from "../context.ts";
-import { grouped, jsonLine, sizeText, tableText } from "../output.ts";
+import { jsonLine, sizeText, tableText } from "../output.ts";
 import { figure, liveRows, timeText } from "../snapshot-figures.ts";
 import { namedTable, withWarehouse } from "../warehouse-option.ts";
 

@@ -1,10 +1,11 @@
+import { grouped } from "../../core/count-text.ts";
 import { createManifestCache, FrazilError, type LoadedTable } from "../../../table-format/index.ts";
 import { MANIFEST_CACHE_ENTRIES } from "../../core/limits.ts";
 import { type ExpirePlan, planExpiry, runExpiry } from "../../maintenance/expire/expire.ts";
 import { type RetentionPolicy, tablePolicy } from "../../maintenance/expire/retention.ts";
 import type { UnreachableFiles } from "../../maintenance/expire/unreachable.ts";
 import type { CliContext } from "../context.ts";
-import { grouped, jsonLine } from "../output.ts";
+import { jsonLine } from "../output.ts";
 import { namedTable, withWarehouse } from "../warehouse-option.ts";
 
 export interface ExpireOptions {

@@ -1,3 +1,4 @@
+import { grouped } from "../../core/count-text.ts";
 import {
   type DataFile,
   type DeletedPositions,
@@ -11,7 +12,7 @@ import {
 } from "../../../table-format/index.ts";
 import { tableAsOf, tableNow } from "../../query/as-of.ts";
 import type { CliContext } from "../context.ts";
-import { grouped, jsonLine, sizeText, tableText } from "../output.ts";
+import { jsonLine, sizeText, tableText } from "../output.ts";
 import { namedTable, withWarehouse } from "../warehouse-option.ts";
 
 /** `frazil files <table> [--as-of …]`: the live data files, oldest first. */

@@ -1,3 +1,4 @@
+import { counted } from "../../core/count-text.ts";
 import { readFileSync } from "node:fs";
 import { sharedTables } from "../../config/lint-files.ts";
 import { type Finding, lintJob } from "../../config/lint.ts";
@@ -49,8 +50,4 @@ function lintFile(
 
 function lineText({ path, line, column, severity, message }: Finding & { path: string }): string {
   return `${path}:${line}:${column}  ${severity}  ${message}\n`;
-}
-
-function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }

@@ -1,3 +1,4 @@
+import { counted, grouped } from "../../core/count-text.ts";
 import { currentSchema, type LoadedTable, type Schema, typeText } from "../../../table-format/index.ts";
 import type { ChangeBatch } from "../../core/change-batch.ts";
 import { FrazilError } from "../../core/errors.ts";
@@ -11,7 +12,7 @@ import { changedColumns, firstSchema, schemaUpdates } from "../../sink/table-sch
 import type { CliContext } from "../context.ts";
 import { readJob } from "../job-file.ts";
 import { type JobView, type Progress, progressOf, withJob, withSource } from "../job-view.ts";
-import { grouped, jsonLine } from "../output.ts";
+import { jsonLine } from "../output.ts";
 
 /** Changes looked at to learn tables and columns: what a start decodes in about a second. */
 const SAMPLE_ROWS = 20_000;
@@ -56,7 +57,7 @@ export async function plan(context: CliContext, path: string): Promise<void> {
         refused ??= error;
         await output.write(output.json ? jsonLine({ ...planned }) : text(planned));
       }
-      if (!all) output.note(`as far as the first ${grouped(rows)} changes tell`);
+      if (!all) output.note(`as far as the first ${counted(rows, "change")} ${rows === 1 ? "tells" : "tell"}`);
       else if (rows === 0) output.note("there is nothing to read yet");
       if (refused !== null) throw refused;
     });
@@ -181,7 +182,7 @@ function newColumns(before: Schema | null, after: Schema): TablePlan["columns"] 
 }
 
 function text({ table, action, mode, key, partitionBy, columns, changes, error }: TablePlan): string {
-  const seen = `${grouped(changes)} changes seen`;
+  const seen = `${counted(changes, "change")} seen`;
   if (action === "refused") return `✗ ${table}  ${error}\n`;
   if (action === "none") return `  ${table}  as it is (${seen})\n`;
   const how = [

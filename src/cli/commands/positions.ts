@@ -1,10 +1,11 @@
+import { grouped } from "../../core/count-text.ts";
 import { DEAD_LETTER_SPLIT } from "../../core/dead-letter.ts";
 import type { Position } from "../../core/position.ts";
 import { lagOf } from "../../pipeline/read-lag.ts";
 import type { CliContext } from "../context.ts";
 import { readJob } from "../job-file.ts";
 import { type Progress, progressOf, withJob, withSource } from "../job-view.ts";
-import { grouped, jsonLine, tableText } from "../output.ts";
+import { jsonLine, tableText } from "../output.ts";
 
 /** `frazil positions <job>`: one line a split with the points of tables, ledger and source. */
 export async function positions(context: CliContext, path: string): Promise<void> {

@@ -1,9 +1,10 @@
+import { counted, grouped } from "../../core/count-text.ts";
 import type { ReplayPlan } from "../../pipeline/plan-replay.ts";
 import { replay as replayJob, replayPlan } from "../../run.ts";
 import { createFigures } from "../../observe/figures.ts";
 import type { CliContext } from "../context.ts";
 import { readJob } from "../job-file.ts";
-import { grouped, jsonLine } from "../output.ts";
+import { jsonLine } from "../output.ts";
 import { runReporter } from "../run-reporter.ts";
 import { onSignals } from "../signals.ts";
 
@@ -44,7 +45,7 @@ function planLines({ letters, rejected, tables }: ReplayPlan): string[] {
   for (const [code, count] of rejected)
     lines.push(`  ${grouped(count)} still cannot be decoded (${code}) and stay dead letters`);
   for (const { target, changes, mode } of tables) {
-    lines.push(`  ${grouped(changes)} changes to ${target}`);
+    lines.push(`  ${counted(changes, "change")} to ${target}`);
     if (mode !== "upsert") continue;
     lines.push(
       `    they come after everything that is in the table: a row changed since is set back to what its letter says`,

@@ -1,3 +1,4 @@
+import { grouped } from "../../core/count-text.ts";
 import type { LoadedTable, Snapshot } from "../../../table-format/index.ts";
 import { identText } from "../../../table-format/index.ts";
 import { planRollback, positionAfter, type RollbackPlan, type RollbackRequest } from "../../commit/rollback-plan.ts";
@@ -8,7 +9,7 @@ import { readPipeline } from "../../commit/read-pipeline.ts";
 import { tableAsOf } from "../../query/as-of.ts";
 import type { Warehouse } from "../../warehouse.ts";
 import type { CliContext } from "../context.ts";
-import { grouped, jsonLine } from "../output.ts";
+import { jsonLine } from "../output.ts";
 import { liveRows, timeText } from "../snapshot-figures.ts";
 import { namedTable, withWarehouse } from "../warehouse-option.ts";
 

@@ -1,6 +1,7 @@
+import { grouped } from "../../core/count-text.ts";
 import { snapshotById } from "../../../table-format/index.ts";
 import type { CliContext } from "../context.ts";
-import { grouped, jsonLine, tableText } from "../output.ts";
+import { jsonLine, tableText } from "../output.ts";
 import { changedRows, figure, liveRows, timeText } from "../snapshot-figures.ts";
 import { namedTable, withWarehouse } from "../warehouse-option.ts";
 

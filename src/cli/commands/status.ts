@@ -1,3 +1,4 @@
+import { counted, grouped } from "../../core/count-text.ts";
 import { currentSnapshot, identText, type LoadedTable } from "../../../table-format/index.ts";
 import { pipelinesOf, pipelineTable } from "../../commit/read-pipeline.ts";
 import type { Stamp } from "../../commit/stamp.ts";
@@ -6,10 +7,10 @@ import { FrazilError } from "../../core/errors.ts";
 import { totalLag } from "../../pipeline/read-lag.ts";
 import { listTables } from "../../query/table-names.ts";
 import type { CliContext } from "../context.ts";
-import { counted, durationText, writtenTable } from "../figures-text.ts";
+import { durationText, writtenTable } from "../figures-text.ts";
 import { readJob } from "../job-file.ts";
 import { type JobView, progressOf, withJob, withSource } from "../job-view.ts";
-import { grouped, jsonLine, sizeText, tableText } from "../output.ts";
+import { jsonLine, sizeText, tableText } from "../output.ts";
 import { figure, liveRows, timeText } from "../snapshot-figures.ts";
 import { withWarehouse } from "../warehouse-option.ts";
 

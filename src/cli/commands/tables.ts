@@ -1,6 +1,7 @@
+import { grouped } from "../../core/count-text.ts";
 import { currentSnapshot, identText } from "../../../table-format/index.ts";
 import type { CliContext } from "../context.ts";
-import { grouped, jsonLine, sizeText, tableText } from "../output.ts";
+import { jsonLine, sizeText, tableText } from "../output.ts";
 import { figure, liveRows, timeText } from "../snapshot-figures.ts";
 import { listTables } from "../../query/table-names.ts";
 import { withWarehouse } from "../warehouse-option.ts";

@@ -14,11 +14,11 @@ export interface JobProcess {
   readonly ended: Promise<number | string>;
 }
 
-/** Starts the built command line. It dies with this process. */
+/** Starts the built command line, whose runs speak text. It dies with this process. */
 export function frazil(args: readonly string[], env: Readonly<Record<string, string>> = {}): JobProcess {
   const child = spawn(process.execPath, [MAIN, ...args], {
     stdio: ["ignore", "pipe", "pipe"],
-    env: { ...process.env, ...env },
+    env: { ...process.env, FRAZIL_LOG_FORMAT: "text", ...env },
   });
   let out = "";
   let err = "";

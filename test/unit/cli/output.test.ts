@@ -1,5 +1,6 @@
+import { grouped } from "../../../src/core/count-text.ts";
 import { describe, expect, it } from "vitest";
-import { errorReport, grouped, jsonLine, sizeText, tableText } from "../../../src/cli/output.ts";
+import { errorReport, jsonLine, sizeText, tableText } from "../../../src/cli/output.ts";
 import { EXIT, FrazilError } from "../../../src/core/errors.ts";
 
 it("aligns columns by what a terminal shows", () => {
@@ -39,6 +40,7 @@ describe("an error", () => {
     const error = new FrazilError("fenced", "FENCED", "epoch 4 has taken over", { hint: "do not restart" });
     expect(errorReport(error, plain)).toEqual({
       text: "error FENCED: epoch 4 has taken over\nhint: do not restart\n",
+      fields: { code: "FENCED", kind: "fenced", error: "epoch 4 has taken over", hint: "do not restart", exitCode: 76 },
       exitCode: EXIT.fenced,
     });
     expect(errorReport(error, { color: true, verbose: false }).text).toContain("\u001b[1;31merror\u001b[0m FENCED");

@@ -5,10 +5,11 @@ import { FrazilError } from "../../../src/core/errors.ts";
 import { createFigures } from "../../../src/observe/figures.ts";
 
 /** Off a terminal, with a clock that is moved by hand. */
-function watched() {
+function watched(logFormat: "text" | "json" = "text") {
   let nowMs = 0;
   const notes: string[] = [];
   const written: Record<string, unknown>[] = [];
+  const logged: Record<string, unknown>[] = [];
   const sleepers: { readonly atMs: number; readonly wake: () => void }[] = [];
   const clock = {
     nowMs: () => nowMs,
@@ -20,12 +21,18 @@ function watched() {
       }),
   };
   const context = {
-    globals: { json: true, quiet: true },
+    globals: { json: true, quiet: false, logFormat },
     output: {
       note: (line: string) => void notes.push(line),
       write: async (line: string) => void written.push(JSON.parse(line) as Record<string, unknown>),
     },
-    runtime: { clock, log: { warn: (message: string) => void notes.push(message) } },
+    runtime: {
+      clock,
+      log: {
+        warn: (message: string) => void notes.push(message),
+        info: (message: string, fields: Record<string, unknown>) => void logged.push({ message, ...fields }),
+      },
+    },
   } as unknown as CliContext;
   const pass = async (ms: number): Promise<void> => {
     nowMs += ms;
@@ -36,7 +43,7 @@ function watched() {
     await new Promise((resolve) => setImmediate(resolve));
   };
   const figures = createFigures(clock);
-  return { reporter: runReporter(context, "shop", figures), figures, notes, written, pass };
+  return { reporter: runReporter(context, "shop", figures), figures, notes, written, logged, pass };
 }
 
 it("gives a sign of life every ten seconds, although nothing arrives and nothing is committed", async () => {
@@ -117,4 +124,46 @@ it("tells what a run that fails has done", async () => {
       tables: { "shop.a": { rows: 3, inserts: 2, updates: 1, deletes: 1, files: 2, bytes: 512 } },
     }),
   ]);
+});
+
+it("tells a log the same as constant messages with fields", async () => {
+  const { reporter, figures, notes, written, logged, pass } = watched("json");
+  await pass(10_000);
+  reporter.started({ epoch: 3n, resumeFrom: new Map([["orders/0", "17"]]), checkpoint: 1_200n });
+  figures.taken(1_500, 1_500, 2_048);
+  reporter.progress({
+    rows: 1_500,
+    records: 1_500,
+    bufferedRows: 0,
+    bufferedBytes: 0,
+    from: new Map([["orders/0", "0"]]),
+    reached: new Map([["orders/0", "1500"]]),
+    target: new Map([["orders/0", "6000"]]),
+  });
+  await pass(10_000);
+  const commit = {
+    checkpoint: 1_201n,
+    table: "shop.orders",
+    snapshotId: 7036110217265n,
+    ...{ rows: 1_500, inserts: 1_000, updates: 400, deletes: 100, files: 2, bytes: 4_096 },
+    ...{ prepareMs: 12.4, commitMs: 3.6, freshnessMs: 800 },
+  };
+  reporter.committed(commit);
+  await reporter.failed(new FrazilError("fenced", "FENCED", "another process has taken over"));
+  const whole = { ...commit, prepareMs: 12, commitMs: 4 };
+  expect(logged).toEqual([
+    expect.objectContaining({ message: "progress", job: "shop", rows: 0, rowsPerSecond: 0, share: null }),
+    { message: "run started", job: "shop", epoch: 3n, checkpoint: 1_200n, splits: 1 },
+    expect.objectContaining({
+      message: "progress",
+      rows: 1_500,
+      rowsPerSecond: 75,
+      commitLagRows: 1_500,
+      share: 0.25,
+    }),
+    { message: "committed", job: "shop", ...whole },
+    expect.objectContaining({ message: "run ended", job: "shop", reason: "failed", readBytes: 2_048 }),
+  ]);
+  expect(written[0]).toEqual({ event: "commit", ...whole, checkpoint: 1_201, snapshotId: 7036110217265 });
+  expect(notes).toEqual([]);
 });

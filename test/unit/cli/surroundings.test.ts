@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -51,6 +51,52 @@ it("a job whose standard error has no reader ends after a checkpoint, as by SIGT
   const rows = objects(endless.at("tables").stdout).map((line) => Number(line["rows"]));
   expect(Math.max(...rows)).toBeGreaterThan(0);
   endless.remove();
+});
+
+describe("standard error of a run off a terminal", () => {
+  it("holds a JSON object a line, from the start to the end", () => {
+    const made = generatedJob("object-store", 100);
+    const lines = objects(made.run().stderr);
+    expect(lines.map(({ msg }) => msg)).toEqual(["run started", "committed", "committed", "committed", "run ended"]);
+    expect(lines[1]).toEqual({
+      ...{ level: "info", ts: expect.stringMatching(/Z$/) as string, msg: "committed", job: "shop", checkpoint: 1 },
+      ...{ table: "shop.customers", snapshotId: expect.any(Number) as number, rows: expect.any(Number) as number },
+      ...{ inserts: 18, updates: 0, deletes: 0, files: 5, bytes: expect.any(Number) as number },
+      ...{
+        prepareMs: expect.any(Number) as number,
+        commitMs: expect.any(Number) as number,
+        freshnessMs: expect.any(Number) as number,
+      },
+    });
+    expect(lines[4]).toMatchObject({ job: "shop", reason: "caught-up", commits: 3 });
+    const [resumed] = objects(made.run().stderr);
+    expect(resumed).toMatchObject({ msg: "run started", job: "shop", checkpoint: 1, splits: 2 });
+    const text = made.run("--log-format", "text").stderr;
+    expect(text).toMatch(/^shop {2}resumes after checkpoint 1 {2}epoch 3, 2 splits\nshop {2}caught up after /);
+    expect(made.run("--quiet").stderr).toBe("");
+    made.remove();
+  });
+
+  it("tells a failure as one object with its code, what is wrong, the hint and the exit code", () => {
+    const made = generatedJob("sqlite", 100);
+    writeFileSync(made.path, readFileSync(made.path, "utf8").replace("name: shop", "name: other"));
+    made.run();
+    writeFileSync(made.path, readFileSync(made.path, "utf8").replace("mode: append", "mode: history"));
+    const called = frazil(["run", made.path]);
+    expect(called.code).toBe(78);
+    expect(objects(called.stderr)).toEqual([
+      expect.objectContaining({ level: "error", msg: "failed", code: "MODE_CHANGED", kind: "config", exitCode: 78 }),
+    ]);
+    expect(frazil(["run", made.path, "--log-format", "text"]).stderr).toMatch(/^error MODE_CHANGED: .*\nhint: .*\n$/);
+    // Whoever mistypes something reads text; other verbs log nothing, unless they are told to.
+    expect(frazil(["run", "none.yaml"]).stderr).toMatch(/^error JOB_FILE: /);
+    const none = ["describe", "shop.nothing", "--warehouse", made.warehouse];
+    expect(frazil(none).stderr).toMatch(/^error TABLE_NOT_FOUND: /);
+    expect(objects(frazil(none, { FRAZIL_LOG_FORMAT: "json" }).stderr)).toEqual([
+      expect.objectContaining({ msg: "failed", code: "TABLE_NOT_FOUND", exitCode: 1 }),
+    ]);
+    made.remove();
+  });
 });
 
 describe("--warehouse", () => {

@@ -17,13 +17,20 @@ function capture(options: Partial<LogOptions>) {
 it("writes JSON lines that every parser reads", () => {
   const { log, lines } = capture({ format: "json" });
   log.debug("not shown");
-  log.info("checkpoint committed", { checkpoint: 7n, rows: 2, error: new Error("x"), job: "orders" });
+  log.info("checkpoint committed", {
+    checkpoint: 7n,
+    position: 2n ** 60n,
+    rows: 2,
+    error: new Error("x"),
+    job: "orders",
+  });
   log.error("gone");
   expect(lines.map((line) => JSON.parse(line) as unknown)).toEqual([
     {
       level: "info",
       ts: "2026-11-20T09:08:07.065Z",
-      checkpoint: "7",
+      checkpoint: 7,
+      position: "1152921504606846976",
       rows: 2,
       error: "x",
       job: "orders",
