@@ -14,11 +14,11 @@ export interface TableBinding {
   readonly orderBy?: string | undefined;
   /** `key:` of the job; null = what the message names. */
   readonly key: readonly string[] | null;
-  /** Types that win over declared ones: `columns:` of the job and, where a table keeps its columns as they are, those that it has. */
+  /** `columns:` of the job: these types win over declared ones. */
   readonly columns: ReadonlyMap<string, PrimitiveType>;
-  /** Types the table has now (empty when it does not exist yet): they win over inference, never over declared types. */
+  /** Types the table has now (empty when it does not exist yet): they win over inference, and over declared types with `keepsColumns`. */
   readonly existing: ReadonlyMap<string, PrimitiveType>;
-  /** Whether columns that `existing` lacks are left out, once it has any. */
+  /** Whether the table stays as it is: columns that `existing` lacks are left out, once it has any. */
   readonly keepsColumns?: boolean | undefined;
 }
 
@@ -36,6 +36,8 @@ export interface TableRouter {
 export interface DecodeNotices {
   inferred(binding: TableBinding, column: ChangeColumn): void;
   unrouted(stream: string, tableId: string | null): void;
+  /** A column was left out that a table lacks which keeps its columns as they are. */
+  leftOut?(binding: TableBinding, column: string): void;
   /** A statement that changes a table in another way than by rows was skipped; `kind` as the messages name it, such as `ALTER`. */
   statement?(stream: string, tableId: string | null, kind: string): void;
 }

@@ -68,8 +68,10 @@ export async function runJob(job: JobRun): Promise<JobSummary> {
       giveUp: patienceAfter(job, end.signal),
       figures,
       comparePoints: source.comparePoints.bind(source),
+      streamIds: source.streamIds?.bind(source),
     };
     const committer = await PipelineCommitter.start(context, mayWrite);
+    source.recall?.(committer.streamIds());
     checkRules(committer.tables.values(), rules);
     const held = settings === null ? undefined : committer.tables.get(settings.table);
     if (held !== undefined) letters?.numberFrom((await highestLetter(job.io, held.loaded)) + 1n);
@@ -402,6 +404,8 @@ function noticesTo(observer: JobObserver): DecodeNotices {
       ),
     unrouted: (stream, tableId) =>
       once(`${tableId ?? stream} of ${stream} matches no entry of tables:; its changes are not written anywhere`),
+    leftOut: (binding, column) =>
+      once(`${binding.target}: column ${column} is left out: the table lacks it, and schema_changes is ignore`),
     statement: (stream, tableId, kind) =>
       once(
         `${kind} of ${tableId ?? stream} is not applied: only changes of rows and TRUNCATE are; new columns come with their rows`,

@@ -1,7 +1,7 @@
 import type { PrimitiveType, TableIdent } from "../../table-format/index.ts";
 import { FrazilError, must } from "../core/errors.ts";
 import type { TableBinding, TableRouter } from "../core/table-binding.ts";
-import type { TableRule } from "../core/table-rule.ts";
+import { needsTimes, type TableRule } from "../core/table-rule.ts";
 
 /** A binding together with the rule that made it and the table it names. */
 export interface RoutedTable {
@@ -68,13 +68,17 @@ export class RuleRouter implements TableRouter {
       );
     }
     const existing = new Map(this.#existing.get(target));
+    const keepsColumns = rule.schemaChanges === "ignore";
     const binding: TableBinding = {
       table: this.#tables.length,
       target,
       mode: rule.mode,
+      timed: needsTimes(rule),
+      orderBy: rule.orderBy,
       key: rule.key,
       columns: rule.columns,
       existing,
+      keepsColumns,
     };
     const routed = { binding, rule, ident: parseTarget(target), existing };
     this.#tables.push(routed);

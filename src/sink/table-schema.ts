@@ -47,7 +47,8 @@ export function firstSchema(
 
 /**
  * The updates that make a table's schema take the changes: new optional columns, legal widenings. Empty when it takes them already.
- * @throws FrazilError `data` for any other change of type, and for every change under `schema_changes: refuse`.
+ * @throws FrazilError `data` for any other change of type, for every change under `schema_changes: refuse`, and for a wider type under
+ *   `ignore`, where a decoder gives rows the table's types once it knows them.
  */
 export function schemaUpdates(
   target: string,
@@ -67,7 +68,8 @@ export function schemaUpdates(
     if (!isPrimitive(field.type)) throw typeChange(target, name, field.type, type);
     if (typesEqual(field.type, type) || canWiden(type, field.type, current.formatVersion)) continue;
     if (!canWiden(field.type, type, current.formatVersion)) throw typeChange(target, name, field.type, type);
-    if (policy !== "evolve") {
+    if (policy === "ignore") throw keptType(target, name, field.type, type);
+    if (policy === "refuse") {
       throw refused(target, `column ${name} became ${typeText(type)}, it was ${typeText(field.type)}`);
     }
     schema = widenField(schema, name, type, current.formatVersion);
@@ -109,6 +111,15 @@ function typeChange(
     "TYPE_CHANGE",
     `table ${target}, column ${column}: ${held} ${typeText(from)}, the source now sends ${typeText(to)}, which does not fit into it`,
     { hint: `declare a type that holds both, such as columns: { ${column}: string }, and load into a new table` },
+  );
+}
+
+function keptType(target: string, column: string, from: PrimitiveType, to: PrimitiveType): FrazilError {
+  return new FrazilError(
+    "data",
+    "TYPE_KEPT",
+    `table ${target}, column ${column}: the table has ${typeText(from)} and keeps it, as schema_changes is ignore; the source now sends ${typeText(to)}`,
+    { hint: "start the job again: values that fit are then written; or set schema_changes: evolve" },
   );
 }
 

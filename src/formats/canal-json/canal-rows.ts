@@ -9,6 +9,7 @@ import { stringAt } from "../json-bytes/strings.ts";
 import { asciiText } from "../json-bytes/text.ts";
 import { Layout } from "../json-columns/layout.ts";
 import { checkColumnName } from "../json-columns/column-name.ts";
+import { declareColumn, givenType, leaveOut } from "../json-columns/kept-columns.ts";
 import { TableRows } from "../json-columns/table-rows.ts";
 import { mysqlWire } from "./mysql-wire.ts";
 import { parseMysqlType } from "./mysql-type.ts";
@@ -41,7 +42,7 @@ export class CanalRows extends TableRows {
       const text = asciiText(bytes, start, end);
       let layout = this.layouts.get(text);
       if (layout === undefined) {
-        layout = declaredLayout(this.binding, bytes, start, end);
+        layout = declaredLayout(this.binding, this.notices, bytes, start, end);
         if (this.layouts.size === MAX_CACHED) this.layouts.clear();
         this.layouts.set(text, layout);
       }
@@ -53,7 +54,13 @@ export class CanalRows extends TableRows {
 }
 
 /** The columns that the object at `pos` declares; `columns:` of the job wins. A row may bring more, as without declarations. */
-function declaredLayout(binding: TableBinding, bytes: Uint8Array, pos: number, end: number): Layout {
+function declaredLayout(
+  binding: TableBinding,
+  notices: DecodeNotices,
+  bytes: Uint8Array,
+  pos: number,
+  end: number,
+): Layout {
   if (bytes[pos] !== OPEN_BRACE) throw new JsonFault(pos, "an object of column types");
   const layout = new Layout(true, mysqlWire(null));
   let at = skipSpace(bytes, pos + 1, end);
@@ -62,12 +69,13 @@ function declaredLayout(binding: TableBinding, bytes: Uint8Array, pos: number, e
     const value = skipKey(bytes, at, end);
     if (bytes[value] !== QUOTE) throw new JsonFault(value, "a column type in a text");
     const name = stringAt(bytes, at, end);
-    const mysql = parseMysqlType(stringAt(bytes, value, end));
-    const byUser = binding.columns.get(name);
-    const type = byUser ?? mysql.type;
-    if (type === null) throw unreadable(binding, name, mysql.text);
-    checkColumnName(binding, name);
-    if (layout.find(name) === undefined) layout.add(name).declare(type, false, mysqlWire(mysql), byUser !== undefined);
+    if (!leaveOut(layout, binding, notices, name)) {
+      const mysql = parseMysqlType(stringAt(bytes, value, end));
+      const type = givenType(binding, name) ?? mysql.type;
+      if (type === null) throw unreadable(binding, name, mysql.text);
+      checkColumnName(binding, name);
+      if (layout.find(name) === undefined) declareColumn(layout.add(name), binding, type, false, mysqlWire(mysql));
+    }
     at = nextMember(bytes, skipValue(bytes, value, end), end);
   }
   return layout;

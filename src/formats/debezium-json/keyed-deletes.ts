@@ -32,7 +32,7 @@ export class KeyedDeletes extends KeyRows {
   private keyLayout(table: SchemaRows, schema: ConnectSchema): Layout {
     let layout = this.keyLayouts.get(schema);
     if (layout === undefined) {
-      layout = declaredLayout(table.binding, schema.fields);
+      layout = declaredLayout(table.binding, table.notices, schema.fields);
       this.keyLayouts.set(schema, layout);
     }
     return layout;

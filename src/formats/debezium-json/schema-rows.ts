@@ -15,7 +15,7 @@ export class SchemaRows extends TableRows {
   private declaredLayout(schema: ConnectSchema): Layout {
     const fields = rowFields(schema);
     // A schema in which only a namespace or a comment differs is no reason for another batch.
-    const fresh = fields === null ? this.grown : declaredLayout(this.binding, fields);
+    const fresh = fields === null ? this.grown : declaredLayout(this.binding, this.notices, fields);
     const layout = [...this.layouts.values(), fresh].find((known) => known === fresh || known.equals(fresh)) as Layout;
     this.layouts.set(schema, layout);
     return layout;

@@ -17,7 +17,9 @@ export class ColumnSlot {
   column: ChangeColumn | null = null;
   wire: Wire = PLAIN;
   reader: ValueReader = HELD;
-  /** Null exactly while the column is held. */
+  /** Whether the column's values are passed over: its table has no such column, and gets none. */
+  leftOut = false;
+  /** Null exactly while the column is held or left out. */
   builder: ColumnBuilder | null = null;
   /** Bit per row of the open batch, set where the column was not sent; null until the first such row. */
   absent: Uint8Array | null = null;

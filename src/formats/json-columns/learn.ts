@@ -7,6 +7,7 @@ import { skipKey, skipSpace, skipValue } from "../json-bytes/skip.ts";
 import { stringAt } from "../json-bytes/strings.ts";
 import { type Layout, refusedType } from "./layout.ts";
 import { checkColumnName } from "./column-name.ts";
+import { declareColumn, leaveOut } from "./kept-columns.ts";
 
 /**
  * Adds to a layout the columns of the object at `pos` that it lacks, and gives held columns a type where a value has come: from
@@ -45,13 +46,13 @@ function learnColumn(
   end: number,
 ): void {
   const known = layout.find(name);
-  if (known !== undefined && known.column !== null) return;
+  if (known !== undefined && (known.column !== null || known.leftOut)) return;
+  if (leaveOut(layout, binding, notices, name)) return;
   if (known === undefined) checkColumnName(binding, name);
   const slot = known ?? layout.add(name);
-  const byUser = binding.columns.get(name);
-  const declared = byUser ?? binding.existing.get(name);
+  const declared = binding.columns.get(name) ?? binding.existing.get(name);
   if (declared !== undefined) {
-    slot.declare(declared, false, layout.wire, byUser !== undefined);
+    declareColumn(slot, binding, declared, false, layout.wire);
     return;
   }
   const first = bytes[start] as number;

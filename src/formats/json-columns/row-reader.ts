@@ -76,8 +76,8 @@ export function readRow(layout: Layout, row: RowState, bytes: Uint8Array, pos: n
     }
     if (pos >= end) throw new JsonFault(end, "a value");
     if (slot.builder === null) {
-      if (first !== LETTER_n) return UNKNOWN_COLUMN;
-      pos = skipLiteral(bytes, pos, end);
+      if (first !== LETTER_n && !slot.leftOut) return UNKNOWN_COLUMN;
+      pos = skipValue(bytes, pos, end);
     } else {
       row.named++;
       if (first === LETTER_n) {

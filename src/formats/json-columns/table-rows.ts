@@ -20,7 +20,7 @@ const FIRST_ROWS = 64;
  */
 export class TableRows {
   readonly binding: TableBinding;
-  private readonly notices: DecodeNotices;
+  readonly notices: DecodeNotices;
   /** What messages have shown that declare no columns. */
   protected readonly grown: Layout;
   /** The columns of the open batch. */
@@ -58,7 +58,7 @@ export class TableRows {
   constructor(binding: TableBinding, notices: DecodeNotices, wire: Wire = PLAIN) {
     this.binding = binding;
     this.notices = notices;
-    this.keepsTimes = binding.mode === "history";
+    this.keepsTimes = binding.timed ?? binding.mode === "history";
     this.layout = this.grown = new Layout(true, wire);
   }
 

@@ -81,6 +81,7 @@ function run(
   { format }: Kind,
   messages: readonly TestMessage[],
   rule: Partial<TableRule> = {},
+  notices: string[] = [],
 ): Promise<JobSummary> {
   const runtime = virtualRuntime(++seeds);
   return runJob({
@@ -97,7 +98,7 @@ function run(
       messageSource(new Map([["a", messages]]), format.createDecoder(router, notices, rejects), { uint32: () => 1 }),
     end: { caughtUp: true, afterMs: null, maxRows: null },
     stop: new AbortController().signal,
-    observer: { started() {}, progress() {}, committed() {}, notice() {} },
+    observer: { started() {}, progress() {}, committed() {}, notice: (text) => void notices.push(text) },
   });
 }
 
@@ -182,6 +183,61 @@ describe.each(KINDS)("columns of %s", (_, kind) => {
     expect(await columnsOf(warehouse)).toEqual(["id long", "v long"]);
     expect(await rowsOf(warehouse)).toEqual(["1|1", "2|2", "3|3000000000", "4|4", "5|5000000000", "6|6"]);
     expect(await lettersOf(warehouse)).toEqual([]);
+  });
+
+  it("stay as they are under schema_changes: ignore", async () => {
+    const warehouse = memoryWarehouse("memory");
+    const story: [Row, Declared][] = [
+      [
+        { id: 1, v: 1, w: "a" },
+        { v: "int", w: "string" },
+      ],
+      [
+        { id: 2, v: 2, w: "b" },
+        { v: "int", w: "string" },
+      ],
+      // Wider values that fit are written, others are not; columns that are new are left out, whatever they hold.
+      [
+        { id: 3, v: 3, w: "c", x: 7 },
+        { v: "long", w: "string", x: "long" },
+      ],
+      [
+        { id: 4, v: 3_000_000_000, w: "d" },
+        { v: "long", w: "string" },
+      ],
+      [
+        { id: 5, v: "five", w: "e" },
+        { v: "string", w: "string" },
+      ],
+      [
+        { id: 6, v: null, w: "f" },
+        { v: "long", w: "string" },
+      ],
+      [
+        { id: 7, w: "g", x: "new" },
+        { w: "string", x: "string" },
+      ],
+    ];
+    const notices: string[] = [];
+    const rule = { schemaChanges: "ignore", columns: new Map([["v", { kind: "int" }]]) } as const;
+    // Messages that declare nothing have numbers of one width.
+    const given: Partial<TableRule> = declares ? { schemaChanges: "ignore" } : rule;
+    const messages = story.map(([row, types]) => message(row, types));
+    await run(warehouse, kind, messages, given, notices);
+    expect(await columnsOf(warehouse)).toEqual(["id long", "v int", "w string"]);
+    expect(await rowsOf(warehouse)).toEqual(["1|1|a", "2|2|b", "3|3|c", "6|null|f", "7|null|g"]);
+    expect(await lettersOf(warehouse)).toEqual(["3 VALUE_MISMATCH", "4 VALUE_MISMATCH"]);
+    expect(notices.filter((notice) => notice.includes("left out"))).toEqual([
+      "shop.a: column x is left out: the table lacks it, and schema_changes is ignore",
+    ]);
+    // A process that starts knows the table from its first message on.
+    await run(
+      warehouse,
+      kind,
+      [...messages, message({ id: 8, v: 8, w: "h", y: 1 }, { v: "long", w: "string", y: "long" })],
+      given,
+    );
+    expect(await rowsOf(warehouse)).toEqual(["1|1|a", "2|2|b", "3|3|c", "6|null|f", "7|null|g", "8|8|h"]);
   });
 
   it("that are dropped and come back are the same column; rows between have null there", async () => {
