@@ -219,7 +219,7 @@ describe.each(KINDS)("columns of %s", (_, kind) => {
       ],
     ];
     const notices: string[] = [];
-    const rule = { schemaChanges: "ignore", columns: new Map([["v", { kind: "int" }]]) } as const;
+    const rule: Partial<TableRule> = { schemaChanges: "ignore", columns: new Map([["v", { kind: "int" }]]) };
     // Messages that declare nothing have numbers of one width.
     const given: Partial<TableRule> = declares ? { schemaChanges: "ignore" } : rule;
     const messages = story.map(([row, types]) => message(row, types));
