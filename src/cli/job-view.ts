@@ -1,4 +1,4 @@
-import { pipelinePositions, type PipelinePositions } from "../commit/pipeline-position.ts";
+import { pipelinePositions, type PipelinePositions, pipelineStreams } from "../commit/pipeline-position.ts";
 import { type PipelineState, readPipeline } from "../commit/read-pipeline.ts";
 import { FrazilError } from "../core/errors.ts";
 import type { Position } from "../core/position.ts";
@@ -101,6 +101,7 @@ export interface Progress {
 /** Compares what the warehouse holds with the source. */
 export async function progressOf({ state }: JobView, source: Source): Promise<Progress> {
   const positions = pipelinePositions(state, source.comparePoints.bind(source));
+  source.recall?.(pipelineStreams(state));
   const [start, end] = [await source.startPosition(), await source.endPosition()];
   const known = [...positions.tables.values()].flatMap((position) => [...position.keys()]);
   return { positions, from: startPoints(positions.resume, start, known), end };

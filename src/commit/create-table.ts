@@ -12,6 +12,7 @@ import {
 import { FrazilError, must } from "../core/errors.ts";
 import type { Position } from "../core/position.ts";
 import { randomSnapshotId, randomUuid } from "../core/runtime.ts";
+import { latestIds } from "../core/stream-id.ts";
 import type { CommitContext } from "./context.ts";
 import { laterOf } from "./merge-position.ts";
 import { fileNames, markerProperty, tagName } from "./names.ts";
@@ -68,6 +69,7 @@ export async function openTable(
       ...stamp,
       position,
       validThroughMs: tag?.stamp.validThroughMs ?? null,
+      streams: latestIds([tag?.stamp.streams, stamp.streams]),
       totals: tag?.stamp.totals,
     };
     const change =

@@ -2,6 +2,7 @@ import { type Claim, identText, type TableIdent } from "../../table-format/index
 import { assert, FrazilError, must } from "../core/errors.ts";
 import type { Position } from "../core/position.ts";
 import { randomSnapshotId } from "../core/runtime.ts";
+import { latestIds, type StreamIds } from "../core/stream-id.ts";
 import { commitGroup, type TableCommit } from "./commit-group.ts";
 import type { CommitContext } from "./context.ts";
 import { type NewTable, openTable } from "./create-table.ts";
@@ -95,6 +96,11 @@ export class PipelineCommitter {
       .reduce<number | null>((latest, table) => laterTime(latest, lastStamp(table)?.validThroughMs ?? null), null);
   }
 
+  /** The streams that the tables' positions are of, as far as the source could tell. */
+  streamIds(): StreamIds {
+    return latestIds([...this.#tables.values()].map((table) => lastStamp(table)?.streams));
+  }
+
   /** The splits that some table has a point of. */
   knownSplits(): ReadonlySet<string> {
     return new Set([...this.#tables.values()].flatMap((table) => [...table.position.keys()]));
@@ -143,6 +149,7 @@ export class PipelineCommitter {
       checkpoint: this.#checkpoint,
       position: reached,
       validThroughMs: null,
+      streams: this.#context.streamIds?.(),
     };
     const table = await openTable(this.#context, wanted, stamp, claim);
     this.#tables.set(name, table);
@@ -165,6 +172,7 @@ export class PipelineCommitter {
     validThroughMs: number | null,
   ): Promise<readonly CommittedTable[]> {
     const checkpoint = this.#checkpoint + 1n;
+    const streams = this.#context.streamIds?.();
     const anchor = this.#anchorTable();
     const withAnchor = parts.some((part) => part.table === anchor)
       ? parts
@@ -181,6 +189,7 @@ export class PipelineCommitter {
         checkpoint,
         position: laterOf(part.table.position, cut, this.#context.comparePoints),
         validThroughMs: laterTime(lastStamp(part.table)?.validThroughMs ?? null, validThroughMs),
+        streams: latestIds([lastStamp(part.table)?.streams, streams]),
       },
     }));
     if (this.#context.catalog.atomicAcrossTables) await commitGroup(this.#context, commits);

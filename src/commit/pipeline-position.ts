@@ -1,4 +1,5 @@
 import type { Position } from "../core/position.ts";
+import { latestIds, type StreamIds } from "../core/stream-id.ts";
 import type { CommitContext } from "./context.ts";
 import { laterOf, reachedByAll } from "./merge-position.ts";
 import type { PipelineState } from "./read-pipeline.ts";
@@ -9,6 +10,11 @@ export interface PipelinePositions {
   readonly tables: ReadonlyMap<string, Position>;
   /** Where a job resumes; null for a pipeline that has no table yet. */
   readonly resume: Position | null;
+}
+
+/** The streams that those positions are of, as far as the source could tell. */
+export function pipelineStreams({ tables }: Pick<PipelineState, "tables">): StreamIds {
+  return latestIds(tables.map(({ tagged }) => tagged?.stamp.streams));
 }
 
 /** The positions that a process taking the pipeline over would find. */

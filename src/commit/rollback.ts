@@ -10,6 +10,7 @@ import {
 } from "../../table-format/index.ts";
 import { FrazilError, must } from "../core/errors.ts";
 import { randomSnapshotId } from "../core/runtime.ts";
+import { latestIds } from "../core/stream-id.ts";
 import type { CommitContext } from "./context.ts";
 import { takeover } from "./create-table.ts";
 import { LedgerStore } from "./ledger.ts";
@@ -177,6 +178,8 @@ async function changeOf(
     // Asked of the base: with its position kept, a table may have gone on since the plan was made.
     position: must(positionAfter(plan, { ...rollback, loaded: base }), "a pipeline has a position"),
     validThroughMs: rollback.stamp?.validThroughMs ?? null,
+    // The position says itself which of a stream's generations it counts in.
+    streams: latestIds([newest?.streams, rollback.stamp?.streams]),
     // Work that was done stays done.
     totals: newest?.totals,
   };

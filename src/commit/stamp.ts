@@ -1,6 +1,7 @@
 import { type Snapshot, FrazilError } from "../../table-format/index.ts";
 import { parseTotals, type Totals, totalsText } from "./totals.ts";
 import { parsePosition, type Position, positionText } from "../core/position.ts";
+import { parseStreamIds, type StreamIds, streamIdsText } from "../core/stream-id.ts";
 
 /** What the summary of each snapshot of a pipeline says of it. */
 export interface Stamp {
@@ -13,6 +14,8 @@ export interface Stamp {
   readonly position: Position;
   /** Source time up to which the table is complete, milliseconds since 1970 UTC; null when the source tells no time. */
   readonly validThroughMs: number | null;
+  /** Which streams the position is of, as far as their source can tell; absent where it cannot. */
+  readonly streams?: StreamIds | undefined;
   /** Absent where nobody has counted: figures only. */
   readonly totals?: Totals | undefined;
 }
@@ -27,6 +30,9 @@ export function stampSummary(stamp: Stamp): Map<string, string> {
   ]);
   if (stamp.validThroughMs !== null) {
     summary.set("ingest.valid-through", new Date(stamp.validThroughMs).toISOString());
+  }
+  if (stamp.streams !== undefined && stamp.streams.size > 0) {
+    summary.set("ingest.stream-ids", streamIdsText(stamp.streams));
   }
   if (stamp.totals !== undefined) summary.set("ingest.totals", totalsText(stamp.totals));
   return summary;
@@ -47,6 +53,7 @@ export function readStamp(snapshot: Snapshot): Stamp | null {
     );
   }
   const validThrough = snapshot.summary.get("ingest.valid-through");
+  const streams = snapshot.summary.get("ingest.stream-ids");
   const totals = parseTotals(snapshot.summary.get("ingest.totals") ?? "null");
   return {
     pipeline,
@@ -54,6 +61,7 @@ export function readStamp(snapshot: Snapshot): Stamp | null {
     checkpoint: BigInt(checkpoint),
     position: parsePosition(position),
     validThroughMs: validThrough === undefined ? null : Date.parse(validThrough),
+    ...(streams === undefined ? {} : { streams: parseStreamIds(streams) }),
     ...(totals === null ? {} : { totals }),
   };
 }

@@ -1,4 +1,5 @@
 import type { Column, PrimitiveType } from "../../table-format/index.ts";
+import { countedText } from "./counted-point.ts";
 
 /** What a change does to its row. A key change is two rows: `delete` of the old key, then `insert` of the new one. */
 export const Op = {
@@ -58,6 +59,6 @@ export interface RowPoints {
 }
 
 /** Points of splits that are ordered by a number: the next offset after each row. */
-export function offsetPoints(nextOffsets: BigInt64Array): RowPoints {
-  return { after: (row) => String(nextOffsets[row]) };
+export function offsetPoints(nextOffsets: BigInt64Array, generation = 1): RowPoints {
+  return { after: (row) => countedText(nextOffsets[row] as bigint, generation) };
 }

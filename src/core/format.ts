@@ -18,6 +18,8 @@ export interface MessageSlab {
   readonly valueEnds: Int32Array;
   /** Offset of each message; its resume point is the offset + 1. */
   readonly offsets: BigInt64Array;
+  /** Of the resume points: see `CountedPoint`; absent: 1. */
+  readonly generation?: number;
   /** Milliseconds since 1970 UTC. */
   readonly timestampsMs: Float64Array;
   headers(message: number): readonly (readonly [string, Uint8Array | null])[];

@@ -1,5 +1,6 @@
 import type { ChangeBatch } from "./change-batch.ts";
 import type { Position } from "./position.ts";
+import type { StreamIds } from "./stream-id.ts";
 
 /** What one pull yields: changes in each split's order, and how far each split has come with them. */
 export interface SourceBatch {
@@ -21,6 +22,10 @@ export interface SourceBatch {
 export interface Source {
   /** Connects and checks that everything the job names exists. @throws FrazilError `config`, `unavailable`, `permission`. */
   open(): Promise<void>;
+  /** Tells the source which streams the tables' positions are of, before it is asked for positions. */
+  recall?(known: StreamIds): void;
+  /** The streams that are read, as far as the source can tell them apart: stamped with every position. */
+  streamIds?(): StreamIds;
   /** The point where a split without a position starts, for all splits there are now, by the job's `start`. */
   startPosition(): Promise<Position>;
   /** The end of each split as of now: a reader that has come this far has caught up. */

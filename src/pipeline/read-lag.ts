@@ -1,11 +1,13 @@
+import { parseCounted } from "../core/counted-point.ts";
 import type { Position } from "../core/position.ts";
 
 /** Messages between two points that count them; null for points that do not, such as log sequence numbers. */
 export function lagOf(from: string | undefined, end: string | undefined): bigint | null {
-  if (end === undefined || !/^\d+$/.test(end)) return null;
-  // A split without a point is read from its very start, which only its source knows.
-  if (from === undefined || !/^\d+$/.test(from)) return null;
-  const lag = BigInt(end) - BigInt(from);
+  const to = end === undefined ? null : parseCounted(end);
+  // A split without a point is read from its very start, which only its source knows; likewise a stream that was made anew.
+  const at = from === undefined ? null : parseCounted(from);
+  if (to === null || at === null || at.generation !== to.generation) return null;
+  const lag = to.offset - at.offset;
   return lag > 0n ? lag : 0n;
 }
 

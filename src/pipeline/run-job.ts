@@ -68,8 +68,10 @@ export async function runJob(job: JobRun): Promise<JobSummary> {
       giveUp: patienceAfter(job, end.signal),
       figures,
       comparePoints: source.comparePoints.bind(source),
+      streamIds: source.streamIds?.bind(source),
     };
     const committer = await PipelineCommitter.start(context, mayWrite);
+    source.recall?.(committer.streamIds());
     checkRules(committer.tables.values(), rules);
     const held = settings === null ? undefined : committer.tables.get(settings.table);
     if (held !== undefined) letters?.numberFrom((await highestLetter(job.io, held.loaded)) + 1n);

@@ -30,11 +30,13 @@ export function deadLetterRule(table: string): TableRule {
   };
 }
 
-/** The letters of one split since the last `take`. */
+/** The letters of one generation of one split since the last `take`. */
 interface OpenLetters {
   /** All but the number, which is given at `take`. */
   readonly columns: Readonly<Record<Name, ColumnBuilder>>;
   readonly nextOffsets: bigint[];
+  readonly split: string;
+  readonly generation: number;
 }
 
 /**
@@ -85,7 +87,7 @@ export class DeadLetters implements Rejects {
     if (this.#count > this.#limits.maxRows) {
       throw this.#tooMany(`more than dead_letter.max_rows (${this.#limits.maxRows}) allows`);
     }
-    const { columns, nextOffsets } = this.#openFor(slab.split);
+    const { columns, nextOffsets } = this.#openFor(slab.split, slab.generation ?? 1);
     columns.topic.appendString(slab.stream);
     if (partition === null) columns.partition.appendNull();
     else columns.partition.appendI32(partition);
@@ -104,7 +106,7 @@ export class DeadLetters implements Rejects {
 
   /** The letters since the last call, a batch for each split. */
   take(): ChangeBatch[] {
-    const batches = [...this.#open].map(([split, letters]) => this.#batch(split, letters));
+    const batches = [...this.#open.values()].map((letters) => this.#batch(letters));
     this.#open.clear();
     return batches;
   }
@@ -122,17 +124,23 @@ export class DeadLetters implements Rejects {
     throw this.#tooMany(`of ${this.#messages}, a higher share than dead_letter.max_share (${maxShare}) allows`);
   }
 
-  #openFor(split: string): OpenLetters {
-    let open = this.#open.get(split);
+  #openFor(split: string, generation: number): OpenLetters {
+    const name = `${split}@${generation}`;
+    let open = this.#open.get(name);
     if (open === undefined) {
       const builders = Object.entries(DEAD_LETTER_COLUMNS).map(([name, type]) => [name, createBuilder(type)] as const);
-      open = { columns: Object.fromEntries(builders) as Record<Name, ColumnBuilder>, nextOffsets: [] };
-      this.#open.set(split, open);
+      open = {
+        columns: Object.fromEntries(builders) as Record<Name, ColumnBuilder>,
+        nextOffsets: [],
+        split,
+        generation,
+      };
+      this.#open.set(name, open);
     }
     return open;
   }
 
-  #batch(split: string, { columns, nextOffsets }: OpenLetters): ChangeBatch {
+  #batch({ columns, nextOffsets, split, generation }: OpenLetters): ChangeBatch {
     for (let row = 0; row < nextOffsets.length; row++) columns.letter.appendI64(this.#nextLetter++);
     const builders = Object.values(columns);
     const sizeBytes = builders.reduce((sum, builder) => sum + builder.sizeBytes, 0);
@@ -145,7 +153,7 @@ export class DeadLetters implements Rejects {
       columns: builders.map((builder) => builder.finish()),
       absent: FIELDS.map(() => null),
       key: null,
-      points: offsetPoints(BigInt64Array.from(nextOffsets)),
+      points: offsetPoints(BigInt64Array.from(nextOffsets), generation),
       sizeBytes,
     };
   }

@@ -1,4 +1,5 @@
 import type { Catalog, FileIO, LoadedTable, TableIdent } from "../../../table-format/index.ts";
+import { compareCounted } from "../../core/counted-point.ts";
 import { DEAD_LETTER_SPLIT, type LetterOrigin, type ReplayedSlab } from "../../core/dead-letter.ts";
 import type { Decoder } from "../../core/format.ts";
 import { KAFKA_SLAB_BYTES } from "../../core/limits.ts";
@@ -48,7 +49,8 @@ export function createLetterSource(deps: LetterSourceDeps): Source {
       }
       return new Map([[DEAD_LETTER_SPLIT, String(end)]]);
     },
-    comparePoints: (a, b) => Number(BigInt(a) - BigInt(b)),
+    // Also of the splits that the letters come from.
+    comparePoints: compareCounted,
     acknowledge: async () => undefined,
     close: async () => undefined,
     async *read(from, signal): AsyncGenerator<SourceBatch> {

@@ -29,7 +29,7 @@ export interface LinkSettings {
 /** A request to send: kafkajs's number and definition of it, and its arguments. */
 export interface LinkRequest {
   readonly apiKey: number;
-  readonly definition: RequestDefinition;
+  readonly definition: RequestDefinition<never>;
   readonly args: object;
 }
 
@@ -54,7 +54,7 @@ export class BrokerLink {
   request<T>(request: LinkRequest, answer: (call: WireCall<T>) => WireCall<T>["response"]): Promise<T> {
     return this.#inTurn("control", async () => {
       const broker = await this.#connected();
-      const call = broker.lookupRequest<object, T>(request.apiKey, request.definition)(request.args);
+      const call = lookUp<T>(broker, request);
       return broker.connectionPool.send({ request: call.request, response: answer(call), logResponseError: false });
     });
   }
@@ -63,7 +63,7 @@ export class BrokerLink {
   fetch<T>(request: LinkRequest, waitMs: number, answer: (call: WireCall<T>) => WireCall<T>["response"]): Promise<T> {
     return this.#inTurn("fetch", async () => {
       const broker = await this.#inTurn("control", () => this.#connected());
-      const call = broker.lookupRequest<object, T>(request.apiKey, request.definition)(request.args);
+      const call = lookUp<T>(broker, request);
       const requestTimeout = KAFKA_REQUEST_TIMEOUT_MS + waitMs;
       return broker.connectionPool.send({ ...call, response: answer(call), requestTimeout, logResponseError: false });
     });
@@ -104,6 +104,10 @@ export class BrokerLink {
     for (const connection of pool.pool) connection.rejectRequests(error);
     pool.destroy().catch((cause: unknown) => this.#settings.log.debug("Kafka connection did not end well", { cause }));
   }
+}
+
+function lookUp<T>(broker: KafkajsBroker, { apiKey, definition, args }: LinkRequest): WireCall<T> {
+  return broker.lookupRequest(apiKey, definition as RequestDefinition<object, T>)(args);
 }
 
 /** Whether the broker has answered, with an error code. */

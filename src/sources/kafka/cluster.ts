@@ -3,6 +3,7 @@ import { answerError } from "./broker-error.ts";
 import { type Address, BrokerLink, type LinkSettings } from "./broker-link.ts";
 import { decodeFetchAnswer, type FetchAnswer } from "./fetch.ts";
 import { apiKeys, errorName, requests } from "./kafkajs.ts";
+import { type MetadataAnswer, metadataRequest } from "./metadata.ts";
 import type {
   FetchBounds,
   FetchedPartition,
@@ -20,16 +21,6 @@ const READ_COMMITTED = 1;
 /** ListOffsets' numbers for the ends of a log; other numbers are times. */
 const EARLIEST = "-2";
 const LATEST = "-1";
-
-interface MetadataAnswer {
-  readonly brokers: readonly { readonly nodeId: number; readonly host: string; readonly port: number }[];
-  readonly topicMetadata: readonly {
-    readonly topicErrorCode: number;
-    readonly topic: string;
-    readonly isInternal?: boolean;
-    readonly partitionMetadata: readonly { readonly partitionId: number; readonly leader: number }[];
-  }[];
-}
 
 interface OffsetsAnswer {
   readonly responses: readonly {
@@ -60,15 +51,10 @@ export class KafkajsLog implements KafkaLog {
   }
 
   async describe(topics: readonly string[] | null): Promise<readonly TopicDescription[]> {
-    // kafkajs writes an empty list as "all topics".
     if (topics?.length === 0) return [];
     const answer = await this.#ofAny((link) =>
       link.request<MetadataAnswer>(
-        {
-          apiKey: apiKeys.Metadata,
-          definition: requests.Metadata,
-          args: { topics: topics ?? [], allowAutoTopicCreation: false },
-        },
+        { apiKey: apiKeys.Metadata, definition: metadataRequest, args: { topics } },
         // kafkajs's own parse throws for all topics when one partition of one of them has no leader.
         ({ response }) => ({ decode: response.decode, parse: asDecoded }),
       ),
@@ -76,6 +62,7 @@ export class KafkajsLog implements KafkaLog {
     this.#learn(answer.brokers);
     return answer.topicMetadata.map((topic) => ({
       topic: topic.topic,
+      id: topic.topicId ?? null,
       error: errorName(topic.topicErrorCode),
       internal: topic.isInternal ?? false,
       partitions: topic.partitionMetadata.map(({ partitionId, leader }) => ({

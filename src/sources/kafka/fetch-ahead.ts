@@ -10,37 +10,44 @@ import type { Runtime } from "../../core/runtime.ts";
 import { Bell } from "./bell.ts";
 import { answerError } from "./broker-error.ts";
 import type { KafkaSettings } from "./config.ts";
+import { cameBack, cutShort, epochWentBack, gone } from "./fetch-errors.ts";
 import type { FetchedPartition, KafkaLog, TopicDescription, TopicPartition } from "./log.ts";
 import { isCutShort, readBatchHeaders } from "./record-batch.ts";
 import type { RecordSet } from "./record-slab.ts";
 import { gaveUp, pauseMs } from "./retry.ts";
 import {
   askOffsets,
-  HINT_ANEW,
+  END_OF,
   heldRanges,
   isHeld,
+  jumpTarget,
   type LedPartition,
   lostOffsets,
+  madeAnew,
   noLeader,
   splitName,
 } from "./split.ts";
 import type { Subscription } from "./subscription.ts";
+import type { TopicIds } from "./topic-ids.ts";
 import { describeSubscribed } from "./topics.ts";
 
 /** What comes next in reading, in the order in which it is to be taken. */
 export type FetchEvent =
   | { readonly kind: "records"; readonly broker: number; readonly sets: readonly RecordSet[] }
-  /** The split reads on at an offset that does not follow from its records: it is new, or jumped over a gap. */
-  | { readonly kind: "moved"; readonly split: string; readonly offset: bigint }
+  /** The split reads on at an offset that does not follow from its records: it or its topic is new, or it jumped over a gap. */
+  | { readonly kind: "moved"; readonly split: string; readonly offset: bigint; readonly generation: number }
   | { readonly kind: "failed"; readonly error: unknown };
 
 /** Where a split starts. */
 export interface SplitStart extends LedPartition {
   readonly offset: bigint;
+  /** Which topic of the name it is: see `CountedPoint`. */
+  readonly generation: number;
 }
 
 export interface FetchAheadOptions {
   readonly subscription: Subscription;
+  readonly topicIds: TopicIds;
   readonly onLostOffsets: KafkaSettings["onLostOffsets"];
   readonly outageLimitMs: number;
   readonly topicGoneMs: number;
@@ -70,6 +77,14 @@ interface Split extends TopicPartition {
   /** Since when the cluster does not know it. */
   missingSinceMs: number | null;
   trouble: Trouble | null;
+  /** The topic may be another one by now: nothing is read or taken until it has been looked up. */
+  doubt: Doubt | null;
+  readonly generation: number;
+}
+
+/** `error`: what it is if the topic has stayed the same. */
+interface Doubt {
+  readonly error: FrazilError | null;
 }
 
 /** A broker's fetches: one under way, at most one answer waiting. */
@@ -133,7 +148,7 @@ export class FetchAhead {
     for (const lane of this.#lanes.values()) lane.bell.ring();
   }
 
-  #add({ topic, partition, leader, offset }: SplitStart): Split {
+  #add({ topic, partition, leader, offset, generation }: SplitStart): Split {
     const split: Split = {
       topic,
       partition,
@@ -146,6 +161,8 @@ export class FetchAhead {
       outOfRange: 0,
       missingSinceMs: null,
       trouble: null,
+      doubt: null,
+      generation,
     };
     this.#splits.set(split.name, split);
     return split;
@@ -154,6 +171,10 @@ export class FetchAhead {
   #push(event: FetchEvent): void {
     this.#events.push(event);
     this.#arrived.ring();
+  }
+
+  #moved({ name, offset, generation }: Split): void {
+    this.#push({ kind: "moved", split: name, offset, generation });
   }
 
   #guard(loop: Promise<void>): void {
@@ -178,7 +199,9 @@ export class FetchAhead {
       const led = [...this.#splits.values()].filter(({ leader }) => leader === lane.broker);
       if (led.length === 0 && lane.waiting === 0) break;
       const nowMs = clock.monotonicMs();
-      const ready = led.filter(({ busy, trouble }) => !busy && (trouble?.untilMs ?? 0) <= nowMs);
+      const ready = led.filter(
+        ({ busy, doubt, trouble }) => !busy && doubt === null && (trouble?.untilMs ?? 0) <= nowMs,
+      );
       if (lane.waiting > 0 || ready.length === 0) {
         const soonestMs = Math.min(
           KAFKA_IDLE_MS,
@@ -217,7 +240,8 @@ export class FetchAhead {
     const well: Split[] = [];
     for (const answer of answers) {
       const split = this.#splits.get(splitName(answer));
-      if (split === undefined) continue;
+      // Topics that are made anew get splits of their own.
+      if (split === undefined || split.doubt !== null || !splits.includes(split)) continue;
       if (answer.error === null) {
         split.outOfRange = 0;
         if (isCutShort(answer.records)) {
@@ -230,6 +254,7 @@ export class FetchAhead {
       } else if (answer.error === "OFFSET_OUT_OF_RANGE") {
         this.#guard(this.#outOfRange(split));
       } else {
+        if (answer.error === "UNKNOWN_TOPIC_OR_PARTITION") split.doubt = { error: null };
         this.#inTrouble([split], answerError(answer.error, split.name));
         this.#topicsBell.ring();
       }
@@ -246,12 +271,21 @@ export class FetchAhead {
     const last = headers.at(-1);
     if (last === undefined || last.lastOffset < split.offset) return null;
     for (const { leaderEpoch, baseOffset } of headers) {
-      if (leaderEpoch < split.leaderEpoch) throw madeAnew(split, baseOffset);
+      if (leaderEpoch < split.leaderEpoch) {
+        this.#doubt(split, epochWentBack(split, baseOffset));
+        return null;
+      }
       split.leaderEpoch = leaderEpoch;
     }
     split.offset = last.lastOffset + 1n;
     split.turn = this.#answers;
-    return { topic: split.topic, split: split.name, records, headers, aborted };
+    const { topic, name, generation } = split;
+    return { topic, split: name, generation, records, headers, aborted };
+  }
+
+  #doubt(split: Split, error: FrazilError): void {
+    split.doubt = { error };
+    this.#topicsBell.ring();
   }
 
   /**
@@ -272,9 +306,13 @@ export class FetchAhead {
     split.busy = true;
     try {
       const range = (await heldRanges(this.#log, [split])).get(split.name);
+      if (split.doubt !== null || this.#splits.get(split.name) !== split) return;
       if (range === undefined || isHeld(split.offset, range)) throw refused;
-      if (this.#options.onLostOffsets === "stop" || split.offset > range.end)
-        throw lostOffsets(split.name, split.offset, range);
+      if (split.offset > range.end) {
+        this.#doubt(split, lostOffsets(split.name, split.offset, range));
+        return;
+      }
+      if (this.#options.onLostOffsets === "stop") throw lostOffsets(split.name, split.offset, range);
       const offset = await jumpTarget(this.#log, split, this.#options.onLostOffsets);
       this.#runtime.log.warn("Offsets are lost, going on behind the gap", {
         split: split.name,
@@ -286,7 +324,7 @@ export class FetchAhead {
       split.offset = offset;
       split.outOfRange = 0;
       split.leaderEpoch = -1;
-      this.#push({ kind: "moved", split: split.name, offset });
+      this.#moved(split);
     } catch (error) {
       this.#inTrouble([split], error);
     } finally {
@@ -352,16 +390,24 @@ export class FetchAhead {
 
   /** Takes in leaders, newcomers and what is gone. False when something is not as it should be. */
   async #lookUp(): Promise<boolean> {
-    const topics = await describeSubscribed(this.#log, this.#options.subscription);
+    const { subscription, topicIds } = this.#options;
+    const topics = await describeSubscribed(this.#log, subscription);
     if (this.#stopped) return true;
+    topicIds.see(topics);
+    const anew = topics.filter(({ topic }) => topicIds.changed(topic) !== null);
+    for (const topic of anew) await this.#beginAnew(topic);
     const newcomers: LedPartition[] = [];
     const known = new Set<string>();
     for (const partition of partitionsOf(topics)) {
       const name = splitName(partition);
       known.add(name);
+      // One that was made anew and cannot be begun yet.
+      if (topicIds.changed(partition.topic) !== null) continue;
       const split = this.#splits.get(name);
       if (split === undefined) newcomers.push(partition);
       else {
+        if (split.doubt?.error != null) throw split.doubt.error;
+        split.doubt = null;
         split.leader = partition.leader;
         split.missingSinceMs = null;
       }
@@ -380,7 +426,37 @@ export class FetchAhead {
     const missing = this.#missing(known);
     const ready = newcomers.filter(({ leader }) => leader !== null);
     if (ready.length > 0) this.#welcome(ready, await askOffsets(this.#log, ready, "earliest"));
-    return leaderless.length === 0 && !missing && ready.length === newcomers.length;
+    const unbegun = anew.some(({ topic }) => topicIds.changed(topic) !== null);
+    return leaderless.length === 0 && !missing && !unbegun && ready.length === newcomers.length;
+  }
+
+  /**
+   * Goes on with a topic that was made anew, at the end that the job names, once all its partitions have leaders.
+   * @throws FrazilError `data`, where the job is to stop.
+   */
+  async #beginAnew(description: TopicDescription): Promise<void> {
+    const { topicIds, onLostOffsets } = this.#options;
+    const { topic } = description;
+    const old = [...this.#splits.values()].filter((split) => split.topic === topic);
+    for (const split of old) split.doubt ??= { error: null };
+    const changed = topicIds.changed(topic);
+    if (onLostOffsets === "stop") throw madeAnew(topic, changed, null);
+    const partitions = partitionsOf([description]);
+    if (partitions.length === 0 || partitions.some(({ leader }) => leader === null)) return;
+    const offsets = await askOffsets(this.#log, partitions, END_OF[onLostOffsets]);
+    if (this.#stopped) return;
+    topicIds.begin(topic);
+    const generation = topicIds.generation(topic);
+    for (const { name } of old) this.#splits.delete(name);
+    this.#runtime.log.warn("A topic was made anew, going on with the new one", {
+      topic,
+      ...changed,
+      at: onLostOffsets,
+    });
+    for (const partition of partitions) {
+      this.#gone.delete(splitName(partition));
+      this.#moved(this.#add({ ...partition, offset: offsets.get(splitName(partition)) ?? 0n, generation }));
+    }
   }
 
   #welcome(newcomers: readonly LedPartition[], firsts: ReadonlyMap<string, bigint | null>): void {
@@ -388,9 +464,11 @@ export class FetchAhead {
       const offset = firsts.get(splitName(newcomer)) ?? 0n;
       const before = this.#gone.get(splitName(newcomer));
       if (before !== undefined && offset < before) throw cameBack(splitName(newcomer), before, offset);
-      const split = this.#add({ ...newcomer, offset });
+      this.#options.topicIds.begin(newcomer.topic);
+      const generation = this.#options.topicIds.generation(newcomer.topic);
+      const split = this.#add({ ...newcomer, offset, generation });
       this.#runtime.log.info("Reading a new topic partition", { split: split.name, offset: String(split.offset) });
-      this.#push({ kind: "moved", split: split.name, offset: split.offset });
+      this.#moved(split);
     }
   }
 
@@ -415,42 +493,4 @@ export class FetchAhead {
 /** All partitions of all topics that have no error. */
 export function partitionsOf(topics: readonly TopicDescription[]): LedPartition[] {
   return topics.flatMap(({ topic, partitions }) => partitions.map((partition) => ({ topic, ...partition })));
-}
-
-/** Where a split goes on whose offset is lost. */
-export async function jumpTarget(log: KafkaLog, partition: LedPartition, to: "earliest" | "latest"): Promise<bigint> {
-  const query = to === "earliest" ? "earliest" : "committed-end";
-  return (await askOffsets(log, [partition], query)).get(splitName(partition)) ?? 0n;
-}
-
-function madeAnew(split: Split, offset: bigint): FrazilError {
-  return new FrazilError(
-    "data",
-    "LOST_OFFSETS",
-    `${split.name} offset ${offset}: the topic was deleted and made anew while it was read (its leader epoch went back)`,
-    { hint: HINT_ANEW },
-  );
-}
-
-function cameBack(split: string, before: bigint, offset: bigint): FrazilError {
-  return new FrazilError(
-    "data",
-    "LOST_OFFSETS",
-    `${split}: the topic was deleted and made anew: it starts at offset ${offset}, it had been read up to ${before}`,
-    { hint: HINT_ANEW },
-  );
-}
-
-/** A first batch comes whole, however long it is (KIP-74): of one that does not, each further answer would hold as little. */
-function cutShort(split: Split): FrazilError {
-  const message = `${split.name} offset ${split.offset}: the answer holds only the beginning of a record batch`;
-  return new FrazilError("unavailable", "KAFKA_UNAVAILABLE", message, {
-    hint: "the brokers must be Apache Kafka 0.10.1 or later, or do as it does: `fetch.max.bytes` must not cut a batch",
-  });
-}
-
-function gone(split: Split): FrazilError {
-  return new FrazilError("data", "TOPIC_GONE", `${split.name} is gone: the cluster no longer knows it`, {
-    hint: "take the topic out of `source.topics`, or bring it back",
-  });
 }

@@ -1,5 +1,6 @@
 import { FrazilError } from "../../core/errors.ts";
 import type { AbortedTransaction } from "./committed.ts";
+import { WireCursor } from "./wire-cursor.ts";
 
 /** A fetch answer as it stands on the wire, record sets left as raw bytes in the answer's own buffer. */
 export interface FetchAnswer {
@@ -35,7 +36,7 @@ export function decodeFetchAnswer(payload: Buffer, version: number): FetchAnswer
     );
   }
   try {
-    return decode(new Cursor(payload), version);
+    return decode(new WireCursor(payload), version);
   } catch (cause) {
     if (!(cause instanceof RangeError)) throw cause;
     throw new FrazilError("unavailable", "KAFKA_ANSWER", `a fetch answer of ${payload.length} bytes ends early`, {
@@ -44,7 +45,7 @@ export function decodeFetchAnswer(payload: Buffer, version: number): FetchAnswer
   }
 }
 
-function decode(cursor: Cursor, version: number): FetchAnswer {
+function decode(cursor: WireCursor, version: number): FetchAnswer {
   const clientSideThrottleTime = cursor.int32();
   const errorCode = version >= 7 ? cursor.int16() : 0;
   if (version >= 7) cursor.int32(); // the session's id: we ask without a session
@@ -55,7 +56,7 @@ function decode(cursor: Cursor, version: number): FetchAnswer {
   return { clientSideThrottleTime, errorCode, partitions: partitions.flat() };
 }
 
-function decodePartition(cursor: Cursor, version: number): Omit<FetchAnswer["partitions"][number], "topic"> {
+function decodePartition(cursor: WireCursor, version: number): Omit<FetchAnswer["partitions"][number], "topic"> {
   const partition = cursor.int32();
   const errorCode = cursor.int16();
   const highWatermark = cursor.int64();
@@ -66,51 +67,4 @@ function decodePartition(cursor: Cursor, version: number): Omit<FetchAnswer["par
   const records = cursor.bytes();
   const logStartOffset = logStart < 0n ? null : logStart;
   return { partition, errorCode, highWatermark, lastStableOffset, logStartOffset, aborted, records };
-}
-
-/** Reads Kafka's primitive types. @throws RangeError past the end. */
-class Cursor {
-  readonly #payload: Buffer;
-  #at = 0;
-
-  constructor(payload: Buffer) {
-    this.#payload = payload;
-  }
-
-  int16(): number {
-    this.#at += 2;
-    return this.#payload.readInt16BE(this.#at - 2);
-  }
-
-  int32(): number {
-    this.#at += 4;
-    return this.#payload.readInt32BE(this.#at - 4);
-  }
-
-  int64(): bigint {
-    this.#at += 8;
-    return this.#payload.readBigInt64BE(this.#at - 8);
-  }
-
-  string(): string {
-    return this.#take(this.int16()).toString("utf8");
-  }
-
-  bytes(): Buffer {
-    return this.#take(Math.max(0, this.int32()));
-  }
-
-  /** A null array counts as empty. */
-  array<T>(item: () => T): T[] {
-    const items: T[] = [];
-    for (let left = this.int32(); left > 0; left--) items.push(item());
-    return items;
-  }
-
-  #take(length: number): Buffer {
-    const start = this.#at;
-    if (length < 0 || start + length > this.#payload.length) throw new RangeError(`${length} bytes at ${start}`);
-    this.#at += length;
-    return this.#payload.subarray(start, this.#at);
-  }
 }

@@ -26,9 +26,10 @@ export interface WireCall<T> {
   readonly response: WireResponse<T>;
 }
 
-/** A request in all versions. */
-export interface RequestDefinition {
+/** A request in all versions. Given the newest one of the broker's that `versions` does not exceed, `protocol` makes calls. */
+export interface RequestDefinition<A = object, T = unknown> {
   readonly versions: readonly (string | number)[];
+  protocol(options: { readonly version: number }): (args: A) => WireCall<T>;
 }
 
 /** One socket. */
@@ -63,7 +64,7 @@ export interface KafkajsBroker {
   readonly connectionPool: KafkajsConnectionPool;
   connect(): Promise<void>;
   /** The request in the newest version that both sides know. Only after `connect`. */
-  lookupRequest<A, T>(apiKey: number, definition: RequestDefinition): (args: A) => WireCall<T>;
+  lookupRequest<A, T>(apiKey: number, definition: RequestDefinition<A, T>): (args: A) => WireCall<T>;
 }
 
 type LogLine = (message: string, extra?: Record<string, unknown>) => void;
@@ -91,6 +92,20 @@ export const Broker = require("kafkajs/src/broker") as new (options: {
   readonly logger: KafkajsLogger;
   readonly allowAutoTopicCreation: false;
 }) => KafkajsBroker;
+
+/** Bytes that are to be sent. */
+interface KafkajsEncoder {
+  writeBufferInternal(bytes: Buffer): void;
+}
+
+const KafkajsEncoder = require("kafkajs/src/protocol/encoder") as new (size?: number) => KafkajsEncoder;
+
+/** Bytes as kafkajs takes a request's body. */
+export function encodedBody(bytes: Buffer): unknown {
+  const encoder = new KafkajsEncoder(bytes.length);
+  encoder.writeBufferInternal(bytes);
+  return encoder;
+}
 
 export const socketFactory = (require("kafkajs/src/network/socketFactory") as () => unknown)();
 

@@ -9,6 +9,8 @@ export interface TopicPartition {
 /** A topic as the cluster describes it. */
 export interface TopicDescription {
   readonly topic: string;
+  /** Tells it from others of its name, before and after it (Kafka 2.8 and later); null where the cluster does not tell. */
+  readonly id: string | null;
   /** Kafka's name of what is wrong (`UNKNOWN_TOPIC_OR_PARTITION`, `TOPIC_AUTHORIZATION_FAILED`, ...), or null. */
   readonly error: string | null;
   /** The cluster's own, such as `__consumer_offsets`. */

@@ -10,6 +10,8 @@ import { newSlabArrays, parseRecords, SMALLEST_RECORD_BYTES, type SlabArrays, sl
 export interface RecordSet {
   readonly topic: string;
   readonly split: string;
+  /** Which topic of the name it is: see `CountedPoint`. */
+  readonly generation: number;
   readonly records: Buffer;
   /** Of the complete batches in `records`: `readBatchHeaders`. */
   readonly headers: readonly BatchHeader[];
@@ -96,6 +98,7 @@ function slabOf(set: RecordSet, pieces: readonly Piece[], from: bigint): Message
   return {
     stream: set.topic,
     split: set.split,
+    generation: set.generation,
     count,
     bytes,
     keyStarts: arrays.keyStarts.subarray(0, count),

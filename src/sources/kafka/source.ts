@@ -1,4 +1,5 @@
 import type { ChangeBatch } from "../../core/change-batch.ts";
+import { compareCounted, type CountedPoint, countedText } from "../../core/counted-point.ts";
 import { FrazilError } from "../../core/errors.ts";
 import type { Decoder } from "../../core/format.ts";
 import {
@@ -12,14 +13,27 @@ import {
 import type { Position } from "../../core/position.ts";
 import type { Runtime } from "../../core/runtime.ts";
 import type { Source, SourceBatch } from "../../core/source.ts";
+import type { StreamIds } from "../../core/stream-id.ts";
 import { KafkajsLog } from "./cluster.ts";
 import { type KafkaSettings, parseAddress, tlsOptions } from "./config.ts";
-import { FetchAhead, jumpTarget, partitionsOf, type SplitStart } from "./fetch-ahead.ts";
+import { FetchAhead, partitionsOf, type SplitStart } from "./fetch-ahead.ts";
 import type { KafkaLog, OffsetQuery } from "./log.ts";
 import { readSlabs, type RecordSet } from "./record-slab.ts";
 import { patiently } from "./retry.ts";
-import { askOffsets, heldRanges, isHeld, type LedPartition, lostOffsets, pointOffset, splitName } from "./split.ts";
+import {
+  askOffsets,
+  type HeldRange,
+  heldRanges,
+  isHeld,
+  jumpTarget,
+  type LedPartition,
+  lostOffsets,
+  madeAnew,
+  splitName,
+  splitPoint,
+} from "./split.ts";
 import { subscription } from "./subscription.ts";
+import { TopicIds } from "./topic-ids.ts";
 import { checkTopics, describeSubscribed } from "./topics.ts";
 
 export interface KafkaDeps {
@@ -56,6 +70,7 @@ class KafkaSource implements Source {
   readonly #topicGoneMs: number;
   readonly #subscription;
   readonly #seeds;
+  readonly #topicIds = new TopicIds();
   #log: KafkaLog | null;
   #reading: FetchAhead | null = null;
   #acknowledged: Position = new Map();
@@ -83,6 +98,14 @@ class KafkaSource implements Source {
     if (topics.length === 0) log.warn("No topic matches yet", { topics: this.#settings.topics });
   }
 
+  recall(known: StreamIds): void {
+    this.#topicIds.recall(known);
+  }
+
+  streamIds(): StreamIds {
+    return this.#topicIds.read;
+  }
+
   async startPosition(): Promise<Position> {
     const { start } = this.#settings;
     return await this.#offsets(start === "latest" ? "committed-end" : start);
@@ -101,6 +124,7 @@ class KafkaSource implements Source {
       this.#runtime,
       {
         subscription: this.#subscription,
+        topicIds: this.#topicIds,
         onLostOffsets: this.#settings.onLostOffsets,
         outageLimitMs: this.#outageLimitMs,
         topicGoneMs: this.#topicGoneMs,
@@ -112,8 +136,9 @@ class KafkaSource implements Source {
     signal.addEventListener("abort", wake);
     try {
       // Splits that jumped a gap, or that the caller does not know of yet.
-      const moved = starts.filter((start) => from.get(splitName(start)) !== String(start.offset));
-      if (moved.length > 0) yield progress(moved.map((start) => [splitName(start), start.offset]));
+      const points = starts.map((start) => [splitName(start), countedText(start.offset, start.generation)] as const);
+      const moved = points.filter(([split, point]) => from.get(split) !== point);
+      if (moved.length > 0) yield progress(moved);
       while (!signal.aborted) {
         const event = await fetched.next(KAFKA_IDLE_MS);
         if (event === null) {
@@ -122,7 +147,7 @@ class KafkaSource implements Source {
           throw event.error;
         } else if (event.kind === "moved") {
           next.set(event.split, event.offset);
-          yield progress([[event.split, event.offset]]);
+          yield progress([[event.split, countedText(event.offset, event.generation)]]);
         } else {
           yield* this.#decode(event.sets, next);
         }
@@ -134,8 +159,7 @@ class KafkaSource implements Source {
   }
 
   comparePoints(a: string, b: string): number {
-    const difference = BigInt(a) - BigInt(b);
-    return difference < 0n ? -1 : difference > 0n ? 1 : 0;
+    return compareCounted(a, b);
   }
 
   async acknowledge(position: Position): Promise<void> {
@@ -167,13 +191,13 @@ class KafkaSource implements Source {
     for (const set of sets) {
       for (const { slab, nextOffset } of readSlabs(set, next.get(set.split) ?? 0n)) {
         if (slab !== null) {
-          for (const batch of this.#decoder.decode(slab)) changes.push(batch);
+          for (const batch of this.#decoder.decode(slab)) changes.push(inGeneration(batch, set.generation));
           if (slab.count > 0) times.set(set.split, slab.timestampsMs[slab.count - 1] as number);
           records += slab.count;
           bytes += slab.bytes.length;
         }
         next.set(set.split, nextOffset);
-        ends.set(set.split, String(nextOffset));
+        ends.set(set.split, countedText(nextOffset, set.generation));
         if (bytes < KAFKA_SLAB_BYTES) continue;
         yield { changes, ends, records, bytes, times };
         changes = [];
@@ -199,16 +223,22 @@ class KafkaSource implements Source {
   async #starts(from: Position, signal: AbortSignal): Promise<SplitStart[]> {
     const attempt = async (secondLook: boolean): Promise<SplitStart[]> => {
       const log = this.#opened();
-      const partitions = partitionsOf(await describeSubscribed(log, this.#subscription));
+      const partitions = await this.#partitions(log);
       const ranges = await heldRanges(log, partitions);
       const starts: SplitStart[] = [];
       for (const partition of partitions) {
         const split = splitName(partition);
         const range = ranges.get(split) ?? { first: 0n, end: 0n };
+        const generation = this.#topicIds.generation(partition.topic);
         const point = from.get(split);
-        const offset = point === undefined ? range.first : pointOffset(split, point);
+        const wanted = point === undefined ? { offset: range.first, generation } : splitPoint(split, point);
+        const { offset } = wanted;
+        if (wanted.generation < generation) {
+          starts.push({ ...partition, offset: await this.#beginAnew(log, partition, wanted, range), generation });
+          continue;
+        }
         if (isHeld(offset, range)) {
-          starts.push({ ...partition, offset });
+          starts.push({ ...partition, ...wanted });
           continue;
         }
         if (!secondLook) {
@@ -217,26 +247,54 @@ class KafkaSource implements Source {
         }
         if (this.#settings.onLostOffsets === "stop" || offset > range.end) throw lostOffsets(split, offset, range);
         const goOnAt = await jumpTarget(log, partition, this.#settings.onLostOffsets);
-        const held = { heldFrom: String(range.first), heldTo: String(range.end) };
-        const fields = { split, wanted: String(offset), ...held, goingOnAt: String(goOnAt) };
-        this.#runtime.log.warn("Offsets are lost, going on behind the gap", fields);
-        starts.push({ ...partition, offset: goOnAt });
+        this.#warn("Offsets are lost, going on behind the gap", split, offset, range, goOnAt);
+        starts.push({ ...partition, ...wanted, offset: goOnAt });
       }
+      for (const { topic } of partitions) this.#topicIds.begin(topic);
       return starts;
     };
     return patiently(this.#runtime, this.#outageLimitMs, "starting to read", () => attempt(false), { signal });
   }
 
+  /** Where a split goes on whose topic is another one than its point is of. @throws FrazilError `data`, where the job is to stop. */
+  async #beginAnew(log: KafkaLog, partition: LedPartition, wanted: CountedPoint, range: HeldRange): Promise<bigint> {
+    const split = splitName(partition);
+    const { onLostOffsets } = this.#settings;
+    if (onLostOffsets === "stop") {
+      const position = `the position ${wanted.offset} of ${split}`;
+      throw madeAnew(partition.topic, this.#topicIds.changed(partition.topic), position);
+    }
+    const goOnAt = await jumpTarget(log, partition, onLostOffsets);
+    this.#warn("A topic was made anew, going on with the new one", split, wanted.offset, range, goOnAt);
+    return goOnAt;
+  }
+
+  #warn(message: string, split: string, wanted: bigint, range: HeldRange, goOnAt: bigint): void {
+    const held = { heldFrom: String(range.first), heldTo: String(range.end) };
+    this.#runtime.log.warn(message, { split, wanted: String(wanted), ...held, goingOnAt: String(goOnAt) });
+  }
+
+  /** The partitions that there are now. */
+  async #partitions(log: KafkaLog): Promise<LedPartition[]> {
+    const topics = await describeSubscribed(log, this.#subscription);
+    this.#topicIds.see(topics);
+    return partitionsOf(topics);
+  }
+
   async #offsets(query: OffsetQuery): Promise<Position> {
     return this.#patiently("asking for offsets", async () => {
       const log = this.#opened();
-      const partitions: LedPartition[] = partitionsOf(await describeSubscribed(log, this.#subscription));
+      const partitions = await this.#partitions(log);
       const offsets = await askOffsets(log, partitions, query);
       // No record is as young as the time asked for: the end is the first place where one may come.
       const without = partitions.filter((partition) => offsets.get(splitName(partition)) == null);
       const ends = without.length === 0 ? new Map() : await askOffsets(log, without, "committed-end");
       return new Map(
-        partitions.map(splitName).map((split) => [split, String(offsets.get(split) ?? ends.get(split) ?? 0n)]),
+        partitions.map((partition) => {
+          const split = splitName(partition);
+          const offset = offsets.get(split) ?? ends.get(split) ?? 0n;
+          return [split, countedText(offset, this.#topicIds.generation(partition.topic))];
+        }),
       );
     });
   }
@@ -254,7 +312,11 @@ class KafkaSource implements Source {
     if (moved.length === 0) return;
     const positions = moved.map(([split, point]) => {
       const slash = split.lastIndexOf("/");
-      return { topic: split.slice(0, slash), partition: Number(split.slice(slash + 1)), offset: BigInt(point) };
+      return {
+        topic: split.slice(0, slash),
+        partition: Number(split.slice(slash + 1)),
+        offset: splitPoint(split, point).offset,
+      };
     });
     try {
       // A cluster's first group has to wait for the topic of group offsets.
@@ -283,6 +345,13 @@ class KafkaSource implements Source {
 }
 
 /** No changes, but splits that moved. */
-function progress(ends: readonly (readonly [string, bigint])[]): SourceBatch {
-  return { changes: [], ends: new Map(ends.map(([split, offset]) => [split, String(offset)])), records: 0 };
+function progress(ends: readonly (readonly [string, string])[]): SourceBatch {
+  return { changes: [], ends: new Map(ends), records: 0 };
+}
+
+/** Formats know offsets only. */
+function inGeneration(batch: ChangeBatch, generation: number): ChangeBatch {
+  if (generation === 1) return batch;
+  const { points } = batch;
+  return { ...batch, points: { after: (row) => countedText(BigInt(points.after(row)), generation) } };
 }

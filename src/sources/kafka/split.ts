@@ -1,15 +1,18 @@
+import { type CountedPoint, parseCounted } from "../../core/counted-point.ts";
 import { FrazilError } from "../../core/errors.ts";
 import type { KafkaLog, OffsetAnswer, OffsetQuery, TopicPartition } from "./log.ts";
 import { answerError } from "./broker-error.ts";
+import type { ChangedId } from "./topic-ids.ts";
 
 /** `topic/partition`: a split's name in positions. */
 export function splitName({ topic, partition }: TopicPartition): string {
   return `${topic}/${partition}`;
 }
 
-/** A point of a split: the next offset in decimal. @throws FrazilError `data`. */
-export function pointOffset(split: string, point: string): bigint {
-  if (/^\d{1,19}$/.test(point)) return BigInt(point);
+/** A point of a split: the next offset, in one of the topics of that name. @throws FrazilError `data`. */
+export function splitPoint(split: string, point: string): CountedPoint {
+  const parsed = parseCounted(point);
+  if (parsed !== null) return parsed;
   throw new FrazilError("data", "BAD_POSITION", `expected an offset as the point of ${split}, found "${point}"`);
 }
 
@@ -44,6 +47,14 @@ export function noLeader(partition: TopicPartition): FrazilError {
   return new FrazilError("unavailable", "KAFKA_UNAVAILABLE", `${splitName(partition)} has no leader`, {
     hint: "are all brokers up? `kafka-topics.sh --describe --unavailable-partitions` tells",
   });
+}
+
+/** What `on_lost_offsets` stands for. */
+export const END_OF = { earliest: "earliest", latest: "committed-end" } as const;
+
+/** Where a split goes on whose offset is lost. */
+export async function jumpTarget(log: KafkaLog, partition: LedPartition, to: "earliest" | "latest"): Promise<bigint> {
+  return (await askOffsets(log, [partition], END_OF[to])).get(splitName(partition)) ?? 0n;
 }
 
 /** What a broker holds of a topic partition: offsets from `first` up to before `end`. */
@@ -95,6 +106,15 @@ function startedAnew(split: string, wanted: bigint, range: HeldRange): FrazilErr
     `${split}: expected to read on at offset ${wanted}, the broker holds ${range.first} up to ${range.end}: the topic was deleted and made anew, or lost its end`,
     { hint: HINT_ANEW },
   );
+}
+
+/** The error for a topic that is known to be another one than the position is of. */
+export function madeAnew(topic: string, changed: ChangedId | null, wanted: string | null): FrazilError {
+  const ids = changed === null ? "" : ` (the id ${changed.was} was read, ${changed.now} is there)`;
+  const position = wanted === null ? "" : `; ${wanted} is of the one before`;
+  return new FrazilError("data", "LOST_OFFSETS", `${topic}: the topic was deleted and made anew${ids}${position}`, {
+    hint: "to go on with the new topic, in the same tables, set `on_lost_offsets: earliest` for one run, or `latest` to leave out what it holds; what the old topic held and nobody had read is lost",
+  });
 }
 
 /** The way out when a topic's offsets start again below what the tables hold; `on_lost_offsets` is about gaps and does not help. */

@@ -19,7 +19,7 @@ describe.each(["java", "librdkafka"])("record batches by %s", (client) => {
     expect(headers.map(({ codec: id }) => id)).toEqual(
       headers.map(() => ["none", "gzip", "snappy", "lz4", "zstd"].indexOf(codec)),
     );
-    const steps = [...readSlabs({ topic: "t", split: "t/0", records, headers, aborted: [] }, 0n)];
+    const steps = [...readSlabs({ topic: "t", split: "t/0", generation: 1, records, headers, aborted: [] }, 0n)];
     const found = steps.flatMap(({ slab }) => {
       if (slab === null) return [];
       const part = (starts: Int32Array, ends: Int32Array, i: number): string =>

@@ -17,6 +17,7 @@ function read(
       {
         topic: "t",
         split: "t/0",
+        generation: 1,
         records,
         headers: readBatchHeaders(records, { split: "t/0" }),
         aborted: aborted.map(([producerId, firstOffset]): AbortedTransaction => ({

@@ -71,6 +71,8 @@ interface FakePartition {
 /** A cluster of brokers 1, 2, ... in memory, with the faults that tests ask for. */
 export class FakeCluster implements KafkaLog {
   readonly topics = new Map<string, FakePartition[]>();
+  /** Of topics that tell theirs. */
+  readonly ids = new Map<string, string>();
   /** Brokers that cannot be reached. */
   readonly down = new Set<number>();
   /** Whether nobody can be asked about topics and groups. */
@@ -129,6 +131,7 @@ export class FakeCluster implements KafkaLog {
       return {
         topic,
         internal: topic.startsWith("__"),
+        id: this.ids.get(topic) ?? null,
         error: partitions === undefined ? "UNKNOWN_TOPIC_OR_PARTITION" : null,
         partitions: (partitions ?? []).map(({ leader }, partition) => ({ partition, leader })),
       };

@@ -6,7 +6,14 @@ import { readSlabs, type RecordSet, type SlabStep } from "../../../../src/source
 import { type BatchInput, encodeBatch } from "./batch-bytes.ts";
 
 function recordSet(records: Buffer, aborted: RecordSet["aborted"] = []): RecordSet {
-  return { topic: "t", split: "t/0", records, headers: readBatchHeaders(records, { split: "t/0" }), aborted };
+  return {
+    topic: "t",
+    split: "t/0",
+    generation: 1,
+    records,
+    headers: readBatchHeaders(records, { split: "t/0" }),
+    aborted,
+  };
 }
 
 function read(batches: readonly BatchInput[], from = 0n): SlabStep[] {
