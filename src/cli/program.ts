@@ -8,6 +8,7 @@ import { addDeadLetterVerbs } from "./dead-letter-verbs.ts";
 import { addGlobalOptions } from "./globals.ts";
 import { addInspectVerbs } from "./inspect-verbs.ts";
 import { addJobFileVerbs } from "./job-file-verbs.ts";
+import { addMaintenanceVerbs } from "./maintenance-verbs.ts";
 import { countOption, durationOption, verb } from "./verb.ts";
 
 /**
@@ -73,6 +74,7 @@ export function createProgram(): Command {
     );
 
   addInspectVerbs(program);
+  addMaintenanceVerbs(program);
   addDeadLetterVerbs(program);
   addJobFileVerbs(program);
   hintAtHelp(program, "frazil");

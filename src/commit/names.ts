@@ -68,6 +68,23 @@ function epochText(epoch: bigint): string {
   return String(epoch).padStart(10, "0");
 }
 
+/** Under which epoch of which pipeline a file was written. */
+export interface OwnName {
+  readonly pipeline: string;
+  readonly epoch: bigint;
+}
+
+const OWN_NAME = /^([a-z0-9-]{1,40})-e(\d{10,})-(?:c\d{12,}|k[0-9a-f]{16})-(?:w|dv-|pd-|a\d)/;
+
+/**
+ * Reads the last part of a location back. Null for names that hold no epoch: manifest lists, files of maintenance jobs on tables without
+ * a pipeline of their own, files of other engines.
+ */
+export function parseOwnName(name: string): OwnName | null {
+  const [, pipeline, epoch] = OWN_NAME.exec(name) ?? [];
+  return pipeline === undefined || epoch === undefined ? null : { pipeline, epoch: BigInt(epoch) };
+}
+
 /** The tag that holds the pipeline's position and fence in each of its tables. */
 export function tagName(pipeline: string): string {
   return `ingest.${pipeline}`;

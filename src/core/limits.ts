@@ -116,3 +116,9 @@ export const EXPIRE_REQUESTS_IN_FLIGHT = 16;
 
 /** Folders below a warehouse's in which tables are looked for to tell its catalog: two levels of namespaces. More could walk a whole disk. */
 export const WAREHOUSE_SEARCH_LEVELS = 3;
+
+/** Listed files of a table that are held at once while it is read which of them it reaches: 250 bytes each. Larger tables are read in rounds. */
+export const ORPHAN_CANDIDATES_HELD = 500_000;
+
+/** Orphans deleted between two points where a crash is looked at: a few seconds' work. */
+export const ORPHANS_PER_BATCH = 500;

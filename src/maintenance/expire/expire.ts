@@ -109,13 +109,13 @@ function withoutSnapshots(metadata: TableMetadata, gone: ReadonlySet<bigint>): T
 }
 
 /** @throws FrazilError `config` for a table whose files are not its own, by its property `gc.enabled`. */
-function checkMayDelete({ ident, metadata }: LoadedTable): void {
+export function checkMayDelete({ ident, metadata }: LoadedTable): void {
   if (metadata.properties.get("gc.enabled") !== "false") return;
   throw new FrazilError(
     "config",
     "GC_DISABLED",
     `table ${identText(ident)} has gc.enabled=false: its files may belong to other tables too`,
-    { hint: "expire its snapshots with the engine that set the property" },
+    { hint: "let the engine that set the property clean it up" },
   );
 }
 

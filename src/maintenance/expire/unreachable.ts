@@ -116,7 +116,8 @@ function forgottenStatistics(before: TableMetadata, left: TableMetadata): string
   return statisticsPaths(before).filter((path) => !kept.has(path));
 }
 
-function statisticsPaths({ unknownFields }: TableMetadata): string[] {
+/** Puffin files with statistics of the table or of its partitions. */
+export function statisticsPaths({ unknownFields }: TableMetadata): string[] {
   return ["statistics", "partition-statistics"].flatMap((key) => {
     const entries = unknownFields.get(key);
     if (!Array.isArray(entries)) return [];

@@ -1,13 +1,6 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import {
-  type FileIO,
-  FrazilError,
-  planSnapshot,
-  readManifestList,
-  type Snapshot,
-  type TableMetadata,
-} from "../../../../table-format/index.ts";
+import { FrazilError, type TableMetadata } from "../../../../table-format/index.ts";
 import { setTag } from "../../../../src/commit/tag-snapshot.ts";
 import { rollBack } from "../../../../src/commit/rollback.ts";
 import { runCompaction } from "../../../../src/maintenance/compact/compact.ts";
@@ -15,34 +8,12 @@ import { planCompaction } from "../../../../src/maintenance/compact/plan.ts";
 import { planExpiry, runExpiry } from "../../../../src/maintenance/expire/expire.ts";
 import { expiredAt } from "../../../../src/maintenance/expire/retention.ts";
 import { change, memoryWarehouse, Process, storeGone, upsertRule } from "../../../support/checkpoints.ts";
-import { IDENT, loaded, place } from "../../../support/maintenance.ts";
+import { filesOf, IDENT, loaded, place, stored } from "../../../support/maintenance.ts";
 import { tableRows } from "../../../support/table-rows.ts";
 
 /** The virtual clock stands still while snapshots get later times: no snapshot is to count as young. */
 const NONE_YOUNG = -1_000_000n;
 const KEEP_ONE = { minSnapshotsToKeep: 1, maxSnapshotAgeMs: NONE_YOUNG };
-
-/** Every file that a snapshot needs; each must be there. */
-async function filesOf(io: FileIO, metadata: TableMetadata, snapshots: readonly Snapshot[]): Promise<Set<string>> {
-  const files = new Set<string>();
-  for (const snapshot of snapshots) {
-    files.add(snapshot.manifestList);
-    for (const { path } of await readManifestList(io, snapshot)) files.add(path);
-    const plan = await planSnapshot(io, metadata, snapshot);
-    for (const { file } of plan.dataFiles) files.add(file.filePath);
-    for (const deletes of plan.deletes.values()) for (const { file } of deletes) files.add(file.filePath);
-  }
-  return files;
-}
-
-/** Files in the table's folder but for its metadata files. */
-async function stored(io: FileIO): Promise<Set<string>> {
-  const files = new Set<string>();
-  for await (const { location } of io.list("mem://w/shop/a")) {
-    if (!/metadata\.json$|version-hint\.text$/.test(location)) files.add(location);
-  }
-  return files;
-}
 
 const step = fc.oneof(
   {

@@ -1,0 +1,130 @@
+import { identText, type LoadedTable } from "../../../table-format/index.ts";
+import { FrazilError } from "../../core/errors.ts";
+import { runCleaning } from "../../maintenance/clean-orphans/clean.ts";
+import { type Orphan, type OrphanPlan, planOrphans } from "../../maintenance/clean-orphans/plan.ts";
+import { listTables } from "../../query/table-names.ts";
+import type { Warehouse } from "../../warehouse.ts";
+import type { CliContext } from "../context.ts";
+import { grouped } from "../../core/count-text.ts";
+import { jsonLine, sizeText } from "../output.ts";
+import { namedTable, withWarehouse } from "../warehouse-option.ts";
+
+export interface CleanOrphansOptions {
+  readonly all?: boolean;
+  readonly olderThan?: number;
+  readonly list?: boolean;
+  readonly yes?: boolean;
+}
+
+/** Iceberg's default: longer than any commit takes. */
+const OLDER_THAN_MS = 3 * 86_400_000;
+
+/** `frazil clean-orphans <table…> | --all [--yes]`: prints per table what nothing reaches, and deletes it with `--yes`. */
+export async function cleanOrphans(
+  context: CliContext,
+  names: readonly string[],
+  options: CleanOrphansOptions,
+): Promise<void> {
+  if (names.length > 0 === (options.all === true)) {
+    throw new FrazilError("config", "USAGE", "expected table names or --all", {
+      hint: "frazil clean-orphans shop.orders, or frazil clean-orphans --all",
+    });
+  }
+  const { output } = context;
+  await withWarehouse(context, async (warehouse) => {
+    const chosen = await Promise.all(names.map((name) => namedTable(warehouse, name)));
+    const all = await everyTable(warehouse);
+    const locations = all.map(({ ident, metadata }) => ({ ident, location: metadata.location }));
+    let refused: unknown = null;
+    for (const table of options.all === true ? all : chosen) {
+      try {
+        await cleanTable({ context, warehouse, options, locations }, table);
+      } catch (error) {
+        // A table that must not be cleaned keeps no other from it.
+        if (!(error instanceof FrazilError) || error.kind !== "config" || options.all !== true) throw error;
+        refused ??= error;
+        const name = identText(table.ident);
+        await output.write(
+          output.json
+            ? jsonLine({ event: "skipped", table: name, code: error.code, message: error.message })
+            : `${name}: skipped: ${error.message}\n`,
+        );
+      }
+    }
+    if (refused !== null) throw refused;
+    if (options.yes !== true) output.note("nothing is changed yet: --yes does it");
+  });
+}
+
+interface Cleaning {
+  readonly context: CliContext;
+  readonly warehouse: Warehouse;
+  readonly options: CleanOrphansOptions;
+  readonly locations: Parameters<typeof planOrphans>[2]["locations"];
+}
+
+async function cleanTable({ context, warehouse, options, locations }: Cleaning, table: LoadedTable): Promise<void> {
+  const { output, runtime } = context;
+  const { catalog, io } = warehouse;
+  const place = { catalog, io, runtime };
+  const name = identText(table.ident);
+  const plan = await planOrphans(place, table, { olderThanMs: options.olderThan ?? OLDER_THAN_MS, locations });
+  if (options.list === true) {
+    for (const orphan of plan.orphans) {
+      await output.write(output.json ? jsonLine({ event: "orphan", table: name, ...orphan }) : `${orphan.location}\n`);
+    }
+  }
+  await output.write(output.json ? jsonLine(planRecord(name, plan)) : planText(name, plan));
+  if (options.yes !== true || plan.orphans.length === 0) return;
+  const startedMs = runtime.clock.monotonicMs();
+  const { deleted, kept, notDeleted } = await runCleaning(place, plan);
+  const ms = Math.round(runtime.clock.monotonicMs() - startedMs);
+  const record = { event: "cleaned", table: name, ...counts(deleted), kept, notDeleted: notDeleted.length, ms };
+  await output.write(output.json ? jsonLine(record) : `${name}: deleted ${filesText(deleted)} in ${ms} ms\n`);
+  if (notDeleted.length === 0) return;
+  throw new FrazilError(
+    "io",
+    "NOT_DELETED",
+    `${notDeleted.length} files of table ${name} could not be deleted, the first of them ${notDeleted[0] ?? ""}`,
+    { hint: "look at the rights to delete; the files only take space" },
+  );
+}
+
+async function everyTable({ catalog }: Warehouse): Promise<LoadedTable[]> {
+  const tables: LoadedTable[] = [];
+  for (const ident of await listTables(catalog)) {
+    const table = await catalog.loadTable(ident);
+    if (table !== null) tables.push(table);
+  }
+  return tables;
+}
+
+function counts(orphans: readonly Orphan[]) {
+  const of = (kind: Orphan["kind"]) => orphans.filter((orphan) => orphan.kind === kind).length;
+  return {
+    files: orphans.length,
+    bytes: orphans.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+    dataFiles: of("dataFiles"),
+    deleteFiles: of("deleteFiles"),
+    manifests: of("manifests"),
+    manifestLists: of("manifestLists"),
+    metadataFiles: of("metadataFiles"),
+    statistics: of("statistics"),
+  };
+}
+
+function planRecord(name: string, { orphans, listed, unknown, undecided }: OrphanPlan) {
+  return { event: "plan", table: name, ...counts(orphans), listed, unknown, undecided };
+}
+
+function planText(name: string, { orphans, listed, unknown, undecided }: OrphanPlan): string {
+  const rest = `${undecided} too young to tell, ${unknown} not of a table's shape`;
+  if (orphans.length === 0) return `${name}: no orphans among ${grouped(listed)} files; ${rest}\n`;
+  return `${name}: ${filesText(orphans)} of ${grouped(listed)} are orphans; ${rest}\n`;
+}
+
+function filesText(orphans: readonly Orphan[]): string {
+  const { files, bytes, dataFiles, deleteFiles, manifests, manifestLists, metadataFiles, statistics } = counts(orphans);
+  const kinds = `${dataFiles} data, ${deleteFiles} delete, ${manifests + manifestLists + metadataFiles} metadata, ${statistics} statistics`;
+  return `${grouped(files)} files (${sizeText(BigInt(bytes))}: ${kinds})`;
+}

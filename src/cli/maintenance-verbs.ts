@@ -1,0 +1,32 @@
+import { type Command, InvalidArgumentError } from "commander";
+import type { CleanOrphansOptions } from "./commands/clean-orphans.ts";
+import { durationOption, verb } from "./verb.ts";
+
+/** Verbs that look after whole tables. */
+export function addMaintenanceVerbs(program: Command): void {
+  program
+    .command("clean-orphans")
+    .description(
+      "delete files in the folders of tables that nothing reaches: what crashes and lost commits left behind",
+    )
+    .argument("[table...]", "namespace.table")
+    .option("--all", "all tables of the warehouse")
+    .option("--older-than <time>", "keep younger files that no name decides (default 3d, at least 1d)", ageOption)
+    .option("--list", "print each file of the plan")
+    .option("--yes", "do it; without it the plan is printed")
+    .action(
+      verb(async (context, names: string[], options: CleanOrphansOptions) =>
+        (await import("./commands/clean-orphans.ts")).cleanOrphans(context, names, options),
+      ),
+    );
+}
+
+const DAY_MS = 86_400_000;
+
+/** Files of a commit that is under way are younger than a day, whoever makes it. */
+function ageOption(text: string): number {
+  const ms = durationOption(text);
+  if (ms < DAY_MS)
+    throw new InvalidArgumentError("Expected at least 1d: younger files may belong to a commit under way.");
+  return ms;
+}

@@ -1,0 +1,180 @@
+import {
+  type FileEntry,
+  type FileIO,
+  FrazilError,
+  identText,
+  type LoadedTable,
+  type TableIdent,
+} from "../../../table-format/index.ts";
+import type { MaintenanceContext } from "../../commit/maintenance-commit.ts";
+import { type OwnName, parseOwnName, pipelineOfTag } from "../../commit/names.ts";
+import { readStamp } from "../../commit/stamp.ts";
+import { ORPHAN_CANDIDATES_HELD } from "../../core/limits.ts";
+import { checkMayDelete } from "../expire/expire.ts";
+import { canonicalPath, isWithin } from "./canonical.ts";
+import { walkReachable } from "./reachable.ts";
+import { isNestedMetadata, type OrphanKind, shapeOf, versionOf } from "./shape.ts";
+
+export interface OrphanSettings {
+  /** Files that no name decides are garbage from this age on, by the store's time of writing. */
+  readonly olderThanMs: number;
+  /** Where the catalog's tables lie, for the check that none shares this one's folder. */
+  readonly locations: readonly { readonly ident: TableIdent; readonly location: string }[];
+  /** Listed files held at once; by default the limit of the engine. */
+  readonly candidatesHeld?: number;
+}
+
+export interface Orphan {
+  readonly location: string;
+  readonly sizeBytes: number;
+  readonly kind: OrphanKind;
+}
+
+export interface OrphanPlan {
+  readonly table: LoadedTable;
+  /** Garbage before this time. */
+  readonly sinceMs: number;
+  /** The metadata that the orphans were looked for in; null when the table moved on meanwhile. */
+  readonly metadataLocation: string | null;
+  readonly orphans: readonly Orphan[];
+  /** Files below the table's location. */
+  readonly listed: number;
+  /** Of them: not of a shape that Iceberg writers give, and left alone. */
+  readonly unknown: number;
+  /** Of them: nothing reaches them, but they are too young or may be published yet. */
+  readonly undecided: number;
+}
+
+interface Candidate extends Orphan {
+  readonly old: boolean;
+  readonly own: OwnName | null;
+  readonly version: number | null;
+}
+
+/**
+ * Finds the files below a table's location that nothing reaches. Changes nothing.
+ *
+ * What a live writer may still publish is never among them: a file of a pipeline is garbage once its epoch is below that of the
+ * pipeline's tag, as no commit of that epoch can succeed any more; a metadata file when its version is not above the current one and it
+ * is old enough; any other when it is old enough. The table is loaded after its files were listed, so that what is committed
+ * in between is reached.
+ *
+ * @throws FrazilError `config` when the table's files may belong to others too, `data` when it was dropped or replaced meanwhile.
+ */
+export async function planOrphans(
+  context: Pick<MaintenanceContext, "catalog" | "io" | "runtime">,
+  table: LoadedTable,
+  settings: OrphanSettings,
+): Promise<OrphanPlan> {
+  checkMayDelete(table);
+  checkAlone(table, settings.locations);
+  const { io, runtime } = context;
+  const held = settings.candidatesHeld ?? ORPHAN_CANDIDATES_HELD;
+  const sinceMs = runtime.clock.nowMs() - settings.olderThanMs;
+  const folder = table.metadata.location.replace(/\/+$/, "");
+  const orphans: Orphan[] = [];
+  const counts = { listed: 0, unknown: 0, undecided: 0 };
+  const looked = new Set<string>();
+  let candidates = new Map<string, Candidate>();
+  const settle = async (): Promise<void> => {
+    const now = await reloaded(context, table);
+    looked.add(now.metadataLocation);
+    await dropReachable(io, now, sinceMs, candidates);
+    const isGarbage = garbageTest(now);
+    for (const candidate of candidates.values()) {
+      if (isGarbage(candidate)) orphans.push(candidate);
+      else counts.undecided++;
+    }
+    candidates = new Map();
+  };
+  for await (const entry of io.list(folder)) {
+    counts.listed++;
+    const candidate = candidateOf(entry, folder, sinceMs, table);
+    if (candidate === null) counts.unknown++;
+    // Of two spellings that count as one, one is left alone.
+    else if (!candidates.has(canonicalPath(entry.location))) candidates.set(canonicalPath(entry.location), candidate);
+    if (candidates.size >= held) await settle();
+  }
+  runtime.step("orphans.listed");
+  await settle();
+  const [metadataLocation = null] = looked.size === 1 ? looked : [];
+  return { table, sinceMs, metadataLocation, orphans, ...counts };
+}
+
+/**
+ * Takes what the table needs out of the candidates, by canonical path.
+ * @throws FrazilError as `walkReachable`: what cannot be read could reach any of them.
+ */
+export async function dropReachable(
+  io: FileIO,
+  table: LoadedTable,
+  sinceMs: number,
+  candidates: Map<string, unknown>,
+): Promise<void> {
+  if (candidates.size === 0) return;
+  await walkReachable(io, table, sinceMs, (location) => candidates.delete(canonicalPath(location)));
+}
+
+/** The table as it is now. @throws FrazilError `data` when it is another one or gone: then nobody knows what its folder holds. */
+export async function reloaded(
+  { catalog }: Pick<MaintenanceContext, "catalog">,
+  table: LoadedTable,
+): Promise<LoadedTable> {
+  const now = await catalog.loadTable(table.ident);
+  if (now?.metadata.tableUuid === table.metadata.tableUuid && now.metadata.location === table.metadata.location) {
+    return now;
+  }
+  const name = identText(table.ident);
+  throw new FrazilError("data", "TABLE_REPLACED", `table ${name} was dropped, moved or replaced meanwhile`);
+}
+
+/** Null for what is left alone. @throws FrazilError `config` for a file of another table. */
+function candidateOf(entry: FileEntry, folder: string, sinceMs: number, table: LoadedTable): Candidate | null {
+  const { location, sizeBytes, lastModifiedMs } = entry;
+  const path = location.slice(folder.length + 1);
+  if (isNestedMetadata(path)) {
+    throw new FrazilError(
+      "config",
+      "TABLE_INSIDE",
+      `another table lies inside the folder of ${identText(table.ident)}: ${location} is its metadata`,
+      { hint: "a folder is cleaned only when it belongs to one table" },
+    );
+  }
+  const shape = shapeOf(path);
+  if (shape === null) return null;
+  const { kind, version, name } = shape;
+  return { location, sizeBytes, kind, version, own: parseOwnName(name), old: lastModifiedMs < sinceMs };
+}
+
+function garbageTest({ metadata, metadataLocation }: LoadedTable): (candidate: Candidate) => boolean {
+  const epochs = new Map<string, bigint>();
+  for (const [ref, { snapshotId }] of metadata.refs) {
+    const pipeline = pipelineOfTag(ref);
+    const snapshot = metadata.snapshots.find((each) => each.snapshotId === snapshotId);
+    const stamp = pipeline === null || snapshot === undefined ? null : readStamp(snapshot);
+    if (stamp !== null && stamp.pipeline === pipeline) epochs.set(pipeline, stamp.epoch);
+  }
+  const current = versionOf(metadataLocation);
+  return ({ kind, old, own, version }) => {
+    // A commit that is under way has written the next version and not yet named it.
+    if (kind === "metadataFiles") return old && version !== null && current !== null && version <= current;
+    const epoch = own === null ? undefined : epochs.get(own.pipeline);
+    if (own === null || epoch === undefined || own.epoch === epoch) return old;
+    // A higher epoch is being fenced in just now.
+    return own.epoch < epoch;
+  };
+}
+
+function checkAlone({ ident, metadata }: LoadedTable, locations: OrphanSettings["locations"]): void {
+  const name = identText(ident);
+  for (const other of locations) {
+    if (identText(other.ident) === name) continue;
+    if (!isWithin(metadata.location, other.location) && !isWithin(other.location, metadata.location)) continue;
+    throw new FrazilError(
+      "config",
+      "LOCATION_SHARED",
+      `the tables ${name} (${metadata.location}) and ${identText(other.ident)} (${other.location}) share a folder`,
+      { hint: "a folder is cleaned only when it belongs to one table" },
+    );
+  }
+}
