@@ -184,7 +184,10 @@ export class FakeCluster implements KafkaLog {
     this.committed.push({ group, positions });
   }
 
-  async close(): Promise<void> {}
+  /** Fetches under way are nobody's any more. */
+  async close(): Promise<void> {
+    this.#asked.clear();
+  }
 
   #read(broker: number, { topic, partition, offset }: FetchPosition): FetchedPartition {
     const part = { topic, partition, error: null, logStartOffset: null, aborted: [], records: Buffer.alloc(0) };
