@@ -52,6 +52,7 @@ export {
 export type * from "./metadata/table-metadata.ts";
 export type * from "./metadata/updates.ts";
 export type * from "./parquet/data-file-writer.ts";
+export { defaultColumn } from "./parquet/default-value.ts";
 export type { DataFileRef } from "./parquet/footer.ts";
 export { openDataFileWriter } from "./parquet/hyparquet-encoder.ts";
 export { explicitLineage, withLineage } from "./parquet/lineage.ts";

@@ -5,7 +5,7 @@ import type { ReadOptions } from "./commands/read.ts";
 import type { RollbackOptions } from "./commands/rollback.ts";
 import type { TagOptions } from "./commands/tag.ts";
 import type { TapOptions } from "./commands/tap.ts";
-import { countOption, durationOption, sizeOption, verb } from "./verb.ts";
+import { countOption, durationOption, shareOption, sizeOption, verb } from "./verb.ts";
 
 /** Verbs that look into a warehouse or a source. */
 export function addInspectVerbs(program: Command): void {
@@ -77,6 +77,25 @@ export function addInspectVerbs(program: Command): void {
     .argument("<table>", "namespace.table")
     .option("--target-size <size>", "size of the new files (default 256MiB)", sizeOption)
     .option("--min-files <n>", "join at least so many small files (default 8)", countOption)
+    .option("--sort [order]", 'rewrite all files sorted: "region, created_at desc"; bare: by the table\'s sort order')
+    .option("--zorder <columns>", "rewrite all files so that rows near in several columns stand together: a,b")
+    .option(
+      "--where <condition>",
+      "only files that may hold such rows: \"region = 'eu' and day(created_at) >= now - 7d\"",
+    )
+    .option("--partition <name>", "only files of a partition, named as its folder: region=eu/created_at_day=2026-11-20")
+    .option("--old-specs", "also rewrite large files of older partition specs into the present one")
+    .option("--max-bytes <size>", "bytes that one commit replaces at most (default 4GiB)", sizeOption)
+    .option(
+      "--memory <size>",
+      "memory of a rewrite; sorted runs beyond it go to a temporary folder (default 256MiB)",
+      sizeOption,
+    )
+    .option(
+      "--pace <share>",
+      "share of the time to work, above 0 to 1; the rest is for others (default 1)",
+      shareOption,
+    )
     .option("--yes", "do it; without it the plan is printed")
     .action(
       verb(async (context, table: string, options: CompactOptions) =>

@@ -35,3 +35,10 @@ export function sizeOption(text: string): number {
   if (bytes === null) throw new InvalidArgumentError("Write 64MiB or 1GB.");
   return bytes;
 }
+
+/** An option's value as a share of a whole: above 0, at most 1. */
+export function shareOption(text: string): number {
+  const share = Number(text);
+  if (!(share > 0 && share <= 1)) throw new InvalidArgumentError("Expected a number above 0, at most 1.");
+  return share;
+}

@@ -1,5 +1,5 @@
-import { type CommitOutcome, identText, type LoadedTable, type TableRequirement } from "../../table-format/index.ts";
-import { FrazilError } from "../core/errors.ts";
+import { type CommitOutcome, type LoadedTable, type TableRequirement } from "../../table-format/index.ts";
+import { gaveUp, sameTable } from "./commit-errors.ts";
 import { inTurn } from "./commit-queue.ts";
 import type { CommitContext } from "./context.ts";
 import { growingPauses } from "./pauses.ts";
@@ -33,7 +33,6 @@ export async function commitExpiry(
   planned: LoadedTable,
   choose: (base: LoadedTable) => Promise<Expiry>,
 ): Promise<ExpiryDone | null> {
-  const name = identText(planned.ident);
   const pauses = growingPauses(context.runtime, GIVE_UP_AFTER_MS, context.giveUp);
   let sent: LoadedTable | null = null;
   for (;;) {
@@ -43,17 +42,13 @@ export async function commitExpiry(
     sent = base;
     if (outcome.outcome === "committed") {
       // Read again: what a request that was sent before may have changed since counts too.
-      return { before: base, after: await sameTable(context, base) };
+      return { before: base, after: sameTable(await context.catalog.loadTable(base.ident), base) };
     }
     await pauses.next(() =>
-      outcome.outcome === "conflict"
-        ? new FrazilError("conflict", "COMMIT_CONFLICT", `table ${name}: ${outcome.message}`, {
-            hint: "another writer commits to this table all the time; run it again when it is quieter",
-          })
-        : new FrazilError("unavailable", "COMMIT_UNKNOWN", `table ${name}: a commit got no answer`, {
-            cause: outcome.cause,
-            hint: "no file has been deleted; run it again",
-          }),
+      gaveUp(planned.ident, outcome, {
+        conflict: "another writer commits to this table all the time; run it again when it is quieter",
+        unknown: "no file has been deleted; run it again",
+      }),
     );
   }
 }
@@ -64,7 +59,7 @@ async function attemptOnce(
   planned: LoadedTable,
   choose: (base: LoadedTable) => Promise<Expiry>,
 ): Promise<{ readonly base: LoadedTable; readonly outcome: CommitOutcome | null }> {
-  const base = await sameTable(context, planned);
+  const base = sameTable(await context.catalog.loadTable(planned.ident), planned);
   const { snapshotIds, refs } = await choose(base);
   if (snapshotIds.length === 0 && refs.length === 0) return { base, outcome: null };
   context.runtime.step("expire.commit");
@@ -86,11 +81,4 @@ async function attemptOnce(
     },
   ]);
   return { base, outcome };
-}
-
-/** The table as it is now. @throws FrazilError `data` when another one bears its name. */
-async function sameTable({ catalog }: ExpiryContext, { ident, metadata }: LoadedTable): Promise<LoadedTable> {
-  const found = await catalog.loadTable(ident);
-  if (found?.metadata.tableUuid === metadata.tableUuid) return found;
-  throw new FrazilError("data", "TABLE_REPLACED", `table ${identText(ident)} was dropped or replaced meanwhile`);
 }

@@ -10,6 +10,7 @@ import {
 import { FrazilError } from "../core/errors.ts";
 import { randomSnapshotId } from "../core/runtime.ts";
 import { inTurn } from "./commit-queue.ts";
+import { gaveUp, sameTable } from "./commit-errors.ts";
 import type { CommitContext } from "./context.ts";
 import { type FileNames, pipelineOfTag } from "./names.ts";
 import { growingPauses, isOutage } from "./pauses.ts";
@@ -49,19 +50,10 @@ export async function commitReplace(
       });
     }
     await pauses.next(() =>
-      outcome.outcome === "conflict"
-        ? new FrazilError("conflict", "COMMIT_CONFLICT", `table ${name}: ${outcome.message}`, {
-            hint: "other writers commit to this table all the time; run it again",
-          })
-        : new FrazilError(
-            "unavailable",
-            "COMMIT_UNKNOWN",
-            `table ${name}: the outcome of a commit could not be learned`,
-            {
-              cause: outcome.cause,
-              hint: "run it again when the catalog and the store answer: what is committed stays",
-            },
-          ),
+      gaveUp(planned.ident, outcome, {
+        conflict: "other writers commit to this table all the time; run it again",
+        unknown: "run it again when the catalog and the store answer: what is committed stays",
+      }),
     );
   }
 }
@@ -84,11 +76,7 @@ async function attemptOnce(
 > {
   const { catalog, runtime } = context;
   try {
-    const base = await catalog.loadTable(planned.ident);
-    if (base === null || base.metadata.tableUuid !== planned.metadata.tableUuid) {
-      const name = identText(planned.ident);
-      throw new FrazilError("data", "TABLE_REPLACED", `table ${name} was dropped or replaced meanwhile`);
-    }
+    const base = sameTable(await catalog.loadTable(planned.ident), planned);
     // After a lost answer our id tells that the request took effect; sending it again is safe, as at most one can.
     if (base.metadata.snapshots.some((snapshot) => snapshot.snapshotId === snapshotId)) return { outcome: "committed" };
     checkEpochs(planned, base);
@@ -162,6 +150,25 @@ async function replaceChange(
       { action: "set-snapshot-ref", name: "main", ref: { ...main, type: "branch", snapshotId } },
     ],
   };
+}
+
+/**
+ * The table as it is now, waiting out a catalog that is away.
+ * @throws FrazilError `data` when another table has its name now, `unavailable` after two minutes.
+ */
+export async function loadAgain(
+  { catalog, runtime, giveUp }: MaintenanceContext,
+  planned: LoadedTable,
+): Promise<LoadedTable> {
+  const pauses = growingPauses(runtime, GIVE_UP_AFTER_MS, giveUp);
+  for (;;) {
+    try {
+      return sameTable(await catalog.loadTable(planned.ident), planned);
+    } catch (error) {
+      if (!isOutage(error)) throw error;
+      await pauses.next(() => error);
+    }
+  }
 }
 
 /** The pipeline that writes to a table, with its epoch; null when there is none, or several. */

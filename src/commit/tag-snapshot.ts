@@ -2,6 +2,7 @@ import { identText, type LoadedTable, type TableChange } from "../../table-forma
 import { FrazilError } from "../core/errors.ts";
 import { inTurn } from "./commit-queue.ts";
 import type { CommitContext } from "./context.ts";
+import { gaveUp, sameTable } from "./commit-errors.ts";
 import { pipelineOfTag } from "./names.ts";
 import { growingPauses } from "./pauses.ts";
 
@@ -43,18 +44,20 @@ export async function setTag(
     const outcome = await inTurn(queue, [table], () => catalog.commit([change]));
     if (outcome.outcome === "committed") return;
     // After a lost answer the tag tells whether it took effect; asking for it once more does no harm either.
-    const now = (await catalog.loadTable(ident))?.metadata.refs.get(tag)?.snapshotId ?? null;
+    const now = sameTable(await catalog.loadTable(ident), table).metadata.refs.get(tag)?.snapshotId ?? null;
     if (now === snapshotId) return;
-    const name = identText(ident);
     if (now !== before) {
-      throw new FrazilError("conflict", "TAG_MOVED", `somebody else changed the tag ${tag} of table ${name} meanwhile`);
+      throw new FrazilError(
+        "conflict",
+        "TAG_MOVED",
+        `somebody else changed the tag ${tag} of table ${identText(ident)} meanwhile`,
+      );
     }
     await pauses.next(() =>
-      outcome.outcome === "conflict"
-        ? new FrazilError("conflict", "COMMIT_CONFLICT", `table ${name}: ${outcome.message}`)
-        : new FrazilError("unavailable", "COMMIT_UNKNOWN", `table ${name}: the tag could not be set`, {
-            cause: outcome.cause,
-          }),
+      gaveUp(ident, outcome, {
+        conflict: "another writer commits to this table all the time; run it again when it is quieter",
+        unknown: "doing it again is safe",
+      }),
     );
   }
 }

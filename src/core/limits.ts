@@ -99,6 +99,9 @@ export const MANIFEST_CACHE_ENTRIES = 8_000;
 /** Position delete files of a checkpoint on their way at once: each is small, so their round trips are what counts. */
 export const DELETE_FILES_IN_FLIGHT = 16;
 
+/** Data files whose keys are read at once when the window of `dedupe` is filled: round trips are what counts. */
+export const DEDUPE_FILES_IN_FLIGHT = 4;
+
 /** Changes of each split that `check` looks through for keys that lie in two of them: a common mistake shows in the first few. */
 export const CHECK_SAMPLE_ROWS = 1_000;
 
@@ -116,6 +119,42 @@ export const EXPIRE_REQUESTS_IN_FLIGHT = 16;
 
 /** Folders below a warehouse's in which tables are looked for to tell its catalog: two levels of namespaces. More could walk a whole disk. */
 export const WAREHOUSE_SEARCH_LEVELS = 3;
+
+/** Size of the files that a compaction makes unless told otherwise: large enough that opening them costs readers nothing, small enough to be read in parallel. */
+export const COMPACT_TARGET_BYTES = 256 * 1024 * 1024;
+
+/** So many small files of a partition are joined unless told otherwise: with fewer each row would be rewritten too often. */
+export const COMPACT_MIN_FILES = 8;
+
+/** Memory of a rewrite unless told otherwise: beside a job on a small machine it is not noticed. */
+export const COMPACT_MEMORY_BYTES = 256 * 1024 * 1024;
+
+/** Bytes of data files that one commit of a compaction replaces: what is lost when it is stopped, and the conflict it may run into, stay small. */
+export const COMPACT_COMMIT_BYTES = 4 * 1024 * 1024 * 1024;
+
+/** Rows that a rewrite sorts and hands to the encoder at a time: long runs in each column, and a short turn of the event loop. */
+export const COMPACT_BATCH_ROWS = 32_768;
+
+/** Sorted runs that are merged at a time. With more, the row group of each that is in memory would become too small to read well. */
+export const COMPACT_RUNS_MERGED = 64;
+
+/** How long a compaction's tag keeps the snapshot that it reads if the process dies: longer than any compaction takes. */
+export const COMPACT_PIN_MS = 24 * 3_600_000;
+
+/** Bytes of an object of the maintenance history before the next one is begun: each run writes it anew. */
+export const MAINTENANCE_HISTORY_OBJECT_BYTES = 64 * 1024;
+
+/** Objects of the maintenance history: at 200 runs each, 200,000 runs in 64 MiB, the oldest go first. */
+export const MAINTENANCE_HISTORY_OBJECTS = 1_000;
+
+/** Records of maintenance that wait for a store that is gone: 2 MiB. */
+export const MAINTENANCE_UNSAVED_RECORDS = 5_000;
+
+/** How often the service looks for new tables at least and at most; in between, as seldom as listing takes two percent of the time. */
+export const MAINTENANCE_LISTED_MS = { least: 10_000, most: 600_000, pauseOfTimeTaken: 50 } as const;
+
+/** Tables that the service works on at once unless told otherwise: each holds a rewrite's memory. */
+export const MAINTENANCE_CONCURRENCY = 2;
 
 /** Listed files of a table that are held at once while it is read which of them it reaches: 250 bytes each. Larger tables are read in rounds. */
 export const ORPHAN_CANDIDATES_HELD = 500_000;

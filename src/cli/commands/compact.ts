@@ -1,20 +1,33 @@
-import { grouped } from "../../core/count-text.ts";
-import { createManifestCache } from "../../../table-format/index.ts";
-import { MANIFEST_CACHE_ENTRIES } from "../../core/limits.ts";
-import { runCompaction } from "../../maintenance/compact/compact.ts";
-import { planCompaction } from "../../maintenance/compact/plan.ts";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createManifestCache, currentSchema, type LoadedTable } from "../../../table-format/index.ts";
+import { FrazilError } from "../../core/errors.ts";
+import { COMPACT_MIN_FILES, COMPACT_TARGET_BYTES, MANIFEST_CACHE_ENTRIES } from "../../core/limits.ts";
+import { type Arrangement, sortArrangement, zOrderArrangement } from "../../maintenance/compact/arrangement.ts";
+import { type CompactedGroup, runCompaction } from "../../maintenance/compact/compact.ts";
+import { type FileScope, partitionScope, whereScope } from "../../maintenance/compact/file-scope.ts";
+import { bytesOf, type CompactPlan, planCompaction } from "../../maintenance/compact/plan.ts";
+import { createLocalStorage } from "../../storage/local.ts";
 import type { CliContext } from "../context.ts";
-import { jsonLine } from "../output.ts";
+import { jsonLine, type Output } from "../output.ts";
+import { grouped } from "../../core/count-text.ts";
 import { namedTable, withWarehouse } from "../warehouse-option.ts";
 
 export interface CompactOptions {
   readonly targetSize?: number;
   readonly minFiles?: number;
+  /** True: by the table's own order. */
+  readonly sort?: string | true;
+  readonly zorder?: string;
+  readonly where?: string;
+  readonly partition?: string;
+  readonly oldSpecs?: boolean;
+  readonly maxBytes?: number;
+  readonly memory?: number;
+  readonly pace?: number;
   readonly yes?: boolean;
 }
-
-const TARGET_SIZE_BYTES = 256 * 1024 * 1024;
-const MIN_FILES = 8;
 
 /** `frazil compact <table> [--yes]`: prints the plan, and acts with `--yes`, one line a commit. */
 export async function compact(context: CliContext, name: string, options: CompactOptions): Promise<void> {
@@ -24,31 +37,91 @@ export async function compact(context: CliContext, name: string, options: Compac
     const place = { catalog, io, runtime, manifests: createManifestCache(MANIFEST_CACHE_ENTRIES) };
     const table = await namedTable(warehouse, name);
     const plan = await planCompaction(place, table, {
-      targetSizeBytes: options.targetSize ?? TARGET_SIZE_BYTES,
-      minFiles: options.minFiles ?? MIN_FILES,
+      targetSizeBytes: options.targetSize ?? COMPACT_TARGET_BYTES,
+      minFiles: options.minFiles ?? COMPACT_MIN_FILES,
+      arrangement: arrangementOf(table, options),
+      scope: scopeOf(table, options, runtime.clock.nowMs()),
+      oldSpecs: options.oldSpecs,
+      maxBytes: options.maxBytes,
+      memoryBytes: options.memory,
     });
-    const files = plan.groups.flat();
-    const bytes = files.reduce((sum, { live }) => sum + live.file.fileSizeBytes, 0n);
-    const deletedRows = files.reduce((sum, { deleted }) => sum + deleted.cardinality, 0);
-    const { skippedFiles } = plan;
-    const record = { event: "plan", table: name, groups: plan.groups.length, files: files.length, bytes, deletedRows };
-    await output.write(
-      output.json
-        ? jsonLine({ ...record, skippedFiles })
-        : `${name}: ${files.length} files (${grouped(bytes)} bytes, ${deletedRows} deleted rows) into ${plan.groups.length}; ${skippedFiles} are left as they are\n`,
-    );
+    await writePlan(output, name, plan);
+    if (plan.groups.length === 0) return;
     if (options.yes !== true) {
       output.note("nothing is changed yet: --yes does it");
       return;
     }
-    const startedMs = runtime.clock.monotonicMs();
-    for await (const done of runCompaction(place, plan)) {
-      const ms = Math.round(runtime.clock.monotonicMs() - startedMs);
-      const text =
-        done.snapshotId === null
-          ? "a group was rewritten by another commit meanwhile\n"
-          : `snapshot ${done.snapshotId}: ${done.filesBefore} files, ${grouped(done.bytesBefore)} bytes -> ${done.filesAfter}, ${grouped(done.bytesAfter)} bytes\n`;
-      await output.write(output.json ? jsonLine({ event: "compacted", table: name, ...done, ms }) : text);
+    const folder = await mkdtemp(join(tmpdir(), "frazil-compact-"));
+    try {
+      const scratch = { io: createLocalStorage(), folder };
+      for await (const done of runCompaction(place, plan, { pace: options.pace, scratch })) {
+        await output.write(output.json ? jsonLine(recordOf(name, done)) : textOf(done));
+      }
+    } finally {
+      await rm(folder, { recursive: true, force: true });
     }
   });
+}
+
+function arrangementOf({ metadata }: LoadedTable, { sort, zorder }: CompactOptions): Arrangement | undefined {
+  const schema = currentSchema(metadata);
+  if (sort !== undefined && zorder !== undefined) {
+    throw new FrazilError("config", "USAGE", "--sort and --zorder cannot be given together", { hint: "choose one" });
+  }
+  if (zorder !== undefined) return zOrderArrangement(schema, terms(zorder));
+  return sort === undefined ? undefined : sortArrangement(metadata, schema, sort === true ? null : terms(sort));
+}
+
+function scopeOf({ metadata }: LoadedTable, options: CompactOptions, nowMs: number): FileScope | undefined {
+  const scopes: FileScope[] = [];
+  if (options.where !== undefined) scopes.push(whereScope(metadata, options.where, nowMs));
+  if (options.partition !== undefined) scopes.push(partitionScope(metadata, options.partition));
+  return scopes.length === 0 ? undefined : (file) => scopes.every((scope) => scope(file));
+}
+
+/** Splits at commas outside of parentheses: `bucket(16, id), at desc`. */
+function terms(text: string): string[] {
+  return text
+    .split(/,(?![^(]*\))/)
+    .map((term) => term.trim())
+    .filter((term) => term !== "");
+}
+
+async function writePlan(output: Output, name: string, { groups, skipped }: CompactPlan): Promise<void> {
+  const files = groups.flatMap(({ inputs }) => inputs);
+  const bytes = bytesOf(files);
+  const deletedRows = files.reduce((sum, input) => sum + input.deletedRows, 0);
+  const skippedFiles = skipped.reduce((sum, each) => sum + each.files, 0);
+  const moved = groups.filter(({ moves }) => moves).length;
+  if (output.json) {
+    const counts = { groups: groups.length, files: files.length, bytes, deletedRows, movedGroups: moved, skippedFiles };
+    await output.write(jsonLine({ event: "plan", table: name, ...counts }));
+    for (const each of skipped) await output.write(jsonLine({ event: "skipped", table: name, ...each }));
+    return;
+  }
+  const lines = [
+    `${name}: ${files.length} files (${grouped(bytes)} bytes, ${deletedRows} deleted rows) in ${groups.length} commits; ${skippedFiles} are left as they are`,
+    ...(moved === 0 ? [] : [`${moved} commits move rows of older partition specs into the present partitions`]),
+    ...skippedLines(skipped),
+  ];
+  await output.write(lines.map((line) => `${line}\n`).join(""));
+}
+
+/** For people one line a reason. */
+function skippedLines(skipped: CompactPlan["skipped"]): string[] {
+  return [...Map.groupBy(skipped, ({ reason }) => reason)].map(([reason, some]) => {
+    const files = some.reduce((sum, each) => sum + each.files, 0);
+    const bytes = some.reduce((sum, each) => sum + each.bytes, 0n);
+    return `left: ${files} files (${grouped(bytes)} bytes) in ${some.length} partitions: ${reason}`;
+  });
+}
+
+function recordOf(table: string, { moved, durationMs, ...done }: CompactedGroup): Record<string, unknown> {
+  return { event: "compacted", table, ...done, orderKept: moved?.orderKept ?? null, ms: Math.round(durationMs) };
+}
+
+function textOf(done: CompactedGroup): string {
+  const where = done.partition === "" ? "" : `${done.partition}: `;
+  if (done.snapshotId === null) return `${where}skipped: ${done.skipped}\n`;
+  return `${where}snapshot ${done.snapshotId}: ${done.filesBefore} files, ${grouped(done.bytesBefore)} bytes -> ${done.filesAfter}, ${grouped(done.bytesAfter)} bytes, ${done.arrangement}, in ${Math.round(done.durationMs)} ms\n`;
 }

@@ -1,104 +1,236 @@
 import {
-  deletedPositions,
+  currentSchema,
+  type DataFile,
   FrazilError,
-  identText,
   type LiveFile,
   type LoadedTable,
-  planSnapshot,
-  RoaringBitmap,
+  partitionPath,
   type SnapshotPlan,
+  specById,
   tupleKey,
+  tupleReader,
 } from "../../../table-format/index.ts";
 import type { MaintenanceContext } from "../../commit/maintenance-commit.ts";
+import { must } from "../../core/errors.ts";
+import { COMPACT_COMMIT_BYTES, COMPACT_MEMORY_BYTES } from "../../core/limits.ts";
+import type { Arrangement } from "./arrangement.ts";
+import type { FileScope } from "./file-scope.ts";
+import { deletedRows, headPlan } from "./head.ts";
+import { inOrder, keptArrangement } from "./present-order.ts";
 
 export interface CompactSettings {
+  /** Size of the new files. */
   readonly targetSizeBytes: number;
+  /** So many small files of a partition at least are joined. */
   readonly minFiles: number;
+  /** How the rows of new files stand; without it as in the old ones. An arrangement takes all files of a partition, large ones too. */
+  readonly arrangement?: Arrangement | undefined;
+  /** Which files may be taken; without it all. */
+  readonly scope?: FileScope | undefined;
+  /** Take files of older partition specs also where they are large and have few deleted rows. */
+  readonly oldSpecs?: boolean | undefined;
+  /** Bytes of data files that one commit replaces at most, beyond a single larger file (default 4 GiB). */
+  readonly maxBytes?: number | undefined;
+  /** Memory of a rewrite beyond one row group of a file that is read (default 256 MiB). */
+  readonly memoryBytes?: number | undefined;
 }
 
-/** A data file as it was when the plan was made. */
+/** A data file as the manifests have it when the plan is made. */
 export interface CompactInput {
   readonly live: LiveFile;
-  readonly deleted: RoaringBitmap;
+  /** By the manifests: no delete file is read for a plan. */
+  readonly deletedRows: number;
 }
 
-/** Files of one partition that become one. */
-export type CompactGroup = readonly CompactInput[];
+/** Files of one partition that are rewritten by one commit. */
+export interface CompactGroup {
+  /** As its folder is named; empty where the table is not partitioned. */
+  readonly partition: string;
+  readonly inputs: readonly CompactInput[];
+  readonly arrangement: Arrangement;
+  /** What the new files say of their order. */
+  readonly sortOrderId: number | null;
+  /** Of an older partition spec: the rows go where the present one puts them. */
+  readonly moves: boolean;
+}
+
+/** Files of a partition that are left as they are. */
+export interface SkippedFiles {
+  readonly partition: string;
+  readonly reason: string;
+  readonly files: number;
+  readonly bytes: bigint;
+}
 
 export interface CompactPlan {
   readonly table: LoadedTable;
+  readonly settings: CompactSettings;
   readonly groups: readonly CompactGroup[];
-  readonly skippedFiles: number;
+  readonly skipped: readonly SkippedFiles[];
 }
 
 /** A file is rewritten for its deletes alone from this share of deleted rows on: below it readers lose little. */
 const DELETED_SHARE = 0.15;
 /** Files of at least this share of the target size are large enough. */
 const LARGE_SHARE = 0.75;
+/** A sorted rewrite keeps four bytes a row until its commit, in at most a quarter of its memory. */
+const MEMORY_BYTES_PER_ROW = 16;
 
-/** The live files of the table's head. @throws FrazilError `unsupported` for equality deletes, which no position can express. */
-export async function headPlan(
-  { io, manifests }: MaintenanceContext,
-  { ident, metadata }: LoadedTable,
-): Promise<SnapshotPlan> {
-  const head = metadata.snapshots.find(({ snapshotId }) => snapshotId === metadata.currentSnapshotId);
-  if (head === undefined) {
-    return { dataFiles: [], deletes: new Map(), hasEqualityDeletes: false, equalityDeletes: [] };
-  }
-  const plan = await planSnapshot(io, metadata, head, manifests);
-  if (!plan.hasEqualityDeletes) return plan;
-  throw new FrazilError(
-    "unsupported",
-    "FOREIGN_DELETES",
-    `table ${identText(ident)} holds equality deletes, which are not compacted`,
-    { hint: "rewrite the table with the engine that wrote them" },
-  );
-}
+const KEEP: Arrangement = { kind: "keep" };
 
-/** Which files of the head are worth a rewrite. Reads manifests and deletes, no data. */
+/** Which files of the head are worth a rewrite, and why the others are not. Reads manifests alone. */
 export async function planCompaction(
   context: MaintenanceContext,
   table: LoadedTable,
-  { targetSizeBytes, minFiles }: CompactSettings,
+  settings: CompactSettings,
 ): Promise<CompactPlan> {
-  const { dataFiles, deletes } = await headPlan(context, table);
-  const reader = deletedPositions(context.io);
-  const inputs = await Promise.all(
-    dataFiles.map(async (live): Promise<CompactInput> => ({
-      live,
-      deleted: await reader.of(live.file, deletes.get(live.file.filePath) ?? []),
-    })),
-  );
-  const candidates = inputs.filter(
-    (input) =>
-      input.live.file.specId === table.metadata.defaultSpecId &&
-      (hasManyDeletes(input) || Number(input.live.file.fileSizeBytes) < targetSizeBytes * LARGE_SHARE),
-  );
-  const byPartition = Map.groupBy(candidates, ({ live }) => tupleKey(live.file.partition));
-  const groups = [...byPartition.values()]
-    .flatMap((files) => pack(files, targetSizeBytes))
-    .filter((group) => group.length >= minFiles || group.some(hasManyDeletes));
-  return { table, groups, skippedFiles: dataFiles.length - groups.flat().length };
+  const { metadata } = table;
+  const head = await headPlan(context, table);
+  const groups: CompactGroup[] = [];
+  const skipped: SkippedFiles[] = [];
+  const refusal = specRefusal(table);
+  const byPartition = Map.groupBy(head.dataFiles, ({ file }) => `${file.specId} ${tupleKey(file.partition)}`);
+  for (const files of byPartition.values()) {
+    const { file } = must(files[0], "a partition has files");
+    const partition = partitionPath(specById(metadata, file.specId), currentSchema(metadata), file.partition);
+    const found = planPartition(table, settings, partition, inputsOf(files, head), refusal);
+    groups.push(...found.groups);
+    skipped.push(...found.skipped);
+  }
+  return { table, settings, groups, skipped };
 }
 
-function hasManyDeletes({ live, deleted }: CompactInput): boolean {
-  return deleted.cardinality > 0 && deleted.cardinality >= Number(live.file.recordCount) * DELETED_SHARE;
+function inputsOf(files: readonly LiveFile[], { deletes }: SnapshotPlan): CompactInput[] {
+  return files.map((live) => ({
+    live,
+    deletedRows: deletedRows(deletes.get(live.file.filePath) ?? [], live, files.length),
+  }));
 }
 
-/** Neighbours in groups of at most the target size, or one file; the order stays. */
-function pack(inputs: readonly CompactInput[], targetSizeBytes: number): CompactGroup[] {
-  const groups: CompactInput[][] = [];
-  let size = 0;
+interface PartitionPlan {
+  readonly groups: readonly CompactGroup[];
+  readonly skipped: readonly SkippedFiles[];
+}
+
+function planPartition(
+  table: LoadedTable,
+  settings: CompactSettings,
+  partition: string,
+  inputs: readonly CompactInput[],
+  refusal: string | null,
+): PartitionPlan {
+  const { metadata } = table;
+  const skipped = new Map<string, CompactInput[]>();
+  const skip = (some: readonly CompactInput[], reason: string): void => {
+    if (some.length > 0) skipped.set(reason, [...(skipped.get(reason) ?? []), ...some]);
+  };
+  const candidates: CompactInput[] = [];
   for (const input of inputs) {
-    const bytes = Number(input.live.file.fileSizeBytes);
-    const group = groups.at(-1);
-    if (group === undefined || size + bytes > targetSizeBytes) {
-      groups.push([input]);
-      size = bytes;
-    } else {
-      group.push(input);
-      size += bytes;
+    const reason = reasonToSkip(table, settings, input, refusal);
+    if (reason === null) candidates.push(input);
+    else skip([input], reason);
+  }
+  const moves = inputs[0]?.live.file.specId !== metadata.defaultSpecId;
+  const arrangement = settings.arrangement ?? KEEP;
+  const groups: CompactGroup[] = [];
+  if (arrangement.kind === "sort" && !moves && inOrder(table, arrangement.order, candidates)) {
+    skip(candidates, "already in this order");
+  } else {
+    const most = settings.maxBytes ?? COMPACT_COMMIT_BYTES;
+    const packs = !moves && arrangement.kind === "keep";
+    const size = packs ? Math.min(settings.targetSizeBytes, most) : most;
+    for (const group of pack(candidates, size, mostRows(settings))) {
+      if (isWorthIt(group, settings, moves)) groups.push(groupOf(table, settings, partition, group, moves));
+      else skip(group, `fewer than ${settings.minFiles} small files together`);
     }
   }
+  return {
+    groups,
+    skipped: [...skipped].map(([reason, some]) => ({ partition, reason, files: some.length, bytes: bytesOf(some) })),
+  };
+}
+
+function reasonToSkip(
+  { metadata }: LoadedTable,
+  settings: CompactSettings,
+  input: CompactInput,
+  refusal: string | null,
+): string | null {
+  const { file } = input.live;
+  if (settings.scope !== undefined && !settings.scope(file)) return "not asked for";
+  if (file.fileFormat !== "PARQUET") return `${file.fileFormat} files are not rewritten`;
+  const moves = file.specId !== metadata.defaultSpecId;
+  if (moves && refusal !== null) return `of partition spec ${file.specId}, and ${refusal}`;
+  if (hasManyDeletes(input) || isSmall(file, settings)) return null;
+  if (moves) return settings.oldSpecs === true ? null : `of partition spec ${file.specId}, and large enough`;
+  return (settings.arrangement ?? KEEP).kind === "keep" ? "large enough" : null;
+}
+
+function isWorthIt(group: readonly CompactInput[], settings: CompactSettings, moves: boolean): boolean {
+  if ((settings.arrangement ?? KEEP).kind !== "keep" || group.some(hasManyDeletes)) return true;
+  if (moves && settings.oldSpecs === true) return true;
+  return group.length >= Math.max(2, settings.minFiles);
+}
+
+function groupOf(
+  table: LoadedTable,
+  settings: CompactSettings,
+  partition: string,
+  inputs: readonly CompactInput[],
+  moves: boolean,
+): CompactGroup {
+  const files = inputs.map(({ live }) => live.file);
+  const asked = settings.arrangement ?? KEEP;
+  if (asked.kind === "keep") return { partition, inputs, moves, ...keptArrangement(table.metadata, files) };
+  const sortOrderId = asked.kind === "sort" && asked.order.orderId !== 0 ? asked.order.orderId : null;
+  return { partition, inputs, moves, arrangement: asked, sortOrderId };
+}
+
+/** Why rows of older files cannot be put into the present partitions; null when they can. */
+function specRefusal({ metadata }: LoadedTable): string | null {
+  try {
+    tupleReader(specById(metadata, metadata.defaultSpecId), currentSchema(metadata));
+    return null;
+  } catch (error) {
+    if (error instanceof FrazilError && error.kind === "unsupported") return error.message;
+    throw error;
+  }
+}
+
+function hasManyDeletes({ live, deletedRows: count }: CompactInput): boolean {
+  return count > 0 && count >= Number(live.file.recordCount) * DELETED_SHARE;
+}
+
+function isSmall(file: DataFile, { targetSizeBytes }: CompactSettings): boolean {
+  return Number(file.fileSizeBytes) < targetSizeBytes * LARGE_SHARE;
+}
+
+function mostRows({ memoryBytes = COMPACT_MEMORY_BYTES }: CompactSettings): number {
+  return Math.floor(memoryBytes / MEMORY_BYTES_PER_ROW);
+}
+
+/** Neighbours in groups of at most so many bytes and rows, or one file; the order stays. */
+function pack(inputs: readonly CompactInput[], mostBytes: number, most: number): CompactInput[][] {
+  const groups: CompactInput[][] = [];
+  let size = 0;
+  let rows = 0;
+  for (const input of inputs) {
+    const { fileSizeBytes, recordCount } = input.live.file;
+    size += Number(fileSizeBytes);
+    rows += Number(recordCount);
+    const group = groups.at(-1);
+    if (group !== undefined && size <= mostBytes && rows <= most) {
+      group.push(input);
+      continue;
+    }
+    groups.push([input]);
+    size = Number(fileSizeBytes);
+    rows = Number(recordCount);
+  }
   return groups;
+}
+
+/** Bytes of some files. */
+export function bytesOf(inputs: readonly CompactInput[]): bigint {
+  return inputs.reduce((sum, { live }) => sum + live.file.fileSizeBytes, 0n);
 }

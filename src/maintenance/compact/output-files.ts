@@ -1,0 +1,94 @@
+import {
+  type ColumnBatch,
+  type DataFile,
+  type DataFileWriter,
+  type FileIO,
+  openDataFileWriter,
+  type Schema,
+  type Value,
+} from "../../../table-format/index.ts";
+import type { Runtime } from "../../core/runtime.ts";
+
+/** Where rows of a rewrite go. */
+export interface OutputPlace {
+  readonly specId: number;
+  readonly partition: readonly (Value | null)[];
+  /** A name that nobody used before. */
+  location(): string;
+}
+
+export interface OutputSettings {
+  readonly schema: Schema;
+  /** The order that the rows come in, if it is one of the table's. */
+  readonly sortOrderId: number | null;
+  /** A file ends when it has about this size. */
+  readonly fileSizeBytes: number;
+  readonly rowGroupSizeBytes: number;
+}
+
+/** Writes the rows of a rewrite into data files, one open at a time: a new one for each partition, and when one is full. */
+export class OutputFiles {
+  readonly files: DataFile[] = [];
+  readonly #io: FileIO;
+  readonly #runtime: Runtime;
+  readonly #settings: OutputSettings;
+  #place: OutputPlace | null = null;
+  #open: { readonly writer: DataFileWriter; readonly location: string } | null = null;
+
+  constructor(io: FileIO, runtime: Runtime, settings: OutputSettings) {
+    this.#io = io;
+    this.#runtime = runtime;
+    this.#settings = settings;
+  }
+
+  async write(place: OutputPlace, batch: ColumnBatch): Promise<void> {
+    if (batch.length === 0) return;
+    if (this.#place !== place) await this.#endFile();
+    this.#place = place;
+    const { schema, fileSizeBytes, rowGroupSizeBytes } = this.#settings;
+    if (this.#open === null) {
+      const location = place.location();
+      const output = await this.#io.openWrite(location);
+      this.#open = { location, writer: openDataFileWriter({ schema, output, rowGroupSizeBytes }) };
+    }
+    const { writer } = this.#open;
+    await writer.write(batch);
+    if (writer.estimatedBytes >= fileSizeBytes) await this.#endFile();
+  }
+
+  /** All files, in the order in which their rows came. */
+  async finish(): Promise<readonly DataFile[]> {
+    await this.#endFile();
+    return this.files;
+  }
+
+  /** Drops the file that is open; those that are finished are left, and belong to nothing. */
+  async abort(): Promise<void> {
+    await this.#open?.writer.abort();
+    this.#open = null;
+  }
+
+  async #endFile(): Promise<void> {
+    if (this.#open === null || this.#place === null) return;
+    const { writer, location } = this.#open;
+    const encoded = await writer.finish();
+    this.#open = null;
+    this.#runtime.step("compact.write");
+    const { specId, partition } = this.#place;
+    this.files.push({
+      content: "data",
+      filePath: location,
+      fileFormat: "PARQUET",
+      specId,
+      partition,
+      keyMetadata: null,
+      equalityIds: null,
+      sortOrderId: this.#settings.sortOrderId,
+      firstRowId: null,
+      referencedDataFile: null,
+      contentOffset: null,
+      contentSizeBytes: null,
+      ...encoded,
+    });
+  }
+}
