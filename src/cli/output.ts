@@ -89,11 +89,14 @@ export function sizeText(bytes: bigint): string {
 const USAGE_CODES: ReadonlySet<string> = new Set([
   "BAD_RANGE",
   "BAD_TAG",
+  "COMPACT_SCOPE",
   "FILE_EXISTS",
   "ROLLBACK_CHOICE",
+  "SORT_ORDER",
   "SQL_ERROR",
   "UNKNOWN_SOURCE",
   "USAGE",
+  "Z_ORDER",
 ]);
 
 /** A job file that cannot be used. */
