@@ -2,6 +2,7 @@ import type { JobOver } from "./config/job-schema.ts";
 import type { SourceTraits } from "./config/lint-rules.ts";
 import type { Format, Rejects } from "./core/format.ts";
 import { FrazilError } from "./core/errors.ts";
+import { keepMessages } from "./core/kept-messages.ts";
 import type { Runtime } from "./core/runtime.ts";
 import type { Source } from "./core/source.ts";
 import type { DecodeNotices, TableRouter } from "./core/table-binding.ts";
@@ -40,9 +41,9 @@ export interface SourceDeps {
 
 /** Makes the source that a job names. */
 export function createSource(settings: AnyJob["source"], deps: SourceDeps): Source {
-  const { pipeline, runtime, router, notices, rejects } = deps;
+  const { pipeline, runtime, router } = deps;
   if (settings.type === "generator") return createGeneratorSource(settings, { router, runtime });
-  const decoder = formatNamed(settings.format).createDecoder(router, notices, rejects);
+  const decoder = decoderOf(settings.format, deps);
   const limit = deps.startLimitMs === undefined ? {} : { startLimitMs: deps.startLimitMs };
   return createKafkaSource(
     { ...settings, clientId: `frazil-${pipeline}`, groupId: pipeline },
@@ -61,7 +62,7 @@ export function createReplaySource(
   }
   return createLetterSource({
     ...letters,
-    decoder: formatNamed(settings.format).createDecoder(router, notices, rejects),
+    decoder: decoderOf(settings.format, { router, notices, rejects }),
   });
 }
 
@@ -70,6 +71,12 @@ export function sourceTraits(settings: AnyJob["source"]): SourceTraits {
   if (settings.type === "generator") return { namesKey: true, topics: false };
   const { namesKey, zoneless = false } = formatNamed(settings.format);
   return { namesKey, zoneless, topics: true };
+}
+
+/** Decoders keep the messages that may become dead letters at the checkpoint only. */
+function decoderOf(format: string, { router, notices, rejects }: Pick<SourceDeps, "router" | "notices" | "rejects">) {
+  const decoder = formatNamed(format).createDecoder(router, notices, rejects);
+  return rejects === null ? decoder : keepMessages(decoder);
 }
 
 function formatNamed(name: string): Format {

@@ -19,6 +19,8 @@ import { checkStillOurs, fencedError, lastStamp, type TrackedTable } from "./tra
 export interface CheckpointPart {
   readonly table: TrackedTable;
   readonly filesFor: TableCommit["filesFor"];
+  /** Where tables go one by one: committed before the tables of changes, so that a crash between them loses nothing of it. */
+  readonly first?: boolean;
 }
 
 export interface CommittedTable {
@@ -193,11 +195,33 @@ export class PipelineCommitter {
       },
     }));
     if (this.#context.catalog.atomicAcrossTables) await commitGroup(this.#context, commits);
-    else for (const commit of commits) await commitGroup(this.#context, [commit]);
+    else await this.#commitInTurn(commits);
     this.#checkpoint = checkpoint;
     if (this.#context.catalog.atomicAcrossTables) this.#acknowledged = anchor.position;
     else await this.#advanceLedger(cut);
     return commits.map(({ table, snapshotId }) => ({ table, snapshotId }));
+  }
+
+  /** Table by table. Who has lost the anchor must not reach the others: where one of them goes first, the anchor is asserted as it is. */
+  async #commitInTurn(commits: readonly (TableCommit & Pick<CheckpointPart, "first">)[]): Promise<void> {
+    const anchor = this.#anchorTable();
+    const leading = commits.filter(({ first, table }) => first === true && table !== anchor);
+    const [held] = commits.filter(({ table }) => table === anchor);
+    if (leading.length > 0 && held !== undefined) {
+      const { position } = anchor;
+      const validThroughMs = lastStamp(anchor)?.validThroughMs ?? null;
+      await commitGroup(this.#context, [
+        {
+          ...held,
+          filesFor: async (): Promise<FileChanges> => NO_FILES,
+          snapshotId: randomSnapshotId(this.#context.runtime.random),
+          names: this.namesFor(anchor),
+          stamp: { ...held.stamp, checkpoint: this.#checkpoint, position, validThroughMs },
+        },
+      ]);
+    }
+    for (const commit of leading) await commitGroup(this.#context, [commit]);
+    for (const commit of commits) if (!leading.includes(commit)) await commitGroup(this.#context, [commit]);
   }
 
   /** Reads every table's refs, so that an idle process notices that it was fenced or a table rolled back. @throws FrazilError as `commit`. */

@@ -1,5 +1,6 @@
 import type { Column, PrimitiveType } from "../../table-format/index.ts";
 import { countedText } from "./counted-point.ts";
+import type { MessageSlab } from "./format.ts";
 
 /** What a change does to its row. A key change is two rows: `delete` of the old key, then `insert` of the new one. */
 export const Op = {
@@ -49,6 +50,8 @@ export interface ChangeBatch {
    * Absent: nobody asks, as only history tables do.
    */
   readonly timesUs?: BigInt64Array;
+  /** The messages of rows that leave values out, for dead letters: see `keepMessages`. Absent: nobody asks, or the source has none. */
+  readonly messages?: MessageSlab | undefined;
   /** Memory held by the batch, roughly. */
   readonly sizeBytes: number;
 }

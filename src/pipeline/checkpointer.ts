@@ -6,6 +6,8 @@ import { FrazilError, must } from "../core/errors.ts";
 import type { Position } from "../core/position.ts";
 import type { CommitContext } from "../commit/context.ts";
 import type { KeyStore } from "../sink/key-index/key-store.ts";
+import type { DeadLetters } from "../sink/dead-letters.ts";
+import type { UnknownRow } from "../sink/partial-changes.ts";
 import type { RuleRouter } from "../sink/router.ts";
 import type { PreparedTable } from "../sink/prepared-table.ts";
 import { TableWriter } from "../sink/table-writer.ts";
@@ -26,20 +28,26 @@ export class Checkpointer {
   readonly #router: RuleRouter;
   readonly #keys: KeyStore;
   readonly #observer: JobObserver;
+  readonly #letters: DeadLetters | null;
   readonly #writers = new Map<number, TableWriter>();
+  /** Messages of the checkpoint in preparation that have become letters: its preparation may be tried again. */
+  readonly #lettered = new Set<string>();
 
+  /** @param letters where changes of unknown rows go; null: the first one ends the job. */
   constructor(
     context: CommitContext,
     committer: PipelineCommitter,
     router: RuleRouter,
     keys: KeyStore,
     observer: JobObserver,
+    letters: DeadLetters | null,
   ) {
     this.#context = context;
     this.#committer = committer;
     this.#router = router;
     this.#keys = keys;
     this.#observer = observer;
+    this.#letters = letters;
   }
 
   get bufferedRows(): number {
@@ -86,12 +94,7 @@ export class Checkpointer {
     const pauses = growingPauses(runtime, STORE_PATIENCE_MS, giveUp);
     for (;;) {
       try {
-        const prepared: PreparedTable[] = [];
-        for (const writer of this.#inOrder()) {
-          const table = await writer.prepare(reached);
-          if (table !== null) prepared.push(table);
-        }
-        return prepared;
+        return await this.#prepareOnce(reached);
       } catch (error) {
         // A table's files that are gone are mostly gone with the table: that says more.
         if (error instanceof FrazilError && error.kind === "not-found") await this.#committer.checkStillOwner();
@@ -103,10 +106,35 @@ export class Checkpointer {
     }
   }
 
-  /** Dead letters come last: a table of changes, which nobody empties, is the better anchor. */
-  #inOrder(): TableWriter[] {
-    const isLetters = ({ routed }: TableWriter): number => Number(routed.rule.from === DEAD_LETTER_STREAM);
-    return [...this.#writers.values()].sort((a, b) => isLetters(a) - isLetters(b));
+  /** Dead letters come last: some are found on the way, and a table of changes, which nobody empties, is the better anchor. */
+  async #prepareOnce(reached: Position): Promise<PreparedTable[]> {
+    const isLetters = ({ routed }: TableWriter): boolean => routed.rule.from === DEAD_LETTER_STREAM;
+    const prepared: PreparedTable[] = [];
+    for (const writer of this.#writers.values()) {
+      const table = isLetters(writer) ? null : await writer.prepare(reached);
+      if (table !== null) prepared.push(table);
+    }
+    this.#addLetters(prepared.flatMap(({ unknown }) => unknown));
+    for (const writer of [...this.#writers.values()].filter(isLetters)) {
+      const table = await writer.prepare(reached);
+      if (table === null) continue;
+      // A crash after the table of changes and before its letters would lose them: what the table has is not looked at again.
+      const part = this.#lettered.size === 0 ? table.part : { ...table.part, first: true };
+      prepared.push({ ...table, part });
+    }
+    return prepared;
+  }
+
+  #addLetters(unknown: readonly UnknownRow[]): void {
+    const fresh = unknown.filter(({ batch, row }) => {
+      const message = `${batch.split}\0${batch.points.after(row)}`;
+      return !this.#lettered.has(message) && this.#lettered.add(message);
+    });
+    const [first] = fresh;
+    if (first === undefined) return;
+    if (this.#letters === null) throw first.error;
+    for (const batch of this.#letters.late(fresh)) this.add(batch);
+    this.#context.figures?.deadLetters(this.#letters.byCode);
   }
 
   #publish(
@@ -114,6 +142,7 @@ export class Checkpointer {
     committed: readonly CommittedTable[],
     times: Pick<CommitEvent, "prepareMs" | "commitMs" | "freshnessMs">,
   ): void {
+    this.#lettered.clear();
     for (const table of prepared) {
       const { snapshotId } = must(
         committed.find((candidate) => candidate.table === table.part.table),

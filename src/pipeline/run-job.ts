@@ -86,7 +86,7 @@ export async function runJob(job: JobRun): Promise<JobSummary> {
       lastMs: committer.resumeValidThroughMs(),
       compare: context.comparePoints,
     });
-    const checkpointer = new Checkpointer(context, committer, router, keyStoreOf(job), job.observer);
+    const checkpointer = new Checkpointer(context, committer, router, keyStoreOf(job), job.observer, letters);
     const run = new Run({ job, source, committer, checkpointer, letters, figures, validThrough, from, sourceEnd });
     return await run.untilEnd();
   } finally {

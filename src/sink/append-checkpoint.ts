@@ -31,6 +31,7 @@ export async function prepareAppend(
         return { ...NOTHING_REMOVED, addedDataFiles: written.map(({ file }) => file), counts };
       },
     },
+    unknown: [],
     committed: () => counts,
   };
 }

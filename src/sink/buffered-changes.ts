@@ -43,6 +43,11 @@ export function refuseChanges(target: string, buffered: BufferedBatch): void {
   }
 }
 
+/** Whether a row is the second half of a key change: an insert that shares its point with the delete before it. */
+export function hasChangedKey({ ops, points }: ChangeBatch, row: number): boolean {
+  return row > 0 && ops[row] === Op.insert && ops[row - 1] === Op.delete && points.after(row - 1) === points.after(row);
+}
+
 /** Position of the last truncate among the batches, or null: everything up to it is gone. */
 export function lastTruncate(batches: readonly BufferedBatch[]): { batch: number; row: number } | null {
   for (let index = batches.length - 1; index >= 0; index--) {

@@ -3,9 +3,11 @@ import { type ChangeBatch, type ChangeColumn, Op, offsetPoints } from "../core/c
 import { DEAD_LETTER_COLUMNS, DEAD_LETTER_STREAM, type DeadLetterSettings, originOf } from "../core/dead-letter.ts";
 import { FrazilError } from "../core/errors.ts";
 import type { MessageSlab, Rejects } from "../core/format.ts";
+import { messageOf } from "../core/kept-messages.ts";
 import { DEAD_LETTER_SHARE_FROM, DEAD_LETTERS_SHOWN } from "../core/limits.ts";
 import type { TableBinding } from "../core/table-binding.ts";
 import type { TableRule } from "../core/table-rule.ts";
+import type { UnknownRow } from "./partial-changes.ts";
 
 type Name = keyof typeof DEAD_LETTER_COLUMNS;
 
@@ -102,6 +104,27 @@ export class DeadLetters implements Rejects {
     appendText(columns.target, target ?? null);
     columns.pipeline.appendString(this.#pipeline);
     nextOffsets.push((slab.offsets[message] as bigint) + 1n);
+  }
+
+  /**
+   * Letters for changes that could be decoded, but that change a row that nobody knows. They belong to the checkpoint that is being
+   * prepared, whatever the source has read for the next one meanwhile.
+   * @throws FrazilError `data`: a change's own error where its message was not kept; when the job has had enough of them.
+   */
+  late(rows: readonly UnknownRow[]): ChangeBatch[] {
+    const next = [...this.#open];
+    this.#open.clear();
+    try {
+      for (const { batch, row, error, column, target } of rows) {
+        const kept = messageOf(batch, row);
+        if (kept === null) throw error;
+        this.reject(kept.slab, kept.message, error, column, target);
+      }
+      this.noteMessages(0);
+      return this.take();
+    } finally {
+      for (const [split, letters] of next) this.#open.set(split, letters);
+    }
   }
 
   /** The letters since the last call, a batch for each split. */

@@ -56,5 +56,6 @@ function historyBatch(target: string, batch: ChangeBatch): ChangeBatch {
     absent: [...batch.absent, ...HISTORY_COLUMNS.map(() => null)],
     sizeBytes: added.reduce((sum, builder) => sum + builder.sizeBytes, batch.sizeBytes),
     columns: [...batch.columns, ...added.map((builder) => builder.finish())],
+    messages: undefined,
   };
 }

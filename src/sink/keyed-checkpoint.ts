@@ -1,22 +1,17 @@
-import {
-  currentSchema,
-  type FileIO,
-  type LiveFile,
-  type LoadedTable,
-  type NestedField,
-} from "../../table-format/index.ts";
+import { currentSchema, type LiveFile, type LoadedTable, type NestedField } from "../../table-format/index.ts";
 import type { CommitContext } from "../commit/context.ts";
 import type { FileNames } from "../commit/names.ts";
 import type { FileChanges } from "../commit/snapshot-change.ts";
 import type { TrackedTable } from "../commit/tracked-table.ts";
 import { FrazilError, must } from "../core/errors.ts";
 import type { TableCounts } from "../core/figures.ts";
-import { hasAbsentValues, planWithAbsent } from "./absent-values.ts";
+import { planWithAbsent } from "./absent-values.ts";
 import type { BufferedBatch } from "./buffered-changes.ts";
 import { type ColumnPlan, fieldSources, type WrittenDataFile, writeDataFiles } from "./data-files.ts";
 import { type Deletions, resolveDeletions, truncation } from "./deletions.ts";
 import type { FileTable } from "./file-table.ts";
 import { KEY_WORDS } from "./key-words.ts";
+import { findPartialChanges, type PartialChanges } from "./partial-changes.ts";
 import { checkSchemaFits, type PreparedTable, sizeOf } from "./prepared-table.ts";
 import { type Selection, selectLast } from "./selection.ts";
 import { followHead, type TableState } from "./table-state.ts";
@@ -37,33 +32,90 @@ export async function prepareKeyed(
   batches: readonly BufferedBatch[],
   keysOf: readonly Uint32Array[],
 ): Promise<PreparedTable> {
-  const { io, runtime } = context;
-  const selection = selectLast(batches, keysOf);
+  const find = () => findPartialChanges(target, state.key, batches, keysOf, state.resolver);
+  const encode = (partial: PartialChanges | null) =>
+    encodeRows(context, namesFor(), table.loaded, state, batches, partial, selection);
+  const partial = await find();
+  const selection = selectLast(batches, keysOf, partial?.left);
   await state.resolver.reserve(selection.rows.length);
-  const { planOf, fromTable } = await columnPlans(io, target, table, state, batches, keysOf, selection);
-  const written = await writeDataFiles(io, runtime, table.loaded, namesFor(), selection.rows.length, planOf);
   const encodedFor = table.loaded;
+  let encoded = await encode(partial);
   let resolved: { readonly base: bigint | null; readonly version: number; readonly deletions: Deletions } | null = null;
   const filesFor = async (base: LoadedTable): Promise<FileChanges> => {
     checkSchemaFits(encodedFor, base);
-    const moved = await followHead(context, state, base);
-    if (moved && fromTable) throw staleValues(table.name);
+    await followHead(context, state, base);
+    if (encoded.valuesOf !== null && !sameRows(base, encoded.valuesOf)) {
+      const again = await find();
+      // A letter that the checkpoint lacks, or one too many.
+      if (!sameUnknown(partial, again)) throw staleValues(table.name);
+      encoded = await encode(again);
+    }
     const version = base.metadata.formatVersion;
     if (resolved === null || resolved.base !== state.snapshotId || resolved.version !== version) {
       const deletions = await deletionsOf(context, state, selection, namesFor(), version);
       resolved = { base: state.snapshotId, version, deletions };
     }
-    const counts = countsOf(selection, written, resolved.deletions);
-    return { ...fileChanges(state.files, written, resolved.deletions), counts };
+    const counts = countsOf(selection, encoded.written, resolved.deletions);
+    return { ...fileChanges(state.files, encoded.written, resolved.deletions), counts };
   };
   return {
     part: { table, filesFor },
+    unknown: partial?.unknown ?? [],
     committed: () => {
       const deletions = must(resolved, "a committed checkpoint was resolved").deletions;
-      applyCommitted(state, table, selection, written, deletions);
-      return countsOf(selection, written, deletions);
+      applyCommitted(state, table, selection, encoded.written, deletions);
+      return countsOf(selection, encoded.written, deletions);
     },
   };
+}
+
+interface EncodedRows {
+  readonly written: readonly WrittenDataFile[];
+  /** The snapshot that values of partial changes were read from; null when none were. */
+  readonly valuesOf: { readonly snapshotId: bigint | null } | null;
+}
+
+/** Writes the selected rows, with what partial changes leave out from the table as it is mirrored. */
+async function encodeRows(
+  { io, runtime }: CommitContext,
+  names: FileNames,
+  table: LoadedTable,
+  state: TableState,
+  batches: readonly BufferedBatch[],
+  partial: PartialChanges | null,
+  selection: Selection,
+): Promise<EncodedRows> {
+  const schema = currentSchema(table.metadata);
+  const plans = new Map<NestedField, ColumnPlan>();
+  let fromTable = false;
+  for (const field of schema.fields) {
+    if (partial === null) break;
+    const merged = await planWithAbsent(io, schema, field, batches, partial, selection, state);
+    plans.set(field, merged.plan);
+    fromTable ||= merged.fromTable;
+  }
+  const { sourceOf, rows } = selection;
+  const planOf = (field: NestedField): ColumnPlan =>
+    plans.get(field) ?? { sources: fieldSources(field, batches), sourceOf, rows };
+  const written = await writeDataFiles(io, runtime, table, names, rows.length, planOf);
+  return { written, valuesOf: fromTable ? { snapshotId: state.snapshotId } : null };
+}
+
+/** Whether the table's rows are those of an earlier snapshot: only compactions lie between (Iceberg spec, "Snapshots": `replace`). */
+function sameRows({ metadata }: LoadedTable, { snapshotId }: { readonly snapshotId: bigint | null }): boolean {
+  let at = metadata.currentSnapshotId;
+  while (at !== snapshotId) {
+    const snapshot = metadata.snapshots.find((candidate) => candidate.snapshotId === at);
+    if (snapshot === undefined || snapshot.summary.get("operation") !== "replace") return false;
+    at = snapshot.parentSnapshotId;
+  }
+  return true;
+}
+
+function sameUnknown(a: PartialChanges | null, b: PartialChanges | null): boolean {
+  const names = (partial: PartialChanges | null): string =>
+    (partial?.left ?? []).map((rows) => rows?.join("") ?? "").join("\0");
+  return names(a) === names(b);
 }
 
 async function deletionsOf(
@@ -84,30 +136,6 @@ async function deletionsOf(
     selection.keys,
     selection.deletedKeys,
   );
-}
-
-async function columnPlans(
-  io: FileIO,
-  target: string,
-  table: TrackedTable,
-  state: TableState,
-  batches: readonly BufferedBatch[],
-  keysOf: readonly Uint32Array[],
-  selection: Selection,
-): Promise<{ planOf: (field: NestedField) => ColumnPlan; fromTable: boolean }> {
-  const { sourceOf, rows } = selection;
-  const plain = (field: NestedField): ColumnPlan => ({ sources: fieldSources(field, batches), sourceOf, rows });
-  if (!hasAbsentValues(batches)) return { planOf: plain, fromTable: false };
-  const schema = currentSchema(table.loaded.metadata);
-  const locations = await state.resolver.resolve(selection.keys);
-  const plans = new Map<number, ColumnPlan>();
-  let fromTable = false;
-  for (const field of schema.fields) {
-    const merged = await planWithAbsent(io, target, schema, field, batches, keysOf, selection, state, locations);
-    plans.set(field.id, merged.plan);
-    fromTable ||= merged.fromTable;
-  }
-  return { planOf: (field) => plans.get(field.id) ?? plain(field), fromTable };
 }
 
 function fileChanges(files: FileTable, written: readonly WrittenDataFile[], deletions: Deletions): FileChanges {

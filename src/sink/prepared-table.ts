@@ -3,10 +3,13 @@ import type { CheckpointPart } from "../commit/pipeline-committer.ts";
 import { FrazilError } from "../core/errors.ts";
 import type { TableCounts } from "../core/figures.ts";
 import type { WrittenDataFile } from "./data-files.ts";
+import type { UnknownRow } from "./partial-changes.ts";
 
 /** A table's part of a checkpoint, its files durable but unreferenced. */
 export interface PreparedTable {
   readonly part: CheckpointPart;
+  /** Changes that were left out, with the other rows of their messages: what they change is not known. */
+  readonly unknown: readonly UnknownRow[];
   /** Takes the committed checkpoint over into the writer's state and drops the buffered changes. */
   committed(): TableCounts;
 }

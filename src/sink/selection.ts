@@ -35,9 +35,13 @@ export function selectAll(batches: readonly BufferedBatch[]): Selection {
 
 /**
  * The last change of each key, after the last truncate.
- * @param keysOf the keys of each batch's rows.
+ * @param keysOf the keys of each batch's rows. @param left rows that do not count (1), for each batch that has some.
  */
-export function selectLast(batches: readonly BufferedBatch[], keysOf: readonly Uint32Array[]): Selection {
+export function selectLast(
+  batches: readonly BufferedBatch[],
+  keysOf: readonly Uint32Array[],
+  left: readonly (Uint8Array | null)[] = [],
+): Selection {
   const truncate = lastTruncate(batches);
   const startBatch = truncate?.batch ?? 0;
   const total = batches.reduce((sum, { batch, from }) => sum + batch.length - from, 0);
@@ -46,7 +50,10 @@ export function selectLast(batches: readonly BufferedBatch[], keysOf: readonly U
     const { batch, from } = must(batches[source], "a batch");
     const keys = must(keysOf[source], "keys of a batch");
     const start = truncate !== null && source === truncate.batch ? truncate.row + 1 : from;
-    for (let row = start; row < batch.length; row++) order.put(keys, row * KEY_WORDS, source, row);
+    const leaves = left[source] ?? null;
+    for (let row = start; row < batch.length; row++) {
+      if (leaves?.[row] !== 1) order.put(keys, row * KEY_WORDS, source, row);
+    }
   }
   const sourceOf = new Uint32Array(order.size);
   const rows = new Uint32Array(order.size);
@@ -61,7 +68,7 @@ export function selectLast(batches: readonly BufferedBatch[], keysOf: readonly U
     for (let row = start; row < batch.length; row++) {
       const at = row * KEY_WORDS;
       const slot = order.find(batchKeys, at);
-      if (order.fileAt(slot) !== source || order.positionAt(slot) !== row) continue;
+      if (slot < 0 || order.fileAt(slot) !== source || order.positionAt(slot) !== row) continue;
       if (batch.ops[row] === Op.delete) {
         copyKey(batchKeys, at, deletedKeys, deleted++);
       } else {

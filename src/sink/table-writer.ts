@@ -72,13 +72,13 @@ export class TableWriter {
     const columns = changedColumns(this.routed.binding.target, batches);
     const table = await this.#open(columns, reached);
     await this.#evolve(table, columns);
-    const { part, committed } =
+    const { committed, ...prepared } =
       this.routed.rule.mode === "upsert"
         ? await this.#prepareKeyed(table, batches)
         : await prepareAppend(this.#context, this.#committer.namesFor(table), table, batches);
     this.#rememberTypes(table.loaded);
     return {
-      part,
+      ...prepared,
       committed: () => {
         const counts = committed();
         this.#dropBuffered(batches.length);

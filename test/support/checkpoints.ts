@@ -115,7 +115,7 @@ export class Process {
       notice() {},
       committed: (event: CommitEvent) => void this.events.push(event),
     };
-    this.checkpointer = new Checkpointer(context, committer, this.router, keys, observer);
+    this.checkpointer = new Checkpointer(context, committer, this.router, keys, observer, null);
     this.reached = committer.resumePosition() ?? new Map([["t/0", "0"]]);
   }
 

@@ -1,53 +1,13 @@
 import { describe, expect, it } from "vitest";
-import { createBuilder, currentSnapshot, planSnapshot, type PrimitiveType } from "../../../table-format/index.ts";
-import { type ChangeBatch, Op, offsetPoints } from "../../../src/core/change-batch.ts";
+import { currentSnapshot, planSnapshot, type PrimitiveType } from "../../../table-format/index.ts";
 import { must } from "../../../src/core/errors.ts";
 import { change, memoryWarehouse, Process, upsertRule, type Warehouse } from "../../support/checkpoints.ts";
 import { ForeignWriter } from "../../support/foreign-writer.ts";
+import { batchOf } from "../../support/rows-batch.ts";
 import { tableRows } from "../../support/table-rows.ts";
 
 const a = (text: string) => change("a", text);
 const rowsOf = (warehouse: Warehouse) => tableRows(warehouse.io, warehouse.catalog, { namespace: ["shop"], name: "a" });
-
-type Cell = bigint | number | string | null | undefined;
-type Row = readonly [op: keyof typeof Op, ...cells: Cell[]];
-
-/** A batch of one split from rows; undefined = not sent. `pairs`: rows whose point is that of the row after it. */
-function batchOf(
-  process: Process,
-  columns: Readonly<Record<string, PrimitiveType>>,
-  rows: readonly Row[],
-  first: number,
-  given: { key?: readonly string[]; points?: readonly number[] } = {},
-): ChangeBatch {
-  const names = Object.keys(columns);
-  const absent = names.map(() => new Uint8Array((rows.length + 7) >> 3));
-  const built = names.map((name, at) => {
-    const type = columns[name] as PrimitiveType;
-    const builder = createBuilder(type);
-    for (const [index, [, ...cells]] of rows.entries()) {
-      const cell = cells[at];
-      if (cell === undefined) (absent[at] as Uint8Array)[index >> 3]! |= 1 << (index & 7);
-      if (cell === undefined || cell === null) builder.appendNull();
-      else if (type.kind === "string") builder.appendString(String(cell));
-      else if (type.kind === "long" || type.kind === "timestamp") builder.appendI64(BigInt(cell));
-      else builder.appendI32(Number(cell));
-    }
-    return builder.finish();
-  });
-  return {
-    table: process.router.byStream("a")?.table as number,
-    split: "t/0",
-    length: rows.length,
-    ops: Uint8Array.from(rows, ([op]) => Op[op]),
-    fields: names.map((name) => ({ name, type: columns[name] as PrimitiveType, required: false })),
-    columns: built,
-    absent: absent.map((bits) => (bits.some((byte) => byte !== 0) ? bits : null)),
-    key: given.key ?? ["id"],
-    points: offsetPoints(BigInt64Array.from(given.points ?? rows.map((_, row) => first + row + 1), BigInt)),
-    sizeBytes: 40 * rows.length,
-  };
-}
 
 const LONG: PrimitiveType = { kind: "long" };
 const INT: PrimitiveType = { kind: "int" };
@@ -84,73 +44,6 @@ describe("changes of one key in one checkpoint", () => {
     expect(await rowsOf(warehouse)).toEqual(["1|z|1", "2|z|8", "4|y|4"]);
     await process.checkpoint([a("!")]);
     expect(await rowsOf(warehouse)).toEqual([]);
-  });
-});
-
-describe("values that an update does not send", () => {
-  it("come from the checkpoint, else from the table", async () => {
-    const { warehouse, process } = await fresh();
-    await process.checkpoint(["+1:x:1", "+2:x:2"].map(a));
-    const batch = batchOf(
-      process,
-      WIDE,
-      [
-        ["update", 1n, "y", undefined],
-        ["update", 2n, "y", 20n],
-        ["update", 2n, "z", undefined],
-        ["insert", 3n, "n", undefined],
-      ],
-      2,
-    );
-    await process.checkpointOf([batch], 6);
-    expect(await rowsOf(warehouse)).toEqual(["1|y|1", "2|z|20", "3|n|null"]);
-  });
-
-  it("are not taken from a row that somebody changes meanwhile", async () => {
-    const { warehouse, process } = await fresh();
-    await process.checkpoint(["+1:x:1"].map(a));
-    const { catalog } = warehouse;
-    const commit = catalog.commit.bind(catalog);
-    catalog.commit = async (changes, claim) => {
-      catalog.commit = commit;
-      await new ForeignWriter(warehouse, "a").replace([1n], [{ id: 1n, part: "f", value: 100n }]);
-      return commit(changes, claim);
-    };
-    const batch = batchOf(process, WIDE, [["update", 1n, "y", undefined]], 1);
-    await expect(process.checkpointOf([batch], 2)).rejects.toMatchObject({ code: "VALUES_MOVED", kind: "conflict" });
-    expect(await rowsOf(warehouse)).toEqual(["1|f|100"]);
-  });
-
-  it("are not taken from a truncate", async () => {
-    const { process } = await fresh();
-    await process.checkpoint(["+0:x:1"].map(a));
-    const batch = batchOf(
-      process,
-      WIDE,
-      [
-        ["truncate", null, null, null],
-        ["update", 0n, "y", undefined],
-      ],
-      1,
-    );
-    await expect(process.checkpointOf([batch], 3)).rejects.toMatchObject({ code: "ABSENT_VALUE" });
-  });
-
-  it("are not lost when the key changes", async () => {
-    const { warehouse, process } = await fresh();
-    await process.checkpoint(["+1:x:1"].map(a));
-    const batch = batchOf(
-      process,
-      WIDE,
-      [
-        ["delete", 1n, undefined, undefined],
-        ["insert", 2n, "y", undefined],
-      ],
-      1,
-      { points: [2, 2] },
-    );
-    await expect(process.checkpointOf([batch], 2)).rejects.toMatchObject({ code: "ABSENT_VALUE" });
-    expect(await rowsOf(warehouse)).toEqual(["1|x|1"]);
   });
 });
 

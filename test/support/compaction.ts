@@ -1,0 +1,13 @@
+import { runCompaction } from "../../src/maintenance/compact/compact.ts";
+import { planCompaction } from "../../src/maintenance/compact/plan.ts";
+import type { Process, Warehouse } from "./checkpoints.ts";
+import { loaded, place } from "./maintenance.ts";
+
+/** Compacts all files of table `a`, as a process of its own. @returns how many commits that took. */
+export async function compactNow(warehouse: Warehouse, process: Process): Promise<number> {
+  const context = place(warehouse, process);
+  const plan = await planCompaction(context, await loaded(warehouse), { targetSizeBytes: 1 << 20, minFiles: 2 });
+  let commits = 0;
+  for await (const { snapshotId } of runCompaction(context, plan)) commits += Number(snapshotId !== null);
+  return commits;
+}
