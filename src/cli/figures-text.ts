@@ -6,10 +6,11 @@ import { sizeText, tableText } from "./output.ts";
 export function writtenTable(tables: ReadonlyMap<string, TableCounts>): string {
   if (tables.size === 0) return "";
   const total = [...tables.values()].reduce((sum, counts) => addCounts(sum, counts));
-  const lines = [...tables].map(([name, counts]) => [name, ...cells(counts)]);
-  if (tables.size > 1) lines.push(["total", ...cells(total)]);
+  const drops = total.dropped > 0;
+  const lines = [...tables].map(([name, counts]) => [name, ...cells(counts, drops)]);
+  if (tables.size > 1) lines.push(["total", ...cells(total, drops)]);
   return tableText(
-    ["table", "inserts", "updates", "deletes", "files", "size"].map((name, index) => ({
+    ["table", "inserts", "updates", "deletes", ...(drops ? ["dropped"] : []), "files", "size"].map((name, index) => ({
       name,
       align: index === 0 ? "left" : "right",
     })),
@@ -17,11 +18,13 @@ export function writtenTable(tables: ReadonlyMap<string, TableCounts>): string {
   );
 }
 
-function cells({ inserts, updates, deletes, files, bytes }: TableCounts): string[] {
+/** @param drops whether some table has dropped changes: few ever do. */
+function cells({ inserts, updates, deletes, dropped, files, bytes }: TableCounts, drops: boolean): string[] {
   return [
     `+${grouped(inserts)}`,
     `~${grouped(updates)}`,
     `-${grouped(deletes)}`,
+    ...(drops ? [grouped(dropped)] : []),
     grouped(files),
     sizeText(BigInt(bytes)),
   ];
@@ -33,6 +36,7 @@ function addCounts(a: TableCounts, b: TableCounts): TableCounts {
     inserts: a.inserts + b.inserts,
     updates: a.updates + b.updates,
     deletes: a.deletes + b.deletes,
+    dropped: a.dropped + b.dropped,
     files: a.files + b.files,
     bytes: a.bytes + b.bytes,
   };
@@ -47,6 +51,7 @@ export function figuresRecord(figures: FiguresReading): Readonly<Record<string, 
     inserts: figures.written.inserts,
     updates: figures.written.updates,
     deletes: figures.written.deletes,
+    dropped: figures.written.dropped,
     files: figures.written.files,
     bytes: figures.written.bytes,
     commits: figures.commits,

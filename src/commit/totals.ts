@@ -19,6 +19,7 @@ const NONE: Totals = {
   inserts: 0,
   updates: 0,
   deletes: 0,
+  dropped: 0,
   files: 0,
   bytes: 0,
   commits: 0,
@@ -42,7 +43,9 @@ export function totalsText(totals: Totals): string {
 /** Reads `totalsText`'s form back; null for anything else, as nothing depends on it. */
 export function parseTotals(text: string): Totals | null {
   try {
-    const read = JSON.parse(text) as Partial<Totals> | null;
+    const parsed = JSON.parse(text) as Partial<Totals> | null;
+    // Stamps from before changes could be dropped do not say that none was.
+    const read = parsed === null ? null : { dropped: 0, ...parsed };
     return NAMES.every((name) => Number.isSafeInteger(read?.[name])) ? sumTotals([read ?? NONE]) : null;
   } catch {
     return null;

@@ -4,6 +4,8 @@ export interface TableCounts {
   readonly inserts: number;
   readonly updates: number;
   readonly deletes: number;
+  /** Changes that the table does not take: late by `order_by`, deletes that it ignores or that find no row to mark, copies. */
+  readonly dropped: number;
   /** Data and delete files that were added, and their size. */
   readonly files: number;
   readonly bytes: number;

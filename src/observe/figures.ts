@@ -1,7 +1,7 @@
 import type { Figures, FiguresReading, TableCounts } from "../core/figures.ts";
 import type { Clock } from "../core/runtime.ts";
 
-const NONE: TableCounts = { rows: 0, inserts: 0, updates: 0, deletes: 0, files: 0, bytes: 0 };
+const NONE: TableCounts = { rows: 0, inserts: 0, updates: 0, deletes: 0, dropped: 0, files: 0, bytes: 0 };
 
 /** Figures that are all zero. Readers get copies: what they hold does not move under them. */
 export function createFigures(clock: Pick<Clock, "nowMs">): Figures {
@@ -70,6 +70,7 @@ function sum(parts: readonly TableCounts[]): TableCounts {
       inserts: total.inserts + part.inserts,
       updates: total.updates + part.updates,
       deletes: total.deletes + part.deletes,
+      dropped: total.dropped + part.dropped,
       files: total.files + part.files,
       bytes: total.bytes + part.bytes,
     }),

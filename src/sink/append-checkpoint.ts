@@ -22,7 +22,7 @@ export async function prepareAppend(
   }));
   const encodedFor = table.loaded;
   const rows = selection.rows.length;
-  const counts = { rows, inserts: rows, updates: 0, deletes: 0, ...sizeOf(written, []) };
+  const counts = { rows, inserts: rows, updates: 0, deletes: 0, dropped: 0, ...sizeOf(written, []) };
   return {
     part: {
       table,

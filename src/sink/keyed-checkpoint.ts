@@ -152,7 +152,7 @@ function countsOf(selection: Selection, written: readonly WrittenDataFile[], del
   const rows = selection.rows.length;
   const { updates, deletes } = deletions;
   const vectors = [...deletions.written.values()].map(({ entry }) => entry);
-  return { rows, inserts: rows - updates, updates, deletes, ...sizeOf(written, vectors) };
+  return { rows, inserts: rows - updates, updates, deletes, dropped: 0, ...sizeOf(written, vectors) };
 }
 
 /** The committed files and deletes become part of the mirrored state, and the keys point to their new rows. */

@@ -99,7 +99,7 @@ it("tells the end of a run that never began in JSON too", async () => {
 it("tells what a run that fails has done", async () => {
   const { reporter, figures, notes, written, pass } = watched();
   figures.taken(7, 8, 2_048);
-  figures.committed("shop.a", { rows: 3, inserts: 2, updates: 1, deletes: 1, files: 2, bytes: 512 });
+  figures.committed("shop.a", { rows: 3, inserts: 2, updates: 1, deletes: 1, dropped: 0, files: 2, bytes: 512 });
   figures.deadLetters(new Map([["MALFORMED_JSON", 1]]));
   figures.conflict();
   await pass(2_000);
@@ -121,7 +121,7 @@ it("tells what a run that fails has done", async () => {
       commitLagRows: 7,
       conflicts: 1,
       deadLettersByCode: { MALFORMED_JSON: 1 },
-      tables: { "shop.a": { rows: 3, inserts: 2, updates: 1, deletes: 1, files: 2, bytes: 512 } },
+      tables: { "shop.a": { rows: 3, inserts: 2, updates: 1, deletes: 1, dropped: 0, files: 2, bytes: 512 } },
     }),
   ]);
 });

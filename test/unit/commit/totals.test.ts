@@ -53,6 +53,9 @@ it("are read back as they were written, and nothing else is taken for them", () 
   ]);
   expect(totals).toMatchObject({ rows: 4, bytes: 2 ** 40, conflicts: 2, commits: 0 });
   expect(parseTotals(totalsText(totals))).toEqual(totals);
+  // As it was written before changes could be dropped.
+  const { dropped: _none, ...before } = totals;
+  expect(parseTotals(JSON.stringify(before))).toEqual(totals);
   for (const text of ["null", "{", "[]", '{"rows":1}', totalsText({ ...totals, rows: 0.5 })]) {
     expect(parseTotals(text)).toBe(null);
   }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { createFigures } from "../../../src/observe/figures.ts";
 
-const counts = { rows: 3, inserts: 1, updates: 1, deletes: 1, files: 2, bytes: 700 };
+const counts = { rows: 3, inserts: 1, updates: 1, deletes: 1, dropped: 1, files: 2, bytes: 700 };
 
 describe("figures", () => {
   it("add up by table and over all of them", () => {
@@ -10,8 +10,16 @@ describe("figures", () => {
     figures.committed("b", counts);
     figures.committed("a", counts);
     const { tables, written } = figures.read();
-    expect(tables.get("a")).toEqual({ rows: 6, inserts: 2, updates: 2, deletes: 2, files: 4, bytes: 1_400 });
-    expect(written).toEqual({ rows: 9, inserts: 3, updates: 3, deletes: 3, files: 6, bytes: 2_100 });
+    expect(tables.get("a")).toEqual({
+      rows: 6,
+      inserts: 2,
+      updates: 2,
+      deletes: 2,
+      dropped: 2,
+      files: 4,
+      bytes: 1_400,
+    });
+    expect(written).toEqual({ rows: 9, inserts: 3, updates: 3, deletes: 3, dropped: 3, files: 6, bytes: 2_100 });
   });
 
   it("tell how far writing and committing are behind reading", () => {
