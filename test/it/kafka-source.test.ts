@@ -377,6 +377,56 @@ describe.skipIf(missing !== null)(withReason("source kafka", missing), () => {
     await anew.source.close();
   });
 
+  test("topics made anew, told by their ids: between two readings, and meanwhile", async () => {
+    const make = async (from: number): Promise<void> => {
+      await createTopic(kafka.brokers, "again");
+      await using producer = await openProducer(kafka.brokers);
+      for (let i = from; i < from + 20; i++) await producer.send("again", [{ value: `${i}` }]);
+    };
+    const drop = async (): Promise<void> => {
+      await withAdmin(kafka.brokers, (admin) => admin.deleteTopics({ topics: ["again"] }));
+      await systemClock.sleep(1_000);
+    };
+    await make(0);
+    const first = open(["again"]);
+    await first.source.open();
+    const position = await read(first.source, new Map([["again/0", "0"]]));
+    const ids = first.source.streamIds?.() ?? new Map();
+    // As Kafka's tools print them: 16 bytes in base64.
+    expect(ids.get("again")).toEqual({ id: expect.stringMatching(/^[A-Za-z0-9_-]{22}$/), generation: 1 });
+    await first.source.close();
+    expect(position).toEqual(new Map([["again/0", "20"]]));
+
+    await drop();
+    await make(20);
+    const stopping = open(["again"]);
+    await stopping.source.open();
+    stopping.source.recall?.(ids);
+    await expect(read(stopping.source, position, () => false)).rejects.toMatchObject({
+      code: "LOST_OFFSETS",
+      message: expect.stringContaining(`the id ${ids.get("again")?.id} was read`),
+    });
+    await stopping.source.close();
+
+    const going = open(["again"], { onLostOffsets: "earliest" });
+    await going.source.open();
+    going.source.recall?.(ids);
+    let dropped = false;
+    let making = Promise.resolve();
+    const reached = await read(going.source, position, (now) => {
+      if (!dropped && now.get("again/0") === "20@2") {
+        dropped = true;
+        making = drop().then(() => make(40));
+      }
+      return now.get("again/0") === "20@3";
+    });
+    await making;
+    expect(values(going.messages)).toEqual(Array.from({ length: 40 }, (_, i) => `${20 + i}`));
+    expect(going.source.streamIds?.().get("again")?.generation).toBe(3);
+    expect(reached).toEqual(new Map([["again/0", "20@3"]]));
+    await going.source.close();
+  });
+
   test("start by time, at the end, and the group's offsets", async () => {
     await createTopic(kafka.brokers, "starts", { config: { "retention.ms": "-1" } });
     await using producer = await openProducer(kafka.brokers);

@@ -269,29 +269,43 @@ ${tables.map((table) => `  - ${table}\n`).join("")}checkpoint: { interval: 300ms
       return seen.lines.toSorted();
     }
 
-    it.each(["stop", "earliest", "latest"])(
-      "made anew: an error, also with on_lost_offsets: %s, and the way out works",
-      async (policy) => {
-        const topic = `anew.${policy}`;
-        const warehouse = `anew-${policy}`;
-        const job = (name: string) =>
-          jobFile(topic, { name, warehouse, tables, source: `, on_lost_offsets: ${policy}` });
+    it.each([
+      ["stop", 7],
+      ["stop", 2],
+      ["earliest", 7],
+      ["earliest", 2],
+      ["latest", 7],
+    ] as const)(
+      "made anew between two runs, on_lost_offsets: %s, with %i records where 5 had been read",
+      async (policy, count) => {
+        const topic = `anew.${policy}.${count}`;
+        const warehouse = `anew-${policy}-${count}`;
+        const job = (name: string, onLost: string = policy) =>
+          jobFile(topic, { name, warehouse, tables, source: `, on_lost_offsets: ${onLost}` });
+        const old = [1, 2, 3, 4, 5];
+        const fresh = Array.from({ length: count }, (_, i) => 11 + i);
+        const lines = (ids: readonly number[]) => ids.map((id) => `["${id}"]`).toSorted();
         await createTopic(kafka.brokers, topic);
-        await send(topic, [1, 2, 3, 4, 5]);
+        await send(topic, old);
         await catchUp(job("first"));
         await drop(topic);
         await expectRefused(job("first"), 78, /no such topic/, /^hint/);
         await createTopic(kafka.brokers, topic);
-        await send(topic, [6, 7]);
-        await expectRefused(
-          job("first"),
-          65,
-          /LOST_OFFSETS.*offset 5, the broker holds 0 up to 2: .*made anew/,
-          /another job `name:`/,
-        );
-        expect(await idsIn(warehouse)).toEqual([1, 2, 3, 4, 5].map((id) => `["${id}"]`));
-        await catchUp(job("second"));
-        expect(await idsIn(warehouse)).toEqual([1, 2, 3, 4, 5, 6, 7].map((id) => `["${id}"]`));
+        await send(topic, fresh);
+        if (policy === "stop") {
+          const message = /LOST_OFFSETS.*made anew \(the id (\S+) was read, (?!\1)\S+ is there\); the position 5 of/;
+          await expectRefused(job("first"), 65, message, /on_lost_offsets: earliest/);
+          expect(await idsIn(warehouse)).toEqual(lines(old));
+        }
+        await catchUp(job("first", policy === "stop" ? "earliest" : policy));
+        const kept = policy === "latest" ? old : [...old, ...fresh];
+        expect(await idsIn(warehouse)).toEqual(lines(kept));
+        await send(topic, [31]);
+        await catchUp(job("first", "stop"));
+        expect(await idsIn(warehouse)).toEqual(lines([...kept, 31]));
+        const positions = frazil(["positions", job("first", "stop"), "--json"]);
+        expect(await positions.ended, positions.stderr()).toBe(0);
+        expect(positions.stdout()).toContain(`"${count + 1}@2"`);
       },
     );
 

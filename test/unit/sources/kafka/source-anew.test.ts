@@ -38,16 +38,22 @@ describe("a topic that is made anew while it is read", () => {
   test("is not read before it has been looked up, once it was gone", async () => {
     const world = nine();
     const { clock, cluster, seen } = world;
+    let dropped = false;
     let reached: string | undefined;
     const watch = (position: Position): boolean => {
       reached = position.get("orders/0");
       return false;
     };
     const reading = readUntil(world.source(), START, watch, () => {
-      if (reached !== "9" || !cluster.topics.has("orders")) return;
+      if (reached !== "9" || dropped) return;
+      dropped = true;
       cluster.topics.delete("orders");
-      // Back in the pause between two look-ups, and longer than before.
-      void clock.sleep(1_000).then(() => anew(world, 30));
+      // Back, and longer than before, while nobody tells what topics there are.
+      void clock.sleep(1_000).then(() => {
+        cluster.unreachable = true;
+        anew(world, 30);
+      });
+      void clock.sleep(20_000).then(() => (cluster.unreachable = false));
     });
     await expect(reading).rejects.toMatchObject(lost(/made anew/));
     expect(seen.get("orders/0")?.filter((value) => value.startsWith("new"))).toEqual([]);
@@ -69,6 +75,29 @@ describe("a topic that is made anew while it is read", () => {
     expect(fresh?.slice(-count)).toEqual(Array.from({ length: count }, (_, i) => `new ${i}`));
     expect(world.lines).toContain(LINE);
     expect(source.streamIds?.()).toEqual(new Map([["orders", { id: "B", generation: 2 }]]));
+  });
+
+  test("while a fetch is under way, whose answer is of the new one and not taken", async () => {
+    const world = nine();
+    const { clock, cluster, lines, seen } = world;
+    cluster.create("other", [2]);
+    const from = new Map([...START, ["other/0", "0"]]);
+    let waits = false;
+    cluster.onFetch = (broker, [first]) => {
+      if (waits || broker !== 1 || first?.offset !== 9n) return;
+      waits = true;
+      // The fetch has found nothing and waits; what broker 2 does not answer makes the topics be looked up.
+      void clock.sleep(100).then(() => {
+        anew(world, 12);
+        cluster.down.add(2);
+      });
+    };
+    const done = (position: Position): boolean => position.get("orders/0") === "12@2";
+    await readUntil(world.source({ topics: ["orders", "other"], onLostOffsets: "earliest" }), from, done, () => {
+      if (lines.includes(LINE)) cluster.down.clear();
+      cluster.append("other", 0, ["more"]);
+    });
+    expect(seen.get("orders/0")?.slice(9)).toEqual(Array.from({ length: 12 }, (_, i) => `new ${i}`));
   });
 
   test("and gone for long, matched by a pattern, is another one when it comes back", async () => {
