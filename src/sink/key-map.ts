@@ -90,6 +90,14 @@ export class KeyMap {
     this.#size++;
   }
 
+  /** Visits every key: where its words are, and its place. */
+  forEach(visit: (keys: Uint32Array, at: number, file: number, position: number) => void): void {
+    for (let slot = 0; slot < this.#files.length; slot++) {
+      const file = this.#files[slot] as number;
+      if (file >= FIRST) visit(this.#keys, slot * KEY_WORDS, file - FIRST, this.#positions[slot] as number);
+    }
+  }
+
   /** Forgets a key; an absent one is no error. */
   remove(keys: Uint32Array, at: number): void {
     const slot = this.find(keys, at);

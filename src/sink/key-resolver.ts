@@ -1,4 +1,5 @@
 import type { FileEntry, FileTable } from "./file-table.ts";
+import type { MovedRows } from "./forwards.ts";
 
 /** Where keys' rows are: file numbers of a `FileTable` (-1 = nowhere) and row positions in those files. */
 export interface Locations {
@@ -26,6 +27,11 @@ export interface KeyResolver {
   place(keys: Uint32Array, file: number, positions: Uint32Array): void;
   /** No live row holds these keys any more. */
   forget(keys: Uint32Array): void;
+  /**
+   * Follows rows through a compaction of this process, whose output `cover` then need not read. To be told when the commit is known to have happened, before
+   * the table's new head is followed.
+   */
+  forward(moved: MovedRows): void;
   /** Drops everything (TRUNCATE). */
   clear(): void;
   readonly sizeBytes: number;

@@ -1,6 +1,6 @@
 /**
  * One case of the upsert bench, in a process of its own so that its peak memory is its own:
- * `node upsert-case.ts fill|cold|warm <folder> <keys>`. Prints one line of JSON.
+ * `node upsert-case.ts fill|cold|warm <folder> <keys> [seed]`. Prints one line of JSON.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -33,10 +33,10 @@ const FIELDS: readonly ChangeColumn[] = [
   { name: "value", type: { kind: "long" }, required: false },
 ];
 
-const [phase, folder = "", count = "0"] = process.argv.slice(2);
+const [phase, folder = "", count = "0", seed = "7"] = process.argv.slice(2);
 const keys = Number(count);
 const io = createLocalStorage();
-const random = seededRandom(7);
+const random = seededRandom(Number(seed));
 const location = join(folder, "warehouse");
 const clock = { nowMs: () => Date.now(), uuid: () => randomUuid(systemRandom) };
 const warehouse: Warehouse = {

@@ -26,11 +26,14 @@ export interface OpenedKeys {
 /** Where the keys of a job's tables are kept. */
 export interface KeyStore {
   open(table: KeyedTableRef): Promise<OpenedKeys>;
+  /** Memory that keys may take. */
+  readonly limitBytes: number;
 }
 
 /** All keys in memory, whatever that takes. */
 export function memoryKeys(random: Random): KeyStore {
   return {
+    limitBytes: Infinity,
     async open({ name, files, readWith }) {
       const seed = random.uint32();
       return { seed, resolver: memoryResolver({ name, files, read: readWith(seed) }) };
@@ -53,6 +56,7 @@ export function sidecarKeys({ folder, pipeline, limitBytes, random, log }: Sidec
   const budget = new KeyBudget(limitBytes);
   const opened = new Map<string, SidecarResolver>();
   return {
+    limitBytes,
     async open({ uuid, name, signature, exact, files, readWith }) {
       // It comes from the catalog and becomes part of a path.
       if (!/^[\da-f-]{36}$/i.test(uuid)) {

@@ -64,7 +64,7 @@ async function namesIn(folder: string): Promise<string[]> {
 /** Two processes that started at once may have drawn two seeds. */
 function seedOfMost(sidecars: readonly Sidecar[]): number | null {
   const rows = new Map<number, number>();
-  for (const sidecar of sidecars) rows.set(sidecar.seed, (rows.get(sidecar.seed) ?? 0) + sidecar.rows);
+  for (const sidecar of sidecars) rows.set(sidecar.seed, (rows.get(sidecar.seed) ?? 0) + sidecar.entries);
   let best: number | null = null;
   for (const [seed, count] of rows) if (best === null || count > (rows.get(best) ?? 0)) best = seed;
   return best;

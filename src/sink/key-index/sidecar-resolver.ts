@@ -1,19 +1,24 @@
 import { rm } from "node:fs/promises";
+import { RoaringBitmap } from "../../../table-format/index.ts";
 import { FrazilError, must } from "../../core/errors.ts";
 import type { Log } from "../../core/runtime.ts";
 import type { FileEntry } from "../file-table.ts";
+import { Forwards, type MovedRows } from "../forwards.ts";
 import type { KeyResolver, Locations, ResolvedTable } from "../key-resolver.ts";
 import { RecentKeys } from "../memory-resolver.ts";
 import type { KeyBudget, Spillable } from "./key-budget.ts";
-import { type Sidecar, sidecarBlocks, SidecarWriter } from "./sidecar.ts";
+import { LiveRows } from "./live-rows.ts";
+import type { CoveredFile, Sidecar } from "./sidecar.ts";
+import { SidecarBuilder } from "./sidecar-builder.ts";
+import { coveredFile, FilesInUse, isCovered, nextMerge } from "./sidecar-files.ts";
 import type { SidecarFolder } from "./sidecar-folder.ts";
-import { WantedKeys } from "./wanted-keys.ts";
+import { LostSidecar, mergeSidecars } from "./sidecar-merge.ts";
+import { searchSidecar } from "./sidecar-search.ts";
+import { sortEntries } from "./sort-entries.ts";
+import { entryWords, storedEntries } from "./stored-keys.ts";
 
-/** Rows of one sidecar: 128 MiB of exact keys, which is what a damaged one costs to make again. */
-const SIDECAR_ROWS = 16 << 20;
-
-/** A sidecar with a smaller share of rows in live files is made again at the next spill. */
-const SPARSE_BELOW = 0.5;
+/** Rows whose keys are read into one sidecar: a minute's work, which is what an interruption or a damaged block costs. */
+const SIDECAR_ROWS = 1 << 28;
 
 /** Reading the keys of this many rows takes a second or two: how often progress is told. */
 const PROGRESS_ROWS = 5_000_000;
@@ -21,16 +26,27 @@ const PROGRESS_ROWS = 5_000_000;
 /** Sidecars that are lost while they are searched are made again so many times; then it is the disk. */
 const SEARCH_ATTEMPTS = 3;
 
+interface Progress {
+  rows: number;
+  told: number;
+  readonly of: number;
+}
+
 /**
- * Keys of any number: those of the files written last in memory, those of all others in sidecars on disk, which are searched from end to
- * end for all keys of a checkpoint at once. Sidecars are a cache: what is lost or damaged is read from the table again.
+ * Keys of any number: those of the files written last in memory, those of all others in sidecars on disk, in each of which every key of a
+ * checkpoint is looked up: a key may, against the rules, have several live rows. Sidecars are a cache: what is lost or damaged is read
+ * from the table again.
  */
 export class SidecarResolver implements KeyResolver, Spillable {
   readonly #table: ResolvedTable;
   readonly #folder: SidecarFolder;
   readonly #budget: KeyBudget;
   readonly #log: Log;
+  readonly #forwards: Forwards;
   readonly #recent: RecentKeys;
+  readonly #inUse: FilesInUse;
+  /** Files known to be covered by sidecars: under the same number rows only die. */
+  readonly #covered = new Set<number>();
   #sidecars: readonly Sidecar[];
 
   constructor(table: ResolvedTable, folder: SidecarFolder, budget: KeyBudget, log: Log) {
@@ -38,7 +54,9 @@ export class SidecarResolver implements KeyResolver, Spillable {
     this.#folder = folder;
     this.#budget = budget;
     this.#log = log;
-    this.#recent = new RecentKeys(table);
+    this.#forwards = new Forwards(table.files);
+    this.#recent = new RecentKeys(table, this.#forwards);
+    this.#inUse = new FilesInUse(table.files, this.#forwards);
     this.#sidecars = folder.sidecars;
     budget.join(this);
   }
@@ -52,14 +70,17 @@ export class SidecarResolver implements KeyResolver, Spillable {
   }
 
   async resolve(keys: Uint32Array): Promise<Locations> {
+    const { words, seed } = this.#folder.kind;
     for (let attempt = 1; ; attempt++) {
-      await this.#drop(this.#sidecars.filter((sidecar) => this.#liveRows(sidecar) === 0));
+      await this.#dropUnused();
       const locations = this.#recent.find(keys);
       const missing: number[] = [];
       for (let i = 0; i < locations.files.length; i++) if ((locations.files[i] as number) < 0) missing.push(i);
       if (missing.length === 0 || this.#sidecars.length === 0) return locations;
-      const found = new LiveRows(this.#table, locations);
-      const wanted = new WantedKeys(keys, missing, this.#folder.kind.words);
+      const found = new LiveRows(this.#table, this.#forwards, locations);
+      const entries = storedEntries(keys, missing, words, seed);
+      const scratch = new Uint32Array(entries.length);
+      const wanted = sortEntries(entries, missing.length, entryWords(words), 32, scratch);
       if (await this.#search(wanted, found)) {
         if (found.extra.length > 0) {
           this.#log.error("keys have several live rows", { table: this.#table.name, rows: found.extra.length });
@@ -76,17 +97,18 @@ export class SidecarResolver implements KeyResolver, Spillable {
   }
 
   async cover(): Promise<void> {
-    await this.#drop(this.#sidecars.filter((sidecar) => this.#liveRows(sidecar) === 0));
-    const covered = new Set(this.#sidecars.flatMap(({ files }) => files.map(({ path }) => path)));
+    await this.#dropUnused();
+    this.#recent.dropReplaced();
     const unknown: [number, FileEntry][] = [];
     let rows = 0;
     for (const [number, entry] of this.#table.files) {
-      if (this.#recent.covers(number) || covered.has(entry.live.file.filePath)) continue;
+      if (this.#covers(number, entry)) continue;
       unknown.push([number, entry]);
       rows += Number(entry.live.file.recordCount);
     }
-    if (!this.#budget.fits(this, rows)) await this.#write(unknown.map(([, entry]) => entry));
-    else for (const [number] of unknown) await this.#recent.learn(number);
+    this.#forwards.prune();
+    if (this.#budget.fits(this, rows)) for (const [number] of unknown) await this.#recent.learn(number);
+    else await this.#write(unknown);
   }
 
   async reserve(keys: number): Promise<void> {
@@ -101,156 +123,192 @@ export class SidecarResolver implements KeyResolver, Spillable {
     this.#recent.forget(keys);
   }
 
-  clear(): void {
-    this.#recent.clear();
+  forward(moved: MovedRows): void {
+    this.#forwards.add(moved);
   }
 
-  /** Moves the keys in memory to a sidecar, together with what is left of sparse ones. */
-  async spill(): Promise<void> {
-    const sparse = this.#sidecars.filter((sidecar) => this.#liveRows(sidecar) < sidecar.rows * SPARSE_BELOW);
-    const kept = this.#sidecars.filter((sidecar) => !sparse.includes(sidecar));
-    const covered = new Set(kept.flatMap(({ files }) => files.map(({ path }) => path)));
-    const entries = [...this.#table.files].map(([, entry]) => entry);
-    await this.#write(entries.filter(({ live }) => !covered.has(live.file.filePath)));
+  clear(): void {
     this.#recent.clear();
-    await this.#drop(sparse);
+    this.#forwards.clear();
+    this.#covered.clear();
+  }
+
+  /** Moves the keys in memory to a sidecar, and merges what has become many. */
+  async spill(): Promise<void> {
+    if (this.#recent.size > 0) await this.#writeRecent();
+    this.#recent.clear();
+    for (;;) {
+      await this.#dropUnused();
+      const group = nextMerge(this.#sidecars, this.#inUse);
+      if (group === null || !(await this.#merge(group))) return;
+    }
+  }
+
+  /** Whether the keys of a file's live rows are known. */
+  #covers(number: number, { live, deleted }: FileEntry): boolean {
+    if (this.#recent.covers(number) || this.#covered.has(number)) return true;
+    const { file } = live;
+    const isDead = (position: number): boolean => deleted?.has(position) === true;
+    const known = {
+      onDisk: (input: typeof file, isInputDead: typeof isDead) => isCovered(this.#sidecars, input, isInputDead),
+      inMemory: (path: string) => this.#recent.coversPath(path),
+    };
+    if (isCovered(this.#sidecars, file, isDead)) {
+      this.#covered.add(number);
+      return true;
+    }
+    const from = this.#forwards.inherited(file.filePath, number, isDead, known);
+    if (from === "disk") this.#covered.add(number);
+    if (from === "memory") this.#recent.adopt(number);
+    return from !== "nothing";
   }
 
   /** Whether every sidecar could be searched. */
-  async #search(wanted: WantedKeys, found: LiveRows): Promise<boolean> {
+  async #search(wanted: Uint32Array, found: LiveRows): Promise<boolean> {
     const lost: Sidecar[] = [];
     for (const sidecar of this.#sidecars) {
-      const take = found.of(sidecar);
-      let row = 0;
       try {
-        for await (const block of sidecarBlocks(sidecar)) {
-          wanted.search(block, row, take);
-          row += block.length / sidecar.words;
-        }
+        await searchSidecar(sidecar, wanted, found.of(sidecar));
       } catch (error) {
-        const message = error instanceof Error ? error.message : String(error);
-        this.#log.warn("a sidecar of keys is lost and made again", { table: this.#table.name, error: message });
+        this.#sayLost(error);
         lost.push(sidecar);
       }
     }
-    await this.#drop(lost);
+    await this.#lose(lost);
     return lost.length === 0;
   }
 
-  async #write(entries: readonly FileEntry[]): Promise<void> {
+  /** Makes sidecars of the keys of whole files. */
+  async #write(files: readonly (readonly [number, FileEntry])[]): Promise<void> {
     const progress = {
       rows: 0,
       told: 0,
-      of: entries.reduce((sum, { live }) => sum + Number(live.file.recordCount), 0),
+      of: files.reduce((sum, [, { live }]) => sum + Number(live.file.recordCount), 0),
     };
-    for (let start = 0; start < entries.length;) {
+    for (let start = 0; start < files.length;) {
       let end = start;
       let rows = 0;
-      do rows += Number(must(entries[end++], "an entry").live.file.recordCount);
-      while (end < entries.length && rows < SIDECAR_ROWS);
-      const sidecar = await this.#writeOne(entries.slice(start, end), progress);
+      do rows += Number(must(files[end++], "a file")[1].live.file.recordCount);
+      while (end < files.length && rows < SIDECAR_ROWS);
+      const some = files.slice(start, end);
+      const sidecar = await this.#writeOne(
+        some.map(([, entry]) => entry),
+        rows,
+        progress,
+      );
       this.#sidecars = [...this.#sidecars, sidecar];
+      for (const [number] of some) this.#covered.add(number);
       start = end;
     }
   }
 
-  async #writeOne(
-    entries: readonly FileEntry[],
-    progress: { rows: number; told: number; readonly of: number },
-  ): Promise<Sidecar> {
-    const writer = await SidecarWriter.open(this.#folder.newPath(), this.#folder.kind);
+  async #writeOne(entries: readonly FileEntry[], expected: number, progress: Progress): Promise<Sidecar> {
+    const builder = new SidecarBuilder(this.#folder.newPath(), this.#folder.kind, expected);
     try {
+      const files: CoveredFile[] = [];
+      let row = 0;
       for (const entry of entries) {
+        const end = row + Number(entry.live.file.recordCount);
         for await (const keys of this.#table.read(entry)) {
-          await writer.add(keys);
-          progress.rows += keys.length / 4;
-          if (progress.rows - progress.told < PROGRESS_ROWS) continue;
-          progress.told = progress.rows;
-          this.#log.info("reading keys", { table: this.#table.name, rows: progress.rows, of: progress.of });
+          builder.addRows(keys, row);
+          await builder.settle();
+          row += keys.length / 4;
+          this.#tell(progress, keys.length / 4);
         }
-        writer.endFile(entry.live.file.filePath, Number(entry.live.file.fileSizeBytes));
+        if (row !== end) throw rowsExpected(entry, end - row);
+        files.push(coveredFile(entry.live.file, null));
       }
-      return await writer.finish();
+      return await builder.finish(files);
+    } finally {
+      await builder.close();
+    }
+  }
+
+  /** Makes a sidecar of the keys in memory. */
+  async #writeRecent(): Promise<void> {
+    const builder = new SidecarBuilder(this.#folder.newPath(), this.#folder.kind, this.#recent.size);
+    try {
+      const files = this.#recent.filesInUse();
+      const starts = new Map<string, { readonly start: number; readonly rows: number[] }>();
+      let next = 0;
+      for (const { filePath, recordCount } of files) {
+        starts.set(filePath, { start: next, rows: [] });
+        next += Number(recordCount);
+      }
+      this.#recent.forEachLive((keys, at, path, position) => {
+        const file = starts.get(path);
+        if (file === undefined) return;
+        builder.add(keys, at, file.start + position);
+        file.rows.push(position);
+      });
+      await builder.settle();
+      const covered = files.map((file) => {
+        const rows = Uint32Array.from(must(starts.get(file.filePath), "a file in use").rows).sort();
+        const present = new RoaringBitmap();
+        present.addMany(rows);
+        return coveredFile(file, RoaringBitmap.range(Number(file.recordCount)).difference(present));
+      });
+      this.#sidecars = [...this.#sidecars, await builder.finish(covered)];
+    } finally {
+      await builder.close();
+    }
+  }
+
+  /** Whether the sidecars became one; if not, one of them is lost. */
+  async #merge(group: readonly Sidecar[]): Promise<boolean> {
+    try {
+      const { kind } = this.#folder;
+      const keep = (file: CoveredFile): boolean => this.#inUse.has(file) === true;
+      const merged = await mergeSidecars(this.#folder.newPath(), kind, group, keep);
+      this.#sidecars = [...this.#sidecars.filter((sidecar) => !group.includes(sidecar)), merged];
+      for (const { path } of group) await remove(path);
+      return true;
     } catch (error) {
-      await writer.abort();
-      throw error;
+      if (!(error instanceof LostSidecar)) throw error;
+      this.#sayLost(error);
+      await this.#lose([error.sidecar]);
+      await this.cover();
+      return false;
     }
   }
 
-  /** Rows of a sidecar in files that are live. A file that is not the one that was indexed makes the sidecar worthless. */
-  #liveRows({ files }: Sidecar): number {
-    let live = 0;
-    for (const { path, rows, sizeBytes } of files) {
-      const number = this.#table.files.numberOf(path);
-      if (number === null) continue;
-      const { file } = must(this.#table.files.get(number), "a numbered file is live").live;
-      if (Number(file.recordCount) !== rows || Number(file.fileSizeBytes) !== sizeBytes) return 0;
-      live += rows;
-    }
-    return live;
+  #tell(progress: Progress, rows: number): void {
+    progress.rows += rows;
+    if (progress.rows - progress.told < PROGRESS_ROWS) return;
+    progress.told = progress.rows;
+    this.#log.info("reading keys", { table: this.#table.name, rows: progress.rows, of: progress.of });
   }
 
-  async #drop(sidecars: readonly Sidecar[]): Promise<void> {
+  #sayLost(error: unknown): void {
+    const message = error instanceof Error ? error.message : String(error);
+    this.#log.warn("a sidecar of keys is lost and made again", { table: this.#table.name, error: message });
+  }
+
+  /** Sidecars whose files are all gone. */
+  async #dropUnused(): Promise<void> {
+    const unused = this.#sidecars.filter((sidecar) => this.#inUse.rowsOf(sidecar) === 0);
+    if (unused.length === 0) return;
+    this.#sidecars = this.#sidecars.filter((sidecar) => !unused.includes(sidecar));
+    for (const { path } of unused) await remove(path);
+  }
+
+  async #lose(sidecars: readonly Sidecar[]): Promise<void> {
     if (sidecars.length === 0) return;
+    this.#covered.clear();
     this.#sidecars = this.#sidecars.filter((sidecar) => !sidecars.includes(sidecar));
-    // One that cannot be removed is found unusable at the next start.
-    for (const { path } of sidecars) await rm(path, { force: true }).catch(() => {});
+    for (const { path } of sidecars) await remove(path);
   }
 }
 
-/** Rows found in sidecars, as far as they are live. */
-class LiveRows {
-  readonly extra: { file: number; position: number }[] = [];
-  readonly #table: ResolvedTable;
-  readonly #locations: Locations;
-
-  /** @param locations filled in. */
-  constructor(table: ResolvedTable, locations: Locations) {
-    this.#table = table;
-    this.#locations = locations;
-  }
-
-  /** What to do with a key found in a row of a sidecar. */
-  of({ files }: Sidecar): (index: number, row: number) => void {
-    const starts: number[] = [];
-    let next = 0;
-    for (const { rows } of files) {
-      starts.push(next);
-      next += rows;
-    }
-    const numbers = files.map(({ path }) => this.#table.files.numberOf(path) ?? -1);
-    return (index, row) => {
-      const at = lastAtMost(starts, row);
-      this.#take(index, numbers[at] as number, row - (starts[at] as number));
-    };
-  }
-
-  #take(index: number, file: number, position: number): void {
-    const { files: table } = this.#table;
-    if (!table.isLive(file, position)) return;
-    const { files, positions } = this.#locations;
-    const [known, at] = [files[index] as number, positions[index] as number];
-    if (known === file && at === position) return;
-    const newer = known < 0 || this.#age(file) > this.#age(known);
-    if (known >= 0) this.extra.push(newer ? { file: known, position: at } : { file, position });
-    if (!newer) return;
-    files[index] = file;
-    positions[index] = position;
-  }
-
-  #age(file: number): bigint {
-    return must(this.#table.files.get(file), "a live row's file").live.sequenceNumber;
-  }
+/** One that cannot be removed is found unusable at the next start. */
+async function remove(path: string): Promise<void> {
+  await rm(path, { force: true }).catch(() => {});
 }
 
-/** Index of the last of the ascending numbers that is not above `value`; of equal ones the last, as the others begin empty files. */
-function lastAtMost(ascending: readonly number[], value: number): number {
-  let low = 0;
-  let high = ascending.length - 1;
-  while (low < high) {
-    const middle = (low + high + 1) >> 1;
-    if ((ascending[middle] as number) <= value) low = middle;
-    else high = middle - 1;
-  }
-  return low;
+function rowsExpected({ live }: FileEntry, missing: number): FrazilError {
+  return new FrazilError(
+    "corrupt",
+    "KEY_ROWS",
+    `${live.file.filePath}: expected ${live.file.recordCount} rows, as its manifest says, found ${Number(live.file.recordCount) - missing}`,
+  );
 }

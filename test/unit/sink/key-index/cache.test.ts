@@ -64,7 +64,7 @@ async function expectRows(warehouse: Warehouse, rows: ReadonlyMap<number, string
 
 const DAMAGE: readonly (readonly [string, (path: string) => void])[] = [
   ["deleted", (path) => rmSync(path)],
-  ["truncated", (path) => truncateSync(path, statSync(path).size / 2)],
+  ["truncated", (path) => truncateSync(path, statSync(path).size >> 1)],
   ["empty", (path) => writeFileSync(path, "")],
   ["changed in its keys", (path) => flip(path, 5)],
   ["changed in its list of files", (path) => flip(path, statSync(path).size - 40)],
