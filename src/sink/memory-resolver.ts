@@ -126,6 +126,11 @@ export class RecentKeys {
     this.#adopted.set(number, mustBeLive(this.#table.files, number).live.file.filePath);
   }
 
+  /** What was adopted is to be looked at again, as keys that others knew are lost. */
+  disown(): void {
+    this.#adopted.clear();
+  }
+
   place(keys: Uint32Array, file: number, positions: Uint32Array): void {
     for (let i = 0; i < positions.length; i++) this.#map.put(keys, i * KEY_WORDS, file, positions[i] as number);
     this.#files.set(file, mustBeLive(this.#table.files, file).live.file);

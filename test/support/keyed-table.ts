@@ -1,5 +1,6 @@
 import { must } from "../../src/core/errors.ts";
 import { type FileEntry, FileTable } from "../../src/sink/file-table.ts";
+import type { MovedRows } from "../../src/sink/forwards.ts";
 import type { ResolvedTable } from "../../src/sink/key-resolver.ts";
 import { type LiveFile, RoaringBitmap } from "../../table-format/index.ts";
 
@@ -65,6 +66,41 @@ export class KeyedTable {
     if (live.length > 0) this.#append(live);
   }
 
+  /**
+   * A compaction that keeps the order of rows: plans it over some files, calls `meanwhile`, and commits. Rows deleted meanwhile are deleted in
+   * the new file; an input whose last row died meanwhile is gone before. `moved` is called first.
+   */
+  compact(picks: readonly number[], meanwhile: () => void, moved: (moved: MovedRows) => void): void {
+    const chosen = [...new Set(picks.map((pick) => this.#pick(pick)?.[0]))].filter((number) => number !== undefined);
+    const inputs = chosen.map((number) => {
+      const { live, deleted } = must(this.#files.get(number), "a chosen file");
+      return { number, file: live.file, deleted: deleted?.clone() ?? null };
+    });
+    const from = inputs.map(({ file, deleted }) => ({ file, deleted }));
+    const rows = inputs.flatMap(({ number, file, deleted }) =>
+      must(this.#ids.get(file.filePath), "a file of the table").flatMap((id, position) =>
+        deleted?.has(position) === true ? [] : [{ id, number, position }],
+      ),
+    );
+    meanwhile();
+    for (const { number } of inputs) {
+      const entry = this.#files.get(number);
+      if (entry !== null && entry.deleted?.cardinality === Number(entry.live.file.recordCount)) {
+        this.#files.remove(number);
+      }
+    }
+    const died = rows.map(({ number, position }) => !this.#files.isLive(number, position));
+    const filePath = this.#nextPath();
+    moved({ from, to: { filePath } });
+    for (const { number } of inputs) if (this.#files.get(number) !== null) this.#files.remove(number);
+    if (rows.length === 0) return;
+    this.#append(
+      rows.map(({ id }) => id),
+      filePath,
+      died,
+    );
+  }
+
   /** A rollback in part: the deleted rows of one file whose keys have no row now live again, under a new number of the file. */
   undelete(pick: number): void {
     const chosen = this.#pick(pick);
@@ -82,13 +118,17 @@ export class KeyedTable {
     }
   }
 
-  #append(ids: readonly number[]): number {
-    const filePath = `mem://data/${this.#next++}.parquet`;
+  #nextPath(): string {
+    return `mem://data/${this.#next++}.parquet`;
+  }
+
+  #append(ids: readonly number[], filePath = this.#nextPath(), died: readonly boolean[] = []): number {
     const file = { filePath, recordCount: BigInt(ids.length), fileSizeBytes: BigInt(ids.length * 8) };
     this.#ids.set(filePath, ids);
     const live = { file, sequenceNumber: BigInt(this.#next) } as LiveFile;
-    const number = this.#files.add({ live, deletes: [], deleted: null });
-    for (const [position, id] of ids.entries()) this.#rows.set(id, [number, position]);
+    const deleted = RoaringBitmap.from(died.flatMap((isDead, position) => (isDead ? [position] : [])));
+    const number = this.#files.add({ live, deletes: [], deleted: deleted.cardinality === 0 ? null : deleted });
+    for (const [position, id] of ids.entries()) if (died[position] !== true) this.#rows.set(id, [number, position]);
     return number;
   }
 

@@ -295,6 +295,7 @@ export class SidecarResolver implements KeyResolver, Spillable {
   async #lose(sidecars: readonly Sidecar[]): Promise<void> {
     if (sidecars.length === 0) return;
     this.#covered.clear();
+    this.#recent.disown();
     this.#sidecars = this.#sidecars.filter((sidecar) => !sidecars.includes(sidecar));
     for (const { path } of sidecars) await remove(path);
   }

@@ -1,95 +1,273 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
-import { afterAll, expect, it } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
 import { KeyBudget } from "../../../../src/sink/key-index/key-budget.ts";
 import { openSidecarFolder } from "../../../../src/sink/key-index/sidecar-folder.ts";
 import { SidecarResolver } from "../../../../src/sink/key-index/sidecar-resolver.ts";
-import type { KeyResolver, ResolvedTable } from "../../../../src/sink/key-resolver.ts";
+import type { KeyResolver } from "../../../../src/sink/key-resolver.ts";
 import { KEY_WORDS } from "../../../../src/sink/key-words.ts";
 import { memoryResolver } from "../../../../src/sink/memory-resolver.ts";
 import { KeyedTable } from "../../../support/keyed-table.ts";
 import { virtualRuntime } from "../../../support/virtual-runtime.ts";
 
-/** More keys than the first table holds, so that it grows and meets removed slots. */
+/** More keys than the first table in memory holds, so that it grows and meets removed slots. */
 const KEYS = 2_000;
 
-type Create = (table: ResolvedTable) => KeyResolver | Promise<KeyResolver>;
 const folder = mkdtempSync(join(tmpdir(), "frazil-keys-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 let folders = 0;
 
-/** Keys in sidecars from the first few hundred on. */
-async function spilling(table: ResolvedTable, words: 2 | 4, limitBytes: number): Promise<SidecarResolver> {
-  const { random, log } = virtualRuntime(++folders);
-  const opened = await openSidecarFolder(join(folder, String(folders)), "1", words, random);
-  return new SidecarResolver(table, opened, new KeyBudget(limitBytes), log);
+/** A table of one kind of keys, and how its resolver starts, the first time and again. */
+interface Kind {
+  readonly words: (ids: readonly number[]) => Uint32Array;
+  /** Where sidecars are, if there are any. @param path a folder of the test's own. */
+  readonly start: (table: KeyedTable, path: string) => KeyResolver | Promise<KeyResolver>;
 }
 
-const RESOLVERS: Readonly<Record<string, Create>> = {
-  memory: memoryResolver,
-  "sidecars alone": (table) => spilling(table, 4, 0),
-  "memory, then sidecars": (table) => spilling(table, 4, 60_000),
+function sidecars(words: 2 | 4, limitBytes: number): Kind["start"] {
+  return async (table, path) => {
+    const { random, log } = virtualRuntime(++folders);
+    const opened = await openSidecarFolder(path, "1", words, random);
+    return new SidecarResolver(table.resolved, opened, new KeyBudget(limitBytes), log);
+  };
+}
+
+const KINDS: Readonly<Record<string, Kind>> = {
+  memory: { words: fingerprints, start: (table) => memoryResolver(table.resolved) },
+  "sidecars alone": { words: fingerprints, start: sidecars(4, 0) },
+  "sidecars alone, exact keys": { words: exact, start: sidecars(2, 0) },
+  "memory, then sidecars": { words: fingerprints, start: sidecars(4, 60_000) },
 };
 
-const span = fc.record({ first: fc.nat(KEYS - 1), count: fc.integer({ min: 1, max: 900 }) });
+const span = { first: fc.nat(KEYS - 1), count: fc.integer({ min: 1, max: 900 }) };
 const commands = fc.array(
   fc.oneof(
-    { weight: 6, arbitrary: span.map((of) => ({ kind: "place" as const, ...of })) },
-    { weight: 4, arbitrary: span.map((of) => ({ kind: "forget" as const, ...of })) },
-    { weight: 2, arbitrary: span.map((of) => ({ kind: "foreign" as const, ...of })) },
+    { weight: 6, arbitrary: fc.record({ kind: fc.constant("place" as const), ...span }) },
+    { weight: 4, arbitrary: fc.record({ kind: fc.constant("forget" as const), ...span }) },
+    { weight: 2, arbitrary: fc.record({ kind: fc.constant("foreign" as const), ...span }) },
     { weight: 2, arbitrary: fc.record({ kind: fc.constant("rewrite" as const), pick: fc.nat() }) },
     { weight: 2, arbitrary: fc.record({ kind: fc.constant("undelete" as const), pick: fc.nat() }) },
+    {
+      weight: 5,
+      arbitrary: fc.record({
+        kind: fc.constant("compact" as const),
+        picks: fc.array(fc.nat(), { minLength: 1, maxLength: 4 }),
+        // What else is in the table that the resolver has not seen, and when it is told.
+        unseen: fc.boolean(),
+        late: fc.boolean(),
+        ...span,
+      }),
+    },
+    { weight: 2, arbitrary: fc.constant({ kind: "look" as const }) },
+    { weight: 1, arbitrary: fc.constant({ kind: "restart" as const }) },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant("damage" as const), pick: fc.nat(), at: fc.nat() }) },
     { weight: 1, arbitrary: fc.constant({ kind: "clear" as const }) },
   ),
   { maxLength: 40 },
 );
 
-it.each(Object.entries(RESOLVERS))("%s: finds what a map of all keys finds", async (_name, create) => {
+/** Runs commands on a table and its resolver side by side. */
+class Trial {
+  readonly #kind: Kind;
+  readonly #path = join(folder, String(++folders));
+  readonly #table: KeyedTable;
+  #resolver: KeyResolver;
+
+  private constructor(kind: Kind, table: KeyedTable, resolver: KeyResolver) {
+    this.#kind = kind;
+    this.#table = table;
+    this.#resolver = resolver;
+  }
+
+  static async start(kind: Kind): Promise<Trial> {
+    const table = new KeyedTable(kind.words);
+    const trial = new Trial(kind, table, memoryResolver(table.resolved));
+    await trial.restart();
+    return trial;
+  }
+
+  async restart(): Promise<void> {
+    this.#resolver = await this.#kind.start(this.#table, this.#path);
+    await this.#resolver.cover();
+  }
+
+  async run(command: Exclude<Commands, { kind: "restart" | "look" }>): Promise<void> {
+    const resolver = this.#resolver;
+    const table = this.#table;
+    switch (command.kind) {
+      case "clear":
+        resolver.clear();
+        table.clear();
+        return;
+      case "damage":
+        this.#damage(command.pick, command.at);
+        return;
+      case "rewrite":
+      case "undelete":
+        if (command.kind === "rewrite") table.rewrite(command.pick);
+        else table.undelete(command.pick);
+        await resolver.cover();
+        return;
+      default:
+    }
+    const ids = Array.from({ length: command.count }, (_, index) => (command.first + index) % KEYS);
+    switch (command.kind) {
+      case "forget":
+        this.#forget(ids);
+        return;
+      case "foreign":
+        table.add(ids);
+        await resolver.cover();
+        return;
+      case "compact":
+        if (command.unseen) table.add(ids.slice(ids.length / 2));
+        table.compact(
+          command.picks,
+          () => this.#forget(ids.slice(0, ids.length / 2)),
+          (moved) => void (command.late || resolver.forward(moved)),
+        );
+        await resolver.cover();
+        return;
+      case "place":
+        await resolver.reserve(ids.length);
+        resolver.place(
+          this.#kind.words(ids),
+          table.add(ids),
+          Uint32Array.from(ids, (_, position) => position),
+        );
+        return;
+      default:
+    }
+  }
+
+  async look(): Promise<void> {
+    const all = Array.from({ length: KEYS }, (_, id) => id);
+    const { files, positions, extra } = await this.#resolver.resolve(this.#kind.words(all));
+    const found = all.map((id) => (files[id] === -1 ? null : [files[id], positions[id]]));
+    expect(found).toEqual(all.map((id) => this.#table.rowOf(id)));
+    expect(extra).toEqual([]);
+  }
+
+  #forget(ids: readonly number[]): void {
+    this.#table.delete(ids);
+    this.#resolver.forget(this.#kind.words(ids));
+  }
+
+  #damage(pick: number, at: number): void {
+    const names = namesIn(this.#path);
+    const name = names[pick % names.length];
+    if (name === undefined) return;
+    const bytes = readFileSync(join(this.#path, name));
+    if (at % 3 === 0) rmSync(join(this.#path, name));
+    else {
+      bytes[at % bytes.length] = (bytes[at % bytes.length] as number) ^ 8;
+      writeFileSync(join(this.#path, name), bytes);
+    }
+  }
+}
+
+type Commands = typeof commands extends fc.Arbitrary<(infer Command)[]> ? Command : never;
+
+it.each(Object.entries(KINDS))("%s: finds what a map of all keys finds", async (_name, kind) => {
   await fc.assert(
     fc.asyncProperty(commands, async (run) => {
-      const table = new KeyedTable(words);
-      const resolver = await create(table.resolved);
+      const trial = await Trial.start(kind);
       for (const command of run) {
-        if (command.kind === "clear") {
-          resolver.clear();
-          table.clear();
-          continue;
-        }
-        if (command.kind === "rewrite" || command.kind === "undelete") {
-          if (command.kind === "rewrite") table.rewrite(command.pick);
-          else table.undelete(command.pick);
-          await resolver.cover();
-          continue;
-        }
-        const ids = Array.from({ length: command.count }, (_, index) => (command.first + index) % KEYS);
-        if (command.kind === "forget") {
-          table.delete(ids);
-          resolver.forget(words(ids));
-        } else if (command.kind === "foreign") {
-          table.add(ids);
-          await resolver.cover();
-        } else {
-          await resolver.reserve(ids.length);
-          const number = table.add(ids);
-          const positions = Uint32Array.from(ids, (_, position) => position);
-          resolver.place(words(ids), number, positions);
-        }
+        if (command.kind === "restart") await trial.restart();
+        else if (command.kind === "look") await trial.look();
+        else await trial.run(command);
       }
-      const all = Array.from({ length: KEYS }, (_, id) => id);
-      const { files, positions, extra } = await resolver.resolve(words(all));
-      const found = all.map((id) => (files[id] === -1 ? null : [files[id], positions[id]]));
-      expect(found).toEqual(all.map((id) => table.rowOf(id)));
-      expect(extra).toEqual([]);
+      await trial.look();
     }),
-    { numRuns: 60 },
+    { numRuns: 80 },
   );
 });
 
+describe.each(Object.entries(KINDS))("%s: a compaction of its own", (_name, kind) => {
+  const ids = (from: number, to: number): number[] => Array.from({ length: to - from }, (_, i) => from + i);
+
+  async function withFiles(): Promise<{ table: KeyedTable; resolver: KeyResolver; add: (rows: number[]) => void }> {
+    const table = new KeyedTable(kind.words);
+    const resolver = await kind.start(table, join(folder, String(++folders)));
+    const add = (rows: number[]): void =>
+      resolver.place(
+        kind.words(rows),
+        table.add(rows),
+        Uint32Array.from(rows, (_, position) => position),
+      );
+    for (let file = 0; file < 4; file++) {
+      await resolver.reserve(500);
+      add(ids(file * 400, file * 400 + 500));
+    }
+    return { table, resolver, add };
+  }
+
+  async function expectFound({ table, resolver }: { table: KeyedTable; resolver: KeyResolver }): Promise<void> {
+    const all = ids(0, KEYS);
+    const { files, positions, extra } = await resolver.resolve(kind.words(all));
+    const found = all.map((id) => (files[id] === -1 ? null : [files[id], positions[id]]));
+    expect(found).toEqual(all.map((id) => table.rowOf(id)));
+    expect(extra).toEqual([]);
+  }
+
+  it("is followed without reading its output, and a second one of the outputs", async () => {
+    const trial = await withFiles();
+    const { table, resolver, add } = trial;
+    const forward = resolver.forward.bind(resolver);
+    table.compact([0, 1], () => {}, forward);
+    await resolver.cover();
+    await expectFound(trial);
+    await resolver.reserve(50);
+    add(ids(100, 150));
+    table.compact([0, 0, 2], () => {}, forward);
+    await resolver.cover();
+    table.compact([0, 1, 2, 3], () => {}, forward);
+    await resolver.cover();
+    await expectFound(trial);
+    expect(table.reads).toEqual([]);
+  });
+
+  it("of a file that nobody has indexed is read", async () => {
+    const trial = await withFiles();
+    const { table, resolver } = trial;
+    table.add(ids(0, 50));
+    table.compact([0, 1, 2, 3, 4], () => {}, resolver.forward.bind(resolver));
+    await resolver.cover();
+    expect(table.reads).toHaveLength(1);
+    await expectFound(trial);
+  });
+
+  it("whose output somebody replaced hides no row that came after", async () => {
+    const trial = await withFiles();
+    const { table, resolver } = trial;
+    table.compact([0, 1], () => {}, resolver.forward.bind(resolver));
+    await resolver.cover();
+    for (let pick = 0; pick < 3; pick++) table.rewrite(pick);
+    await resolver.cover();
+    await expectFound(trial);
+  });
+});
+
+function namesIn(path: string): string[] {
+  try {
+    return readdirSync(path).toSorted();
+  } catch {
+    return [];
+  }
+}
+
 /** Keys that differ in one word only, in each of the four by turns: all of them count. */
-function words(ids: readonly number[]): Uint32Array {
+function fingerprints(ids: readonly number[]): Uint32Array {
   const keys = new Uint32Array(ids.length * KEY_WORDS);
   for (const [index, id] of ids.entries()) keys[index * KEY_WORDS + (id % KEY_WORDS)] = id + 1;
+  return keys;
+}
+
+/** Keys of two words. */
+function exact(ids: readonly number[]): Uint32Array {
+  const keys = new Uint32Array(ids.length * KEY_WORDS);
+  for (const [index, id] of ids.entries()) keys[index * KEY_WORDS + (id % 2)] = id + 1;
   return keys;
 }
