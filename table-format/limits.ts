@@ -11,3 +11,9 @@ export const MANIFESTS_AT_ONCE = 16;
 
 /** Delete files read at once: mostly small ranges of one Puffin file, whose latency adds up otherwise. */
 export const DELETE_FILES_AT_ONCE = 16;
+
+/** Avro schemas whose decoders and encoders are kept: a warehouse of many tables has a few for each, and they cost a parse when forgotten. */
+export const AVRO_SCHEMAS_KEPT = 64;
+
+/** Characters of an Avro schema that is kept: a manifest's has some thousand, whatever the table. */
+export const AVRO_SCHEMA_KEPT_LENGTH = 64 * 1024;

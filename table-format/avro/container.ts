@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { crc32, deflateRawSync, inflateRawSync, zstdDecompressSync } from "node:zlib";
 import { snappyUncompress } from "hyparquet";
 import { FrazilError } from "../errors.ts";
-import { MAX_AVRO_BLOCK_BYTES } from "../limits.ts";
+import { AVRO_SCHEMA_KEPT_LENGTH, AVRO_SCHEMAS_KEPT, MAX_AVRO_BLOCK_BYTES } from "../limits.ts";
 import { AvroCursor, type AvroValue, compileDecoder } from "./decoder.ts";
 import { AvroSink, compileEncoder } from "./encoder.ts";
 import { type AvroSchemaJson, type AvroType, parseAvroSchema } from "./schema.ts";
@@ -24,6 +24,26 @@ const BLOCK_BYTES = 64 * 1024;
 const MAGIC = [0x4f, 0x62, 0x6a, 0x01];
 const SYNC_BYTES = 16;
 
+/** Manifests of a table repeat a few schemas, which take longer to read than the rows of a small manifest. */
+const encoders = remembered((text) => compileEncoder(parseAvroSchema(text)));
+const decoders = remembered((text) => {
+  const schema = parseAvroSchema(text);
+  return { schema, read: compileDecoder(schema) };
+});
+
+/** Keeps what was made of the last texts. */
+function remembered<T>(make: (text: string) => T): (text: string) => T {
+  const made = new Map<string, T>();
+  return (text) => {
+    const known = made.get(text);
+    if (known !== undefined) return known;
+    const value = make(text);
+    if (made.size >= AVRO_SCHEMAS_KEPT) made.clear();
+    if (text.length <= AVRO_SCHEMA_KEPT_LENGTH) made.set(text, value);
+    return value;
+  };
+}
+
 /**
  * Encodes rows as a container file. The sync marker is a digest of the content, so that equal input gives equal bytes.
  * @param metadata extra header entries
@@ -35,7 +55,7 @@ export function encodeAvroFile(
   codec: AvroCodec = "deflate",
 ): Uint8Array {
   const schemaText = JSON.stringify(schemaJson);
-  const encode = compileEncoder(parseAvroSchema(schemaText));
+  const encode = encoders(schemaText);
   const blocks: { rows: number; bytes: Uint8Array }[] = [];
   const digest = createHash("sha256").update(schemaText);
   const block = new AvroSink(BLOCK_BYTES + 4096);
@@ -99,9 +119,8 @@ function decode(bytes: Uint8Array, location: string): AvroFile {
   }
   const header = readHeader(cursor);
   const sync = cursor.take(SYNC_BYTES);
-  const schema = parseAvroSchema(header.get("avro.schema") ?? "");
+  const { schema, read } = decoders(header.get("avro.schema") ?? "");
   const inflate = inflater(header.get("avro.codec") ?? "null", location);
-  const read = compileDecoder(schema);
   const rows: AvroValue[] = [];
   while (!cursor.atEnd) {
     const count = cursor.long();

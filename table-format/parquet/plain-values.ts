@@ -100,7 +100,7 @@ function bigEndian(unscaled: bigint, width: number): Uint8Array {
   return bytes;
 }
 
-/** Slots of the table that finds equal values: a power of two. */
+/** Slots of the table that finds equal values, at most: a power of two. */
 const INTERN_SLOTS = 1 << 16;
 
 /** After so many values the table is given up if fewer than one in eight was found in it. */
@@ -112,7 +112,9 @@ const INTERN_TRIAL = 4096;
  */
 function internedBytes(ranges: readonly ColumnRange[]): (Uint8Array | null)[] {
   const out = new Array<Uint8Array | null>(rowsOf(ranges));
-  const slots = new Array<Uint8Array | undefined>(INTERN_SLOTS);
+  // Two slots a value: the small files of a checkpoint would else spend more on the table than on their values.
+  const slotCount = Math.min(INTERN_SLOTS, 2 ** (33 - Math.clz32(out.length)));
+  const slots = new Array<Uint8Array | undefined>(slotCount);
   let found = 0;
   let tried = 0;
   let at = 0;
@@ -130,7 +132,7 @@ function internedBytes(ranges: readonly ColumnRange[]): (Uint8Array | null)[] {
         continue;
       }
       tried++;
-      const slot = hashOf(values, from, to) & (INTERN_SLOTS - 1);
+      const slot = hashOf(values, from, to) & (slotCount - 1);
       const known = slots[slot];
       if (known !== undefined && isEqual(known, values, from, to)) {
         out[at++] = known;
