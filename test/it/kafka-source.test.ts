@@ -496,6 +496,5 @@ describe.skipIf(missing !== null)(withReason("source kafka", missing), () => {
     });
   });
 
-  test("kafkajs's timers raise no warning", () =>
-    expect(warnings.filter((warning) => /Timeout/.test(warning))).toEqual([]));
+  test("kafkajs's timers raise no warning", () => expect(warnings.join("\n")).not.toMatch(/Timeout/));
 });

@@ -1,5 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Admin, type ITopicConfig, Kafka, logLevel } from "kafkajs";
+import { mendTimers } from "../../src/sources/kafka/kafkajs-timers.ts";
+
+mendTimers();
 
 /** A kafkajs client that fails at once instead of retrying for long, and prints nothing. */
 export function kafkaClient(brokers: readonly string[]): Kafka {

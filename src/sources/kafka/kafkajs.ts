@@ -1,4 +1,5 @@
 import { createRequire } from "node:module";
+import { mendTimers } from "./kafkajs-timers.ts";
 
 /**
  * kafkajs 2.2.4's inner layer, as far as we use it. The package is pinned, has no types for this layer and no `exports` map, so the
@@ -78,11 +79,6 @@ export interface KafkajsLogger {
   namespace(name: string): KafkajsLogger;
 }
 
-interface RequestQueuePrototype {
-  pending: unknown[];
-  scheduleCheckPendingRequests(): void;
-}
-
 export const ConnectionPool = require("kafkajs/src/network/connectionPool") as new (
   options: ConnectionOptions,
 ) => KafkajsConnectionPool;
@@ -130,10 +126,4 @@ export function errorName(code: number): string | null {
   return type === "KAFKAJS_UNKNOWN_ERROR_CODE" ? `ERROR_${code}` : type;
 }
 
-// After each answer kafkajs 2.2.4 sets a timer to look at requests that wait, and where none does its time lies in the past, which
-// Node 24 reports on stderr (tulios/kafkajs#1751). A request that starts to wait sets the timer itself.
-const requestQueue = (require("kafkajs/src/network/requestQueue") as { prototype: RequestQueuePrototype }).prototype;
-const { scheduleCheckPendingRequests } = requestQueue;
-requestQueue.scheduleCheckPendingRequests = function () {
-  if (this.pending.length > 0) scheduleCheckPendingRequests.call(this);
-};
+mendTimers();

@@ -271,8 +271,6 @@ ${tables.map((table) => `  - ${table}\n`).join("")}checkpoint: { interval: 300ms
 
     it.each([
       ["stop", 7],
-      ["stop", 2],
-      ["earliest", 7],
       ["earliest", 2],
       ["latest", 7],
     ] as const)(
