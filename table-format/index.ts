@@ -81,6 +81,14 @@ export type * from "./schema/types.ts";
 export { type CompareRows, rowOrder, sortRows } from "./sort/row-order.ts";
 export { normalSortBy, orderApplies, parseSortBy, sortByTexts } from "./sort/sort-order.ts";
 export type { PlannedFile } from "./transaction/manifest-filter.ts";
+export { mergeSettings } from "./transaction/manifest-merge.ts";
+export {
+  type ManifestGroup,
+  planManifestRewrite,
+  produceRewrittenManifests,
+  type RewrittenGroup,
+  rewriteManifestGroup,
+} from "./transaction/rewrite-manifests.ts";
 export {
   type Operation,
   type ProducedSnapshot,

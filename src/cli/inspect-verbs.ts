@@ -96,6 +96,7 @@ export function addInspectVerbs(program: Command): void {
       "share of the time to work, above 0 to 1; the rest is for others (default 1)",
       shareOption,
     )
+    .option("--manifests", "merge small manifests instead, sorted by partition; no data file is touched")
     .option("--yes", "do it; without it the plan is printed")
     .action(
       verb(async (context, table: string, options: CompactOptions) =>

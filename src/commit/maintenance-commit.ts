@@ -4,6 +4,7 @@ import {
   identText,
   type LoadedTable,
   produceSnapshot,
+  type Snapshot,
   type TableChange,
   type TableRequirement,
 } from "../../table-format/index.ts";
@@ -35,9 +36,54 @@ export async function commitReplace(
   names: FileNames,
   filesFor: (base: LoadedTable) => Promise<FileChanges | null>,
 ): Promise<bigint | null> {
+  return commitSnapshot(context, planned, async (base, { snapshotId, timestampMs, attempt }) => {
+    const { metadata } = base;
+    const files = await filesFor(base);
+    if (files === null) return null;
+    const { snapshot } = await produceSnapshot(
+      context.io,
+      metadata,
+      {
+        snapshotId,
+        timestampMs,
+        operation: "replace",
+        ...files,
+        summary: new Map(),
+        schema: currentSchema(metadata),
+        ref: "main",
+      },
+      {
+        manifest: (index) => names.manifest(attempt, index),
+        manifestList: () => names.manifestList(snapshotId, attempt),
+      },
+      context.manifests,
+    );
+    return snapshot;
+  });
+}
+
+/** What is given to the snapshot of one attempt. */
+interface MaintenanceAttempt {
+  /** The same at every attempt: the answer to a lost response. */
+  readonly snapshotId: bigint;
+  readonly timestampMs: bigint;
+  readonly attempt: number;
+}
+
+/**
+ * Commits a snapshot that leaves the rows as they are, asserting what `commitReplace` does.
+ *
+ * @param produce writes the manifests on a base, asked at every attempt; null: nothing is left to do.
+ * @returns the snapshot's id, or null. @throws as `commitReplace`
+ */
+export async function commitSnapshot(
+  context: MaintenanceContext,
+  planned: LoadedTable,
+  produce: (base: LoadedTable, given: MaintenanceAttempt) => Promise<Snapshot | null>,
+): Promise<bigint | null> {
   const { runtime } = context;
   const name = identText(planned.ident);
-  const replace: Replace = { planned, names, filesFor, snapshotId: randomSnapshotId(runtime.random) };
+  const replace: Replace = { planned, produce, snapshotId: randomSnapshotId(runtime.random) };
   const pauses = growingPauses(runtime, GIVE_UP_AFTER_MS, context.giveUp);
   for (let attempt = 0; ; attempt++) {
     const outcome = await inTurn(context.queue, [planned], () => attemptOnce(context, replace, attempt));
@@ -60,16 +106,14 @@ export async function commitReplace(
 
 interface Replace {
   readonly planned: LoadedTable;
-  readonly names: FileNames;
-  readonly filesFor: (base: LoadedTable) => Promise<FileChanges | null>;
-  /** Fixed before the first attempt: the answer to a lost response. */
+  readonly produce: Parameters<typeof commitSnapshot>[2];
   readonly snapshotId: bigint;
 }
 
 /** Loads the table, writes the manifests and sends the commit once. A catalog or store that is gone counts as an answer that was lost. */
 async function attemptOnce(
   context: MaintenanceContext,
-  { planned, names, filesFor, snapshotId }: Replace,
+  { planned, produce, snapshotId }: Replace,
   attempt: number,
 ): Promise<
   Exclude<CommitOutcome, { outcome: "committed" }> | { readonly outcome: "committed" } | { readonly outcome: "nothing" }
@@ -80,9 +124,13 @@ async function attemptOnce(
     // After a lost answer our id tells that the request took effect; sending it again is safe, as at most one can.
     if (base.metadata.snapshots.some((snapshot) => snapshot.snapshotId === snapshotId)) return { outcome: "committed" };
     checkEpochs(planned, base);
-    const files = await filesFor(base);
-    if (files === null) return { outcome: "nothing" };
-    const change = await replaceChange(context, base, files, snapshotId, names, attempt);
+    const nowMs = BigInt(runtime.clock.nowMs());
+    const { lastUpdatedMs } = base.metadata;
+    // Later than the last one even by a clock that is behind: times tell snapshots apart.
+    const timestampMs = nowMs > lastUpdatedMs ? nowMs : lastUpdatedMs + 1n;
+    const snapshot = await produce(base, { snapshotId, timestampMs, attempt });
+    if (snapshot === null) return { outcome: "nothing" };
+    const change = snapshotChange(base, snapshot);
     runtime.step("maintenance.sent");
     const outcome = await catalog.commit([change]);
     runtime.step("maintenance.answered");
@@ -106,36 +154,9 @@ function checkEpochs(planned: LoadedTable, base: LoadedTable): void {
   );
 }
 
-/** Writes the manifests of a `replace` snapshot and describes the swap that moves `main` to it. */
-async function replaceChange(
-  { io, manifests, runtime }: MaintenanceContext,
-  base: LoadedTable,
-  files: FileChanges,
-  snapshotId: bigint,
-  names: FileNames,
-  attempt: number,
-): Promise<TableChange> {
+/** The swap that moves `main` to the snapshot. */
+function snapshotChange(base: LoadedTable, snapshot: Snapshot): TableChange {
   const { metadata } = base;
-  const nowMs = BigInt(runtime.clock.nowMs());
-  const { snapshot } = await produceSnapshot(
-    io,
-    metadata,
-    {
-      snapshotId,
-      // Later than the last one even by a clock that is behind: times tell snapshots apart.
-      timestampMs: nowMs > metadata.lastUpdatedMs ? nowMs : metadata.lastUpdatedMs + 1n,
-      operation: "replace",
-      ...files,
-      summary: new Map(),
-      schema: currentSchema(metadata),
-      ref: "main",
-    },
-    {
-      manifest: (index) => names.manifest(attempt, index),
-      manifestList: () => names.manifestList(snapshotId, attempt),
-    },
-    manifests,
-  );
   const main = metadata.refs.get("main");
   return {
     ident: base.ident,
@@ -147,7 +168,7 @@ async function replaceChange(
     ],
     updates: [
       { action: "add-snapshot", snapshot },
-      { action: "set-snapshot-ref", name: "main", ref: { ...main, type: "branch", snapshotId } },
+      { action: "set-snapshot-ref", name: "main", ref: { ...main, type: "branch", snapshotId: snapshot.snapshotId } },
     ],
   };
 }

@@ -117,6 +117,9 @@ export const DEAD_LETTERS_SHOWN = 5;
 /** Manifests and manifest lists read, and files deleted, at once when snapshots expire: round trips are what counts. */
 export const EXPIRE_REQUESTS_IN_FLIGHT = 16;
 
+/** Entries of manifests that a rewrite sorts together: at 1 to 5 kB each what a small machine can spare beside a job. */
+export const MANIFEST_ENTRIES_SORTED = 50_000;
+
 /** Folders below a warehouse's in which tables are looked for to tell its catalog: two levels of namespaces. More could walk a whole disk. */
 export const WAREHOUSE_SEARCH_LEVELS = 3;
 

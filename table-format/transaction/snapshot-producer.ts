@@ -12,6 +12,7 @@ import type { Snapshot, TableMetadata } from "../metadata/table-metadata.ts";
 import { isDeletionVector } from "../puffin/deletion-vector.ts";
 import type { Schema } from "../schema/types.ts";
 import { type Listed, manifestBuilder } from "./manifest-builder.ts";
+import { assignRowIds, withCounts } from "./manifest-list-entries.ts";
 import { type FilterContext, filterDataManifests, filterDeleteManifests } from "./manifest-filter.ts";
 import { mergeManifests, mergeSettings } from "./manifest-merge.ts";
 import { summarizeChanges } from "./snapshot-summary.ts";
@@ -115,7 +116,7 @@ export async function produceSnapshot(
   ];
 
   const { list, nextRowId } = assignRowIds(
-    await mapConcurrently(listed, MANIFESTS_AT_ONCE, (each) => withCounts(each, read)),
+    await mapConcurrently(listed, MANIFESTS_AT_ONCE, ({ manifest }) => withCounts(manifest, read)),
     formatVersion === 3 ? base.nextRowId : null,
   );
   const pending = listed.filter((each) => each.pending !== null);
@@ -166,55 +167,6 @@ function operationOf(input: SnapshotInput): Operation {
   const restores = input.removedDeleteFiles.length > 0;
   if (!takesData && !restores) return "append";
   return takesData && !addsData ? "delete" : "overwrite";
-}
-
-/**
- * Row lineage (spec, "First Row ID Assignment"): data manifests without a first row id get one, in the order of the list; each
- * takes as many ids as it has live rows. Delete manifests never have one.
- */
-function assignRowIds(
-  manifests: readonly ManifestFile[],
-  firstRowId: bigint | null,
-): { list: ManifestFile[]; nextRowId: bigint | null } {
-  let nextRowId = firstRowId;
-  const list = manifests.map((manifest) => {
-    if (nextRowId === null || manifest.content !== "data") return { ...manifest, firstRowId: null };
-    if (manifest.firstRowId !== null) return manifest;
-    const assigned = { ...manifest, firstRowId: nextRowId };
-    nextRowId += (manifest.addedRowsCount ?? 0n) + (manifest.existingRowsCount ?? 0n);
-    return assigned;
-  });
-  return { list, nextRowId };
-}
-
-/** Counts are required since format version 2; lists of version 1 may lack them. */
-async function withCounts(
-  { manifest }: Listed,
-  read: (manifest: ManifestFile) => ReturnType<typeof readManifest>,
-): Promise<ManifestFile> {
-  const { addedFilesCount, existingFilesCount, deletedFilesCount } = manifest;
-  const { addedRowsCount, existingRowsCount, deletedRowsCount } = manifest;
-  const counts = [
-    addedFilesCount,
-    existingFilesCount,
-    deletedFilesCount,
-    addedRowsCount,
-    existingRowsCount,
-    deletedRowsCount,
-  ];
-  if (!counts.includes(null)) return manifest;
-  const entries = await read(manifest);
-  const having = (status: string) => entries.filter((entry) => entry.status === status);
-  const rows = (status: string) => having(status).reduce((sum, entry) => sum + entry.file.recordCount, 0n);
-  return {
-    ...manifest,
-    addedFilesCount: having("added").length,
-    existingFilesCount: having("existing").length,
-    deletedFilesCount: having("deleted").length,
-    addedRowsCount: rows("added"),
-    existingRowsCount: rows("existing"),
-    deletedRowsCount: rows("deleted"),
-  };
 }
 
 function checkInput(base: TableMetadata, input: SnapshotInput): 2 | 3 {

@@ -12,6 +12,7 @@ import { createLocalStorage } from "../../storage/local.ts";
 import type { CliContext } from "../context.ts";
 import { jsonLine, type Output } from "../output.ts";
 import { grouped } from "../../core/count-text.ts";
+import { compactManifests } from "./compact-manifests.ts";
 import { namedTable, withWarehouse } from "../warehouse-option.ts";
 
 export interface CompactOptions {
@@ -26,6 +27,7 @@ export interface CompactOptions {
   readonly maxBytes?: number;
   readonly memory?: number;
   readonly pace?: number;
+  readonly manifests?: boolean;
   readonly yes?: boolean;
 }
 
@@ -36,6 +38,11 @@ export async function compact(context: CliContext, name: string, options: Compac
     const { catalog, io } = warehouse;
     const place = { catalog, io, runtime, manifests: createManifestCache(MANIFEST_CACHE_ENTRIES) };
     const table = await namedTable(warehouse, name);
+    if (options.manifests === true) {
+      checkManifestsAlone(options);
+      await compactManifests(context, place, name, table, options.yes === true);
+      return;
+    }
     const plan = await planCompaction(place, table, {
       targetSizeBytes: options.targetSize ?? COMPACT_TARGET_BYTES,
       minFiles: options.minFiles ?? COMPACT_MIN_FILES,
@@ -60,6 +67,14 @@ export async function compact(context: CliContext, name: string, options: Compac
     } finally {
       await rm(folder, { recursive: true, force: true });
     }
+  });
+}
+
+/** @throws FrazilError `config` for options that choose and arrange data files. */
+function checkManifestsAlone(options: CompactOptions): void {
+  if (Object.keys(options).every((name) => name === "manifests" || name === "yes")) return;
+  throw new FrazilError("config", "USAGE", "--manifests rewrites no data files and takes no option but --yes", {
+    hint: "compact data files and manifests one after the other",
   });
 }
 

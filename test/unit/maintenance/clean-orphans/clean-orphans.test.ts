@@ -169,7 +169,7 @@ it.each([
         }
         await (await start()).checkpoint([change("a", "~1:x:7")]);
       }),
-      { numRuns: 25 },
+      { numRuns: 15 },
     );
   },
 );

@@ -1,0 +1,39 @@
+import { grouped } from "../../core/count-text.ts";
+import type { MaintenanceContext } from "../../commit/maintenance-commit.ts";
+import { planManifests, runManifestRewrite } from "../../maintenance/rewrite-manifests/rewrite-manifests.ts";
+import type { LoadedTable } from "../../../table-format/index.ts";
+import type { CliContext } from "../context.ts";
+import { jsonLine } from "../output.ts";
+
+/** `frazil compact <table> --manifests [--yes]`: prints which manifests would be merged, and acts with `--yes`. */
+export async function compactManifests(
+  { output, runtime }: Pick<CliContext, "output" | "runtime">,
+  place: MaintenanceContext,
+  name: string,
+  table: LoadedTable,
+  yes: boolean,
+): Promise<void> {
+  const plan = await planManifests(place, table);
+  const chosen = plan.groups.flatMap(({ manifests }) => manifests);
+  const bytes = chosen.reduce((sum, { lengthBytes }) => sum + lengthBytes, 0n);
+  const skipped = plan.manifests - chosen.length;
+  const record = { event: "plan", table: name, manifests: chosen.length, bytes, skippedManifests: skipped };
+  await output.write(
+    output.json
+      ? jsonLine(record)
+      : `${name}: ${chosen.length} manifests (${grouped(bytes)} bytes) are merged; ${skipped} are left as they are\n`,
+  );
+  if (chosen.length === 0) return;
+  if (!yes) {
+    output.note("nothing is changed yet: --yes does it");
+    return;
+  }
+  const startedMs = runtime.clock.monotonicMs();
+  const done = await runManifestRewrite(place, plan);
+  const ms = Math.round(runtime.clock.monotonicMs() - startedMs);
+  const text =
+    done.snapshotId === null
+      ? "another commit merged them meanwhile\n"
+      : `snapshot ${done.snapshotId}: ${done.manifestsBefore} manifests, ${grouped(done.bytesBefore)} bytes -> ${done.manifestsAfter}, ${grouped(done.bytesAfter)} bytes\n`;
+  await output.write(output.json ? jsonLine({ event: "manifests", table: name, ...done, ms }) : text);
+}
