@@ -381,9 +381,9 @@ class Run {
   }
 }
 
-function keyStoreOf({ keyCache, pipeline, memoryBytes, runtime: { random, log } }: JobRun): KeyStore {
-  if (keyCache === undefined) return memoryKeys(random);
-  return sidecarKeys({ folder: keyCache, pipeline, limitBytes: memoryBytes * KEY_SHARE, random, log });
+function keyStoreOf({ keyCache, pipeline, memoryBytes, runtime }: JobRun): KeyStore {
+  if (keyCache === undefined) return memoryKeys(runtime.random);
+  return sidecarKeys({ folder: keyCache, pipeline, limitBytes: memoryBytes * KEY_SHARE, runtime });
 }
 
 function letterBinding(router: RuleRouter): TableBinding {

@@ -135,11 +135,9 @@ export class Process {
       runtime,
       comparePoints: (a, b) => Number(a) - Number(b),
     };
-    const { random } = runtime;
+
     const keys =
-      keyCache === undefined
-        ? memoryKeys(random)
-        : sidecarKeys({ ...keyCache, pipeline: "test", random, log: runtime.log });
+      keyCache === undefined ? memoryKeys(runtime.random) : sidecarKeys({ ...keyCache, pipeline: "test", runtime });
     return new Process(runtime, context, await PipelineCommitter.start(context, () => true), rules, keys);
   }
 

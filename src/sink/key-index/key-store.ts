@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { FrazilError } from "../../core/errors.ts";
-import type { Log, Random } from "../../core/runtime.ts";
+import type { Random, Runtime } from "../../core/runtime.ts";
 import type { KeyResolver, ReadKeys, ResolvedTable } from "../key-resolver.ts";
 import { memoryResolver } from "../memory-resolver.ts";
 import { KeyBudget } from "./key-budget.ts";
@@ -47,12 +47,11 @@ export interface SidecarKeysOptions {
   readonly pipeline: string;
   /** Memory that the keys of all tables share. */
   readonly limitBytes: number;
-  readonly random: Random;
-  readonly log: Log;
+  readonly runtime: Pick<Runtime, "random" | "log" | "clock">;
 }
 
 /** Keys in memory up to a limit, beyond it in sidecars on disk, which the next run finds again. */
-export function sidecarKeys({ folder, pipeline, limitBytes, random, log }: SidecarKeysOptions): KeyStore {
+export function sidecarKeys({ folder, pipeline, limitBytes, runtime }: SidecarKeysOptions): KeyStore {
   const budget = new KeyBudget(limitBytes);
   const opened = new Map<string, SidecarResolver>();
   return {
@@ -65,9 +64,9 @@ export function sidecarKeys({ folder, pipeline, limitBytes, random, log }: Sidec
       const before = opened.get(uuid);
       if (before !== undefined) budget.leave(before);
       const tableFolder = join(folder, `${uuid}.${pipeline}`);
-      const sidecars = await openSidecarFolder(tableFolder, signature, exact ? 2 : 4, random);
+      const sidecars = await openSidecarFolder(tableFolder, signature, exact ? 2 : 4, runtime.random);
       const { seed } = sidecars.kind;
-      const resolver = new SidecarResolver({ name, files, read: readWith(seed) }, sidecars, budget, log);
+      const resolver = new SidecarResolver({ name, files, read: readWith(seed) }, sidecars, budget, runtime);
       opened.set(uuid, resolver);
       return { resolver, seed };
     },

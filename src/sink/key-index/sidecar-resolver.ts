@@ -1,7 +1,7 @@
 import { rm } from "node:fs/promises";
 import { RoaringBitmap } from "../../../table-format/index.ts";
 import { FrazilError, must } from "../../core/errors.ts";
-import type { Log } from "../../core/runtime.ts";
+import type { Clock, Log, Runtime } from "../../core/runtime.ts";
 import type { FileEntry } from "../file-table.ts";
 import { Forwards, type MovedRows } from "../forwards.ts";
 import type { KeyResolver, Locations, ResolvedTable } from "../key-resolver.ts";
@@ -42,6 +42,7 @@ export class SidecarResolver implements KeyResolver, Spillable {
   readonly #folder: SidecarFolder;
   readonly #budget: KeyBudget;
   readonly #log: Log;
+  readonly #clock: Clock;
   readonly #forwards: Forwards;
   readonly #recent: RecentKeys;
   readonly #inUse: FilesInUse;
@@ -49,11 +50,17 @@ export class SidecarResolver implements KeyResolver, Spillable {
   readonly #covered = new Set<number>();
   #sidecars: readonly Sidecar[];
 
-  constructor(table: ResolvedTable, folder: SidecarFolder, budget: KeyBudget, log: Log) {
+  constructor(
+    table: ResolvedTable,
+    folder: SidecarFolder,
+    budget: KeyBudget,
+    { log, clock }: Pick<Runtime, "log" | "clock">,
+  ) {
     this.#table = table;
     this.#folder = folder;
     this.#budget = budget;
     this.#log = log;
+    this.#clock = clock;
     this.#forwards = new Forwards(table.files);
     this.#recent = new RecentKeys(table, this.#forwards);
     this.#inUse = new FilesInUse(table.files, this.#forwards);
@@ -168,7 +175,7 @@ export class SidecarResolver implements KeyResolver, Spillable {
     const lost: Sidecar[] = [];
     for (const sidecar of this.#sidecars) {
       try {
-        await searchSidecar(sidecar, wanted, found.of(sidecar));
+        await searchSidecar(sidecar, wanted, this.#clock, found.of(sidecar));
       } catch (error) {
         this.#sayLost(error);
         lost.push(sidecar);

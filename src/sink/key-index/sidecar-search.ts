@@ -1,10 +1,11 @@
 import { type FileHandle, open } from "node:fs/promises";
 import { readSync } from "node:fs";
+import type { Clock } from "../../core/runtime.ts";
 import { BLOCK_BYTES, BLOCK_WORDS, checkBlock, entriesPerBlock, lost, type Sidecar } from "./sidecar.ts";
 import { entryWords } from "./stored-keys.ts";
 
-/** Bytes read at once, at most. */
-const RANGE_BLOCKS = 256;
+/** Blocks read at once, at most: 1 MiB. */
+const RANGE_BLOCKS = 1 << 10;
 
 /**
  * Unwanted blocks between two wanted ones that are read along: copying them costs less than another call (of 0, 4, 12 and 24 the least, measured
@@ -12,11 +13,21 @@ const RANGE_BLOCKS = 256;
  */
 const GAP_BLOCKS = 4;
 
-/** Reads that are made before others have their turn: some milliseconds when the file is in the page cache. */
-const READS_A_TURN = 2_000;
+/** Reads that are made before others have their turn: a millisecond or so when the file is in the page cache. */
+const READS_A_TURN = 500;
+
+/** The same for a file that is read whole. */
+const RANGES_A_TURN = 16;
+
+/** A read from the page cache takes 2 to 4 µs; one from a disk a multiple of this. */
+const SLOW_READ_MS = 0.03;
+
+/** What disks read in a millisecond at least when they are read from end to end. */
+const STREAMED_BLOCKS_A_MS = 500;
 
 /**
- * Looks up wanted keys in a sidecar.
+ * Looks up wanted keys in a sidecar. Of a file that turns out not to be in the page cache the rest is read from end to end if that is faster, after which
+ * it is.
  *
  * @param wanted entries in ascending order, each with a number. @param found is told the number of a wanted key and a row of the sidecar that has it, for
  *   every such row.
@@ -25,12 +36,18 @@ const READS_A_TURN = 2_000;
 export async function searchSidecar(
   sidecar: Sidecar,
   wanted: Uint32Array,
+  clock: Pick<Clock, "monotonicMs">,
   found: (index: number, row: number) => void,
 ): Promise<void> {
   const handle = await open(sidecar.path, "r");
   try {
     const search = new Search(sidecar, handle.fd, wanted, found);
-    while (search.step()) await others(handle);
+    let since = clock.monotonicMs();
+    while (search.step()) {
+      search.adapt(clock.monotonicMs() - since);
+      await others(handle);
+      since = clock.monotonicMs();
+    }
   } finally {
     await handle.close();
   }
@@ -53,6 +70,7 @@ class Search {
   #next = 0;
   /** No later than the next block to look at. */
   #block = 0;
+  #gap = GAP_BLOCKS;
 
   constructor(sidecar: Sidecar, fd: number, wanted: Uint32Array, found: (index: number, row: number) => void) {
     this.#sidecar = sidecar;
@@ -66,7 +84,8 @@ class Search {
   step(): boolean {
     const { fence } = this.#sidecar;
     if (fence.length === 0) return false;
-    for (let reads = 0; reads < READS_A_TURN; reads++) {
+    const turn = this.#gap === GAP_BLOCKS ? READS_A_TURN : RANGES_A_TURN;
+    for (let reads = 0; reads < turn; reads++) {
       if (this.#next >= this.#wanted.length) return false;
       const from = this.#next;
       const first = lastBelow(fence, this.#block, this.#wanted[from] as number);
@@ -75,7 +94,7 @@ class Search {
       while (end < this.#wanted.length) {
         const word = this.#wanted[end] as number;
         const begin = lastBelow(fence, last, word);
-        if (begin > last + GAP_BLOCKS) break;
+        if (begin > last + this.#gap) break;
         let until = begin;
         while (until + 1 < fence.length && (fence[until + 1] as number) <= word) until++;
         // A crowd of equal words may be longer than the buffer: it is read alone.
@@ -92,6 +111,14 @@ class Search {
       this.#block = first;
     }
     return true;
+  }
+
+  /** Takes account of how long a turn took. */
+  adapt(durationMs: number): void {
+    if (this.#gap !== GAP_BLOCKS || durationMs < READS_A_TURN * SLOW_READ_MS) return;
+    const lookUpMs = ((this.#wanted.length - this.#next) / this.#stride) * (durationMs / READS_A_TURN);
+    const streamMs = (this.#sidecar.fence.length - this.#block) / STREAMED_BLOCKS_A_MS;
+    if (streamMs < lookUpMs) this.#gap = RANGE_BLOCKS;
   }
 
   /** Reads blocks and looks for the wanted entries `from` to `end` in them. */

@@ -28,9 +28,9 @@ interface Kind {
 
 function sidecars(words: 2 | 4, limitBytes: number): Kind["start"] {
   return async (table, path) => {
-    const { random, log } = virtualRuntime(++folders);
-    const opened = await openSidecarFolder(path, "1", words, random);
-    return new SidecarResolver(table.resolved, opened, new KeyBudget(limitBytes), log);
+    const runtime = virtualRuntime(++folders);
+    const opened = await openSidecarFolder(path, "1", words, runtime.random);
+    return new SidecarResolver(table.resolved, opened, new KeyBudget(limitBytes), runtime);
   };
 }
 
