@@ -3,6 +3,7 @@ import type { DeadLetterSettings } from "./core/dead-letter.ts";
 import { FrazilError } from "./core/errors.ts";
 import type { Figures } from "./core/figures.ts";
 import type { Runtime } from "./core/runtime.ts";
+import { maintainBesideJob } from "./maintenance/service/beside-job.ts";
 import type { JobEnd, JobObserver, JobRun, JobSummary } from "./pipeline/job-run.ts";
 import { planReplay, replayedUpTo, type ReplayPlan } from "./pipeline/plan-replay.ts";
 import { runJob } from "./pipeline/run-job.ts";
@@ -33,6 +34,7 @@ export async function run(job: AnyJob, runtime: Runtime, control: RunControl): P
       deadLetter: job.deadLetter,
       createSource: (router, notices, rejects) =>
         createSource(job.source, { pipeline: job.name, runtime, router, notices, rejects }),
+      beside: maintenanceOf(job),
       ...control,
     });
   } finally {
@@ -94,7 +96,7 @@ async function runIn(
   { io, catalog, location }: Warehouse,
   job: AnyJob,
   runtime: Runtime,
-  given: Pick<JobRun, "deadLetter" | "createSource" | "end" | "stop" | "observer" | "figures" | "keyCache">,
+  given: Pick<JobRun, "deadLetter" | "createSource" | "end" | "stop" | "observer" | "figures" | "keyCache" | "beside">,
 ): Promise<JobSummary> {
   if (job.warehouse.catalog.type === "object-store") await probeConditionalWrites(io, location, runtime.random);
   return await runJob({
@@ -109,4 +111,8 @@ async function runIn(
     ...given,
     keyCache: job.cache ?? given.keyCache,
   });
+}
+
+function maintenanceOf({ maintenance: tasks }: AnyJob): JobRun["beside"] {
+  return tasks.length === 0 ? undefined : (held) => maintainBesideJob({ ...held, tasks });
 }

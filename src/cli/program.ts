@@ -9,6 +9,7 @@ import { addGlobalOptions } from "./globals.ts";
 import { addInspectVerbs } from "./inspect-verbs.ts";
 import { addJobFileVerbs } from "./job-file-verbs.ts";
 import { addMaintenanceVerbs } from "./maintenance-verbs.ts";
+import { addMaintainVerb } from "./maintain-verb.ts";
 import { countOption, durationOption, verb } from "./verb.ts";
 
 /**
@@ -75,6 +76,7 @@ export function createProgram(): Command {
 
   addInspectVerbs(program);
   addMaintenanceVerbs(program);
+  addMaintainVerb(program);
   addDeadLetterVerbs(program);
   addJobFileVerbs(program);
   hintAtHelp(program, "frazil");

@@ -1,3 +1,4 @@
+import type { z } from "zod";
 import { counted } from "../core/count-text.ts";
 import { FrazilError } from "../core/errors.ts";
 import { type Environment, interpolate } from "./interpolate.ts";
@@ -27,21 +28,25 @@ export function loadJob<S extends SourceSchema>(
   env: Environment,
   sources: readonly S[],
 ): JobOver<S> {
+  const job = readChecked(jobSchema(sources), text, path, env, "JOB_INVALID");
+  return { ...job, warehouse: withEnvironment(job.warehouse, env) };
+}
+
+/** Reads a YAML file by its schema, `${VAR}` from the environment. @throws FrazilError kind `config` with the given code, as `loadJob`. */
+export function readChecked<T>(schema: z.ZodType<T>, text: string, path: string, env: Environment, code: string): T {
   const yaml = readYaml(text, (scalar, problem) => interpolate(scalar, env, problem));
   const problems = [...yaml.problems, ...yaml.unfilled];
   // A scalar whose variable is missing has no sensible value: checking it would only report it twice.
   if (problems.length === 0) {
-    const checked = check(jobSchema(sources), yaml.value);
-    if ("value" in checked) {
-      return { ...checked.value, warehouse: withEnvironment(checked.value.warehouse, env) };
-    }
+    const checked = check(schema, yaml.value);
+    if ("value" in checked) return checked.value;
     problems.push(
       ...checked.problems.map((problem) => ({ ...yaml.positionOf(problem), message: problemText(problem) })),
     );
   }
   problems.sort((a, b) => a.line - b.line || a.column - b.column);
   const lines = problems.map(({ line, column, message }) => `${path}:${line}:${column}  error  ${message}`);
-  throw invalid(path, lines);
+  throw invalid(code, path, lines);
 }
 
 /**
@@ -57,7 +62,7 @@ export function parseJob<S extends SourceSchema>(
 ): JobOver<S> {
   const checked = check(jobSchema(sources), input);
   if ("value" in checked) return { ...checked.value, warehouse: withEnvironment(checked.value.warehouse, env) };
-  throw invalid("the job", checked.problems.map(problemText));
+  throw invalid("JOB_INVALID", "the job", checked.problems.map(problemText));
 }
 
 /**
@@ -91,7 +96,7 @@ export function parseWarehouse(input: WarehouseInput, env: Environment): Warehou
  * An endpoint that only the environment names (`AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL`) counts as one that the job names, with
  * what follows from it: stores other than AWS want the bucket in the path, and have a region of their own unless AWS_* names one.
  */
-function withEnvironment(settings: WarehouseSettings, env: Environment): WarehouseSettings {
+export function withEnvironment(settings: WarehouseSettings, env: Environment): WarehouseSettings {
   const variable = (...names: string[]): string | undefined => names.map((name) => env[name]).find(Boolean);
   const endpoint = settings.s3.endpoint ?? variable("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL");
   if (!settings.location.startsWith("s3://") || endpoint === undefined) return settings;
@@ -99,10 +104,6 @@ function withEnvironment(settings: WarehouseSettings, env: Environment): Warehou
   return { ...settings, s3: { ...settings.s3, endpoint, region } };
 }
 
-function invalid(subject: string, lines: readonly string[]): FrazilError {
-  return new FrazilError(
-    "config",
-    "JOB_INVALID",
-    [`${subject} has ${counted(lines.length, "error")}`, ...lines].join("\n"),
-  );
+function invalid(code: string, subject: string, lines: readonly string[]): FrazilError {
+  return new FrazilError("config", code, [`${subject} has ${counted(lines.length, "error")}`, ...lines].join("\n"));
 }

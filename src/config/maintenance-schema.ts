@@ -83,6 +83,20 @@ const expire = z
     minSnapshots: value.min_snapshots ?? null,
   }));
 
+const cleanOrphans = z
+  .strictObject({
+    ...when("1d"),
+    older_than: duration(DAY_MS)
+      .prefault("3d")
+      .describe("Files whose name does not tell that they are garbage count as such from this age on; at least `1d`."),
+  })
+  .superRefine(checkWhen)
+  .transform((value): MaintenanceTask<"clean_orphans"> => ({
+    kind: "clean_orphans",
+    schedule: scheduleOf(value, DAY_MS),
+    olderThanMs: value.older_than,
+  }));
+
 const tag = z
   .strictObject({
     name: z
@@ -105,6 +119,7 @@ const tag = z
 export const maintenanceShape = {
   compact: compact.optional().describe("Joins small data files and rewrites those with many deleted rows."),
   expire: expire.optional().describe("Takes out old snapshots and deletes what only they reach."),
+  clean_orphans: cleanOrphans.optional().describe("Deletes files that nothing reaches."),
   tag: z
     .array(tag)
     .superRefine(checkTagNames)
@@ -129,7 +144,7 @@ export function tasksOf(block: {
 }
 
 /** Tags first, as they are about a point of time; what makes garbage comes before what clears it away. */
-const ORDER: Record<MaintenanceKind, number> = { tag: 0, compact: 1, expire: 3 };
+const ORDER: Record<MaintenanceKind, number> = { tag: 0, compact: 1, expire: 3, clean_orphans: 4 };
 
 /** The `maintenance:` block of a job. */
 export const maintenanceSchema = z.strictObject(maintenanceShape).transform(tasksOf);

@@ -30,6 +30,8 @@ export interface Figures {
   commit(): void;
   /** Another writer was first: the commit is built anew. */
   conflict(): void;
+  /** A run of maintenance in this process has ended. */
+  maintained(failed: boolean): void;
   /** A commit, a store or a catalog that gave no answer is tried again. */
   retry(): void;
   /** Messages between the point that was read to and the source's end; null where points do not count. */
@@ -52,6 +54,9 @@ export interface FiguresReading {
   readonly commits: number;
   readonly conflicts: number;
   readonly retries: number;
+  /** Runs of maintenance in this process, and those of them that failed. */
+  readonly maintenanceRuns: number;
+  readonly maintenanceFailures: number;
   readonly deadLetters: number;
   readonly deadLettersByCode: ReadonlyMap<string, number>;
   /** Messages not yet read, as of the last time the source told its end; null where that cannot be told. */

@@ -4,6 +4,8 @@ import type { Schedule } from "./schedule.ts";
 interface TaskSettings {
   /** The size that files are joined up to, and how many small ones it takes at least. */
   readonly compact: { readonly targetSizeBytes: number; readonly minFiles: number };
+  /** Files that no name decides are garbage from this age on. */
+  readonly clean_orphans: { readonly olderThanMs: number };
   /** Null: as the table says itself. */
   readonly expire: { readonly keepMs: number | null; readonly minSnapshots: number | null };
   /** `name` comes before the point of time in the tag's name; after `keepMs` expiry may take it away. */

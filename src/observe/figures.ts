@@ -7,7 +7,15 @@ const NONE: TableCounts = { rows: 0, inserts: 0, updates: 0, deletes: 0, dropped
 export function createFigures(clock: Pick<Clock, "nowMs">): Figures {
   const tables = new Map<string, TableCounts>();
   let letters: ReadonlyMap<string, number> = new Map();
-  const counts = { rows: 0, records: 0, commits: 0, conflicts: 0, retries: 0 };
+  const counts = {
+    rows: 0,
+    records: 0,
+    commits: 0,
+    conflicts: 0,
+    retries: 0,
+    maintenanceRuns: 0,
+    maintenanceFailures: 0,
+  };
   let readBytes: number | null = null;
   let preparedRows = 0;
   let settledRows = 0;
@@ -41,6 +49,10 @@ export function createFigures(clock: Pick<Clock, "nowMs">): Figures {
     },
     retry() {
       counts.retries++;
+    },
+    maintained(failed) {
+      counts.maintenanceRuns++;
+      if (failed) counts.maintenanceFailures++;
     },
     readLag(messages) {
       readLag = messages;

@@ -1,4 +1,5 @@
-import type { Catalog, FileIO, PrimitiveType } from "../../table-format/index.ts";
+import type { Catalog, FileIO, PrimitiveType, TableIdent } from "../../table-format/index.ts";
+import type { CommitContext } from "../commit/context.ts";
 import type { DeadLetterSettings } from "../core/dead-letter.ts";
 import type { Figures, FiguresReading } from "../core/figures.ts";
 import type { Rejects } from "../core/format.ts";
@@ -25,12 +26,29 @@ export interface JobRun {
   readonly runtime: Runtime;
   /** Makes the source; called once, when the tables' present types are known. */
   readonly createSource: (router: TableRouter, notices: DecodeNotices, rejects: Rejects | null) => Source;
+  /**
+   * What goes on beside ingestion, from when the pipeline has been taken over until `stop`; it never rejects. The job's end waits for it for
+   * a few seconds at most.
+   */
+  readonly beside?: ((held: BesideIngestion) => Promise<void>) | undefined;
   readonly end: JobEnd;
   /** Aborted by the first signal: the checkpoint is finished, then the job ends. */
   readonly stop: AbortSignal;
   readonly observer: JobObserver;
   /** Counts what the job does, for somebody who reads it meanwhile; by default the job counts for its summary alone. */
   readonly figures?: Figures | undefined;
+}
+
+/** What runs beside ingestion is given. */
+export interface BesideIngestion {
+  /** The commit queue in it is shared with ingestion. */
+  readonly context: CommitContext;
+  /** The tables that the job holds now. */
+  readonly tables: () => readonly TableIdent[];
+  /** Bytes of the job's budget that are left for it. */
+  readonly memoryBytes: number;
+  /** Aborted when the job is told to end, or ends. */
+  readonly stop: AbortSignal;
 }
 
 /** A checkpoint closes on whichever comes first. */

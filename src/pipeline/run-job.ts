@@ -1,4 +1,5 @@
 import type { CommitContext } from "../commit/context.ts";
+import { createCommitQueue } from "../commit/commit-queue.ts";
 import { samePosition, withinCut } from "../commit/merge-position.ts";
 import { PipelineCommitter } from "../commit/pipeline-committer.ts";
 import { DEAD_LETTER_SPLIT, DEAD_LETTER_STREAM } from "../core/dead-letter.ts";
@@ -27,6 +28,9 @@ const BUFFER_SHARE = 0.4;
 
 /** Share of the memory budget that keys in memory may take. */
 const KEY_SHARE = 0.25;
+
+/** Share of the memory budget that a rewrite beside ingestion may take. */
+const BESIDE_SHARE = 0.15;
 
 /**
  * How long the last checkpoint may wait for a store that is gone, once the job has been told to end: supervisors kill after 30 to 90 s.
@@ -66,6 +70,7 @@ export async function runJob(job: JobRun): Promise<JobSummary> {
       warehouseLocation: job.warehouseLocation,
       runtime: job.runtime,
       giveUp: patienceAfter(job, end.signal),
+      queue: createCommitQueue(),
       figures,
       comparePoints: source.comparePoints.bind(source),
       streamIds: source.streamIds?.bind(source),
@@ -88,11 +93,34 @@ export async function runJob(job: JobRun): Promise<JobSummary> {
     });
     const checkpointer = new Checkpointer(context, committer, router, keyStoreOf(job), job.observer, letters);
     const run = new Run({ job, source, committer, checkpointer, letters, figures, validThrough, from, sourceEnd });
-    return await run.untilEnd();
+    const stopBeside = startBeside(job, context, committer);
+    try {
+      return await run.untilEnd();
+    } finally {
+      await stopBeside();
+    }
   } finally {
     end.abort();
     await source.close();
   }
+}
+
+/** Starts what goes on beside ingestion; it is told to stop when the job is, and by the call that is returned, which waits for its end. */
+function startBeside(job: JobRun, context: CommitContext, { tables }: PipelineCommitter): () => Promise<void> {
+  if (job.beside === undefined) return async () => undefined;
+  const ended = new AbortController();
+  const beside = job.beside({
+    context,
+    tables: () => [...tables.values()].map(({ loaded }) => loaded.ident),
+    memoryBytes: job.memoryBytes * BESIDE_SHARE,
+    stop: AbortSignal.any([job.stop, ended.signal]),
+  });
+  return async () => {
+    ended.abort();
+    const over = new AbortController();
+    const patience = job.runtime.clock.sleep(STOP_PATIENCE_MS, over.signal);
+    await Promise.race([beside.finally(() => over.abort()), patience]);
+  };
 }
 
 /** Whether `waiting` came to its end before the job was told to end. */

@@ -38,7 +38,10 @@ const RULES: readonly (readonly [owner: string, mayImport: string])[] = [
   ["src/system.ts", "src/core"],
   ["src/registry.ts", `src/sources src/formats src/config src/core`],
   ["src/warehouse.ts", `src/storage src/catalogs src/config src/core ${FORMAT}`],
-  ["src/run.ts", `src/pipeline src/registry.ts src/storage src/warehouse.ts src/config src/core ${FORMAT}`],
+  [
+    "src/run.ts",
+    `src/pipeline src/maintenance src/registry.ts src/storage src/warehouse.ts src/config src/core ${FORMAT}`,
+  ],
   ["src/index.ts", `src/run.ts src/registry.ts src/warehouse.ts src/library ${SRC_FOLDERS} ${FORMAT}`],
   ["jobs/", "src/index.ts test/services"],
   ["test/", "table-format src jobs"],

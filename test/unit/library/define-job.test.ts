@@ -65,6 +65,7 @@ describe("defineJob", () => {
       tables: true,
       checkpoint: true,
       dead_letter: true,
+      maintenance: true,
       memory: true,
       cache: true,
     };

@@ -1,0 +1,36 @@
+import type { FileIO } from "../../../table-format/index.ts";
+import { FrazilError } from "../../core/errors.ts";
+import { historyFolder } from "./names.ts";
+import { parseRecord, type RunRecord } from "./run-record.ts";
+
+/** The newest runs of a warehouse, the newest last; of a run with several records the last one. @throws FrazilError of the store. */
+export async function readHistory(io: FileIO, warehouseLocation: string, limit: number): Promise<readonly RunRecord[]> {
+  const folder = historyFolder(warehouseLocation);
+  const objects = (await Array.fromAsync(io.list(folder), ({ location }) => location)).sort().reverse();
+  const runs = new Map<string, RunRecord>();
+  for (const location of objects) {
+    // An object begins with its oldest record: those before it may still hold newer ones of another process.
+    for (const record of (await recordsOf(io, location)).reverse()) {
+      const known = runs.get(record.id);
+      if (known === undefined || finality(record) > finality(known)) runs.set(record.id, record);
+    }
+    if (runs.size >= limit * 2) break;
+  }
+  return [...runs.values()].sort((a, b) => a.startedMs - b.startedMs).slice(-limit);
+}
+
+/** A run that somebody took for interrupted may have come to its end all the same. */
+function finality({ outcome }: RunRecord): number {
+  return outcome === "running" ? 0 : outcome === "interrupted" ? 1 : 2;
+}
+
+async function recordsOf(io: FileIO, location: string): Promise<RunRecord[]> {
+  try {
+    const text = Buffer.from(await io.read(location)).toString("utf8");
+    return text.split("\n").flatMap((line) => parseRecord(line) ?? []);
+  } catch (error) {
+    // Swept since it was listed.
+    if (error instanceof FrazilError && error.kind === "not-found") return [];
+    throw error;
+  }
+}

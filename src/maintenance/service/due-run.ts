@@ -1,0 +1,38 @@
+import type { LoadedTable } from "../../../table-format/index.ts";
+import type { MaintenanceKind, MaintenanceTask } from "../../core/maintenance.ts";
+import type { ExpireContext } from "../expire/expire.ts";
+import type { TableLocation } from "./known-tables.ts";
+import type { RunEffect } from "../history/run-record.ts";
+
+/** What maintenance works with: that of one process, on all tables of a warehouse. */
+export interface MaintenancePlace extends ExpireContext {
+  /** Aborted when nothing more is to be begun: what is done in several commits ends after the present one. */
+  readonly stop: AbortSignal;
+  /** Bytes that a rewrite may hold. */
+  readonly memoryBytes: number;
+  /** Where all tables of the catalog lie. */
+  readonly locations: () => Promise<readonly TableLocation[]>;
+}
+
+/** One task that is due for one table. */
+export interface DueRun<K extends MaintenanceKind = MaintenanceKind> {
+  /** As it was when the run began. */
+  readonly table: LoadedTable;
+  readonly task: MaintenanceTask<K>;
+  /** The point of the schedule, milliseconds since 1970 UTC. */
+  readonly pointMs: number;
+  /** To be called before the first change: from then on the history tells of the run, however it ends. */
+  begin(): Promise<void>;
+}
+
+/** What a run has come to, unless it throws. */
+export interface RunEnd extends RunEffect {
+  readonly outcome: "done" | "nothing";
+  readonly reason: string | null;
+}
+
+/**
+ * How one kind is done: it plans on the table as it is, changes it by commits of `src/commit` alone, and may be repeated.
+ * @throws FrazilError `config` and `unsupported` where the table does not allow it; others when it failed.
+ */
+export type RunKind<K extends MaintenanceKind> = (place: MaintenancePlace, run: DueRun<K>) => Promise<RunEnd>;

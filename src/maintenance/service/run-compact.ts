@@ -1,0 +1,30 @@
+import { runCompaction } from "../compact/compact.ts";
+import { planCompaction } from "../compact/plan.ts";
+import { NO_EFFECT, type RunEffect } from "../history/run-record.ts";
+import type { DueRun, MaintenancePlace, RunEnd } from "./due-run.ts";
+
+/** Compacts a table, commit by commit; told to stop, it ends after the present one. */
+export async function runCompact(place: MaintenancePlace, run: DueRun<"compact">): Promise<RunEnd> {
+  const { table, task } = run;
+  const plan = await planCompaction(place, table, task);
+  if (plan.groups.length === 0) return { ...NO_EFFECT, outcome: "nothing", reason: "no file is worth a rewrite" };
+  await run.begin();
+  let effect: RunEffect = NO_EFFECT;
+  let commits = 0;
+  for await (const done of runCompaction(place, plan)) {
+    if (done.snapshotId === null) continue;
+    commits++;
+    effect = {
+      filesBefore: effect.filesBefore + done.filesBefore,
+      filesAfter: effect.filesAfter + done.filesAfter,
+      bytesBefore: effect.bytesBefore + done.bytesBefore,
+      bytesAfter: effect.bytesAfter + done.bytesAfter,
+      snapshotId: done.snapshotId,
+    };
+    if (place.stop.aborted && commits < plan.groups.length) {
+      return { ...effect, outcome: "done", reason: `stopped after ${commits} of ${plan.groups.length} commits` };
+    }
+  }
+  if (commits === 0) return { ...effect, outcome: "nothing", reason: "other commits left nothing to do" };
+  return { ...effect, outcome: "done", reason: null };
+}

@@ -1,0 +1,34 @@
+import { planExpiry, runExpiry } from "../expire/expire.ts";
+import { tablePolicy } from "../expire/retention.ts";
+import { NO_EFFECT } from "../history/run-record.ts";
+import type { DueRun, MaintenancePlace, RunEnd } from "./due-run.ts";
+
+/** Expires snapshots of a table by the task's policy, and by the table's own where that says nothing. */
+export async function runExpire(place: MaintenancePlace, run: DueRun<"expire">): Promise<RunEnd> {
+  const { table, task } = run;
+  const own = tablePolicy(table.metadata);
+  const plan = await planExpiry(place, table, {
+    minSnapshotsToKeep: task.minSnapshots ?? own.minSnapshotsToKeep,
+    maxSnapshotAgeMs: task.keepMs === null ? own.maxSnapshotAgeMs : BigInt(task.keepMs),
+  });
+  if (plan.expired.snapshotIds.length === 0 && plan.expired.refs.length === 0) {
+    return { ...NO_EFFECT, outcome: "nothing", reason: "no snapshot is old enough" };
+  }
+  await run.begin();
+  const done = await runExpiry(place, plan);
+  if (done === null) return { ...NO_EFFECT, outcome: "nothing", reason: "somebody else expired them meanwhile" };
+  const { dataFiles, deleteFiles, manifests, manifestLists, statistics, bytes } = done.files;
+  const files = [dataFiles, deleteFiles, manifests, manifestLists, statistics].reduce(
+    (sum, { length }) => sum + length,
+    0,
+  );
+  const left = done.notDeleted.length === 0 ? "" : `; ${done.notDeleted.length} files could not be deleted`;
+  return {
+    ...NO_EFFECT,
+    filesBefore: files,
+    filesAfter: done.notDeleted.length,
+    bytesBefore: bytes,
+    outcome: "done",
+    reason: `${done.snapshots} snapshots and ${done.refs} refs went, ${done.snapshotsLeft} snapshots are left${left}`,
+  };
+}
