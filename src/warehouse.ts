@@ -3,9 +3,10 @@ import { join, resolve } from "node:path";
 import { type Catalog, type FileIO, ObjectStoreCatalog } from "../table-format/index.ts";
 import type { WarehouseSettings } from "./config/job-schema.ts";
 import { FrazilError } from "./core/errors.ts";
-import { randomUuid, type Runtime } from "./core/runtime.ts";
+import { randomUuid, type Runtime, type ScratchFolder } from "./core/runtime.ts";
 import { createLocalStorage } from "./storage/local.ts";
 import { localPath } from "./storage/local-path.ts";
+import { openScratchFolder } from "./storage/local-scratch.ts";
 import { createS3Storage } from "./storage/s3.ts";
 
 /** Where tables live, and the names they are found by. Close the catalog when done. */
@@ -16,6 +17,8 @@ export interface Warehouse {
   readonly catalog: Catalog;
   /** The path behind a location; null where locations have none on this machine. */
   readonly localPath: ((location: string) => string) | null;
+  /** A folder of this machine for what a query cannot hold in memory. */
+  readonly scratch: () => Promise<ScratchFolder>;
 }
 
 /**
@@ -40,6 +43,7 @@ export async function openWarehouse(
       location,
       io,
       localPath: remote ? null : localPath,
+      scratch: openScratchFolder,
       catalog: new ObjectStoreCatalog(catalog.name, io, location, { nowMs, uuid }),
     };
   }
@@ -60,6 +64,7 @@ export async function openWarehouse(
     location,
     io,
     localPath: remote ? null : localPath,
+    scratch: openScratchFolder,
     catalog: openSqliteCatalog({ path, name: catalog.name, warehouseLocation: location, io, nowMs, uuid }),
   };
 }

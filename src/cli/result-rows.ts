@@ -9,6 +9,11 @@ const TERMINAL_ROWS = 1000;
 
 /** Prints a result: one JSON object a row, or a table for people. */
 export async function printRows(output: Output, result: ResultRows): Promise<void> {
+  if (result.names.length === 0) {
+    // Some statements are done only when their result is read.
+    for await (const _rows of result.chunks());
+    return;
+  }
   const printers = result.types.map(cellPrinter);
   if (output.json) {
     for await (const rows of result.chunks()) {

@@ -6,6 +6,20 @@ export interface SignalHandling {
 }
 
 /**
+ * A verb without a better way ends at once; what it has in temporary folders goes with the process's exit. Without a signal it is only
+ * told that nobody reads standard error, which it does not mind.
+ */
+function end(signal?: "SIGINT" | "SIGTERM"): void {
+  if (signal !== undefined) process.exit(signal === "SIGINT" ? 130 : 143);
+}
+
+/** Until a verb says otherwise. */
+export function endOnSignals(): void {
+  process.on("SIGINT", end);
+  process.on("SIGTERM", end);
+}
+
+/**
  * The first signal asks for an end, the second ends the process at once (130 or 143).
  *
  * @param note Told at the first one what is still done; null where the end is at once.
@@ -13,7 +27,7 @@ export interface SignalHandling {
 export function onSignals(note: ((line: string) => void) | null): SignalHandling {
   const controller = new AbortController();
   const handle = (signal: "SIGINT" | "SIGTERM") => {
-    if (controller.signal.aborted) process.exit(signal === "SIGINT" ? 130 : 143);
+    if (controller.signal.aborted) end(signal);
     controller.abort();
     note?.(
       signal === "SIGINT"
@@ -21,13 +35,13 @@ export function onSignals(note: ((line: string) => void) | null): SignalHandling
         : "finishing the checkpoint",
     );
   };
-  process.on("SIGINT", handle);
-  process.on("SIGTERM", handle);
+  process.on("SIGINT", handle).off("SIGINT", end);
+  process.on("SIGTERM", handle).off("SIGTERM", end);
   return {
     stop: controller.signal,
     close() {
-      process.off("SIGINT", handle);
-      process.off("SIGTERM", handle);
+      process.on("SIGINT", end).off("SIGINT", handle);
+      process.on("SIGTERM", end).off("SIGTERM", handle);
     },
   };
 }

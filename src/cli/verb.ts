@@ -2,6 +2,7 @@ import { type Command, InvalidArgumentError } from "commander";
 import { durationMs, sizeBytes } from "../config/units.ts";
 import type { CliContext } from "./context.ts";
 import { globalsOf } from "./globals.ts";
+import { endOnSignals } from "./signals.ts";
 
 /** A commander action: the context first, then the verb's arguments and options as commander gives them. */
 export function verb<A extends unknown[]>(run: (context: CliContext, ...args: A) => Promise<void>) {
@@ -11,6 +12,7 @@ export function verb<A extends unknown[]>(run: (context: CliContext, ...args: A)
     // The AWS SDK looks for its AWS_* in the process's own environment.
     Object.assign(process.env, globals.env);
     const { createContext } = await import("./context.ts");
+    endOnSignals();
     await run(createContext(globals), ...(parameters.slice(0, -1) as A));
   };
 }

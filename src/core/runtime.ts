@@ -26,6 +26,12 @@ export interface Runtime {
   readonly log: Log;
 }
 
+/** A temporary folder for one query or session. It goes with `close`, or else with the process. */
+export interface ScratchFolder {
+  readonly path: string;
+  close(): Promise<void>;
+}
+
 /** Structured log: a constant message and fields. */
 export interface Log {
   debug(message: string, fields?: Readonly<Record<string, unknown>>): void;

@@ -1,16 +1,15 @@
-import type { FileIO } from "../../table-format/index.ts";
 import { type Duckdb, openDuckdb } from "./duckdb.ts";
-import { type LocalFiles, openLocalFiles } from "./local-files.ts";
+import { type FileAccess, type LocalFiles, openLocalFiles } from "./local-files.ts";
 
 /**
  * What `start` begins in a DuckDB of its own, beside the files that it reads; `close` ends both. Should `start` fail, they are closed at
  * once.
  */
 export async function openReading<T extends object>(
-  { io, localPath }: { readonly io: FileIO; readonly localPath: ((location: string) => string) | null },
+  access: FileAccess,
   start: (duckdb: Duckdb, files: LocalFiles) => Promise<T>,
 ): Promise<T & { close(): Promise<void> }> {
-  const files = await openLocalFiles(io, localPath);
+  const files = await openLocalFiles(access);
   let duckdb: Duckdb | null = null;
   const close = async (): Promise<void> => {
     duckdb?.close();

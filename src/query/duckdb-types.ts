@@ -10,6 +10,11 @@ export function quoteText(text: string): string {
   return `'${text.replaceAll("'", "''")}'`;
 }
 
+/** The path of one file for DuckDB, which reads `*`, `?` and `[` in a path as patterns: each becomes a class of itself. */
+export function filePattern(path: string): string {
+  return path.replace(/[*?[]/g, (character) => `[${character}]`);
+}
+
 /**
  * The DuckDB type that holds every value of an Iceberg type exactly, but for one: DuckDB reads times with a zone in microseconds
  * only, so the last three digits of a `timestamptz_ns` are cut off.

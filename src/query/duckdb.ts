@@ -7,14 +7,15 @@ import {
   type DuckDBValue,
   BIGINT,
   ResultReturnType,
+  StatementType,
   UBIGINT,
 } from "@duckdb/node-api";
 import { FrazilError, type RoaringBitmap } from "../../table-format/index.ts";
-import { quoteText } from "./duckdb-types.ts";
+import { filePattern, quoteName, quoteText } from "./duckdb-types.ts";
 
 /** Rows of a result, chunk by chunk. */
 export interface ResultRows {
-  /** Told apart where the query gives one name twice. */
+  /** Told apart where the query gives one name twice; none for a statement that gives no rows, such as SET. */
   readonly names: readonly string[];
   readonly types: readonly DuckDBType[];
   /** @throws FrazilError `data`, code `QUERY_FAILED`, when the rows so far are not all there are. */
@@ -37,10 +38,15 @@ export interface Duckdb {
   run(sql: string): Promise<void>;
   /** Fills `_frazil.<name>` with `(fi UBIGINT, pos BIGINT)`: deleted or chosen positions by index of the file in a list. */
   createPositions(name: string, bitmaps: readonly RoaringBitmap[]): Promise<void>;
+  /** Makes a view that is found by its name alone, but where a table of the user's has the same. */
+  createBareView(name: string, select: string): Promise<void>;
+  dropBareView(name: string): Promise<void>;
   /** The tables that a query names, qualified as it names them, by DuckDB's own parser. Empty when it cannot say. */
   tableNames(sql: string): readonly string[];
   /** From here on nothing but these files can be opened, and no setting can be changed. */
   lock(paths: readonly string[]): Promise<void>;
+  /** From here on nothing but what lies in these folders can be opened, and nothing written; other settings can be changed, this one cannot. */
+  confine(folders: readonly string[]): Promise<void>;
   /**
    * Runs one statement of the user's; `$1` is the first of the parameters.
    *
@@ -58,8 +64,9 @@ function withoutAlias(reference: string): string {
   return QUALIFIED.exec(reference)?.[0] ?? reference;
 }
 
-/** The schema that holds our own tables. */
+/** The schema that holds our own tables, and the one for views without a namespace, which stands behind the user's own. */
 const OWN = "_frazil";
+const BARE = "_frazil_bare";
 
 /** DuckDB moves at most this many rows at a time. */
 const CHUNK_ROWS = 2048;
@@ -79,7 +86,9 @@ export async function openDuckdb(folder: string): Promise<Duckdb> {
     autoload_known_extensions: "false",
   });
   const connection = await instance.connect();
-  await connection.run(`SET TimeZone = 'UTC'; CREATE SCHEMA ${OWN}`);
+  await connection.run(`CREATE SCHEMA ${OWN}; CREATE SCHEMA ${BARE}`);
+  await connection.run(`SET TimeZone = 'UTC'; SET search_path = 'main,${BARE}'`);
+  let isConfined = false;
   return {
     async run(sql) {
       try {
@@ -87,6 +96,12 @@ export async function openDuckdb(folder: string): Promise<Duckdb> {
       } catch (error) {
         throw fileError(error);
       }
+    },
+    async createBareView(name, select) {
+      await connection.run(`CREATE OR REPLACE VIEW ${BARE}.${quoteName(name)} AS ${select}`);
+    },
+    async dropBareView(name) {
+      await connection.run(`DROP VIEW IF EXISTS ${BARE}.${quoteName(name)}`);
     },
     createPositions: (name, bitmaps) => createPositions(connection, name, bitmaps),
     tableNames(sql) {
@@ -97,10 +112,21 @@ export async function openDuckdb(folder: string): Promise<Duckdb> {
       }
     },
     async lock(paths) {
-      await connection.run(`SET allowed_paths = [${paths.map(quoteText).join(", ")}]`);
+      // A pattern is looked for under its own name, and what it finds under the file's.
+      const names = new Set(paths.flatMap((path) => [path, filePattern(path)]));
+      await connection.run(`SET allowed_paths = [${[...names].map(quoteText).join(", ")}]`);
       await connection.run("SET enable_external_access = false; SET lock_configuration = true");
     },
-    query: (sql, parameters = []) => query(connection, sql, parameters),
+    async confine(folders) {
+      const names = new Set(folders.flatMap((folder) => [folder, filePattern(folder)]));
+      await connection.run(`SET allowed_directories = [${[...names].map(quoteText).join(", ")}]`);
+      await connection.run("SET enable_external_access = false");
+      isConfined = true;
+    },
+    async query(sql, parameters = []) {
+      if (isConfined) await refuse(connection, sql);
+      return query(connection, sql, parameters);
+    },
     close() {
       connection.closeSync();
       instance.closeSync();
@@ -131,6 +157,34 @@ async function createPositions(
   appender.closeSync();
 }
 
+/** Statements that open files by name, and those that would take back what is made for the next ones. */
+const REFUSED: ReadonlySet<StatementType> = new Set([
+  StatementType.COPY,
+  StatementType.EXPORT,
+  StatementType.ATTACH,
+  StatementType.COPY_DATABASE,
+  StatementType.TRANSACTION,
+]);
+
+async function refuse(connection: DuckDBConnection, sql: string): Promise<void> {
+  let type: StatementType;
+  try {
+    const statements = await connection.extractStatements(sql);
+    type = (await statements.prepare(0)).statementType;
+  } catch (error) {
+    throw queryError(error);
+  }
+  if (!REFUSED.has(type) && !/^\s*explain\s+analyze\s+(copy|export)\b/i.test(sql)) return;
+  throw new FrazilError(
+    "config",
+    "SQL_ERROR",
+    "expected a statement over tables, found one over files or transactions",
+    {
+      hint: 'print the rows instead: frazil query "…" --json > file',
+    },
+  );
+}
+
 async function query(
   connection: DuckDBConnection,
   sql: string,
@@ -157,9 +211,10 @@ async function query(
         parameters.map(({ type }) => type),
       );
     };
+    const hasRows = result.returnType === ResultReturnType.QUERY_RESULT;
     return {
-      names: result.deduplicatedColumnNames(),
-      types: result.columnTypes(),
+      names: hasRows ? result.deduplicatedColumnNames() : [],
+      types: hasRows ? result.columnTypes() : [],
       chunks: () => chunks(result, again),
     };
   } catch (error) {

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
-import { mkdtemp, open, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { open } from "node:fs/promises";
 import { join } from "node:path";
 import type { FileIO } from "../../table-format/index.ts";
+import type { QueryWarehouse } from "./query.ts";
 import { QUERY_FETCHES_IN_FLIGHT, QUERY_FETCH_BYTES } from "../core/limits.ts";
 
 /** A file of a table, as DuckDB needs it: it opens paths of this machine and nothing else. */
@@ -10,6 +10,9 @@ export interface FileToRead {
   readonly location: string;
   readonly sizeBytes: bigint;
 }
+
+/** What of a warehouse leads to its files. */
+export type FileAccess = Pick<QueryWarehouse, "io" | "localPath" | "scratch">;
 
 /**
  * Files of a warehouse as paths. Those of a local warehouse are where they are; others are copied into a folder of this call, which
@@ -23,19 +26,14 @@ export interface LocalFiles {
   close(): Promise<void>;
 }
 
-/**
- * @param localPath The path behind a location; null where locations have none.
- */
-export async function openLocalFiles(
-  io: FileIO,
-  localPath: ((location: string) => string) | null,
-): Promise<LocalFiles> {
-  const folder = await mkdtemp(join(tmpdir(), "frazil-query-"));
+export async function openLocalFiles({ io, localPath, scratch }: FileAccess): Promise<LocalFiles> {
+  const { path: folder, close } = await scratch();
   const fetched = new Map<string, Promise<string>>();
   const fetchOnce = (file: FileToRead): Promise<string> => {
     let path = fetched.get(file.location);
     if (path === undefined) {
-      path = fetchFile(io, file, folder);
+      const named = join(folder, `${createHash("sha256").update(file.location).digest("hex")}.parquet`);
+      path = fetchFile(io, file, named);
       fetched.set(file.location, path);
     }
     return path;
@@ -54,12 +52,11 @@ export async function openLocalFiles(
       await Promise.all(Array.from({ length: QUERY_FETCHES_IN_FLIGHT }, worker));
       return paths;
     },
-    close: () => rm(folder, { recursive: true, force: true }),
+    close,
   };
 }
 
-async function fetchFile(io: FileIO, file: FileToRead, folder: string): Promise<string> {
-  const path = join(folder, `${createHash("sha256").update(file.location).digest("hex")}.parquet`);
+async function fetchFile(io: FileIO, file: FileToRead, path: string): Promise<string> {
   const handle = await open(path, "wx");
   try {
     const sizeBytes = Number(file.sizeBytes);

@@ -31,7 +31,7 @@ export async function portableStatement(
   asOf: string | null,
   access: StoreAccess,
 ): Promise<string> {
-  const files = await openLocalFiles(warehouse.io, warehouse.localPath);
+  const files = await openLocalFiles(warehouse);
   try {
     const duckdb = await openDuckdb(files.folder);
     try {

@@ -1,4 +1,5 @@
 import { type Catalog, type FileIO, type Snapshot, type TableIdent } from "../../table-format/index.ts";
+import type { ScratchFolder } from "../core/runtime.ts";
 import { tableAsOf, tableNow } from "./as-of.ts";
 import type { Duckdb, ResultRows, SqlParameter } from "./duckdb.ts";
 import { openReading } from "./duckdb-reading.ts";
@@ -14,12 +15,16 @@ export interface QueryWarehouse {
   readonly catalog: Catalog;
   /** The path behind a location of this warehouse; null where locations have none. */
   readonly localPath: ((location: string) => string) | null;
+  /** A folder of this machine for what does not fit in memory. */
+  readonly scratch: () => Promise<ScratchFolder>;
 }
+
+/** The tables that a query reads, and the snapshot of each (null: none yet). */
+export type QueryTables = readonly { readonly ident: TableIdent; readonly snapshot: Snapshot | null }[];
 
 /** A running query. Close it when done: until then it holds memory and, over a remote warehouse, copies of files. */
 export interface Query extends ResultRows {
-  /** The tables that it reads, and the snapshot of each (null: none yet). */
-  readonly tables: readonly { readonly ident: TableIdent; readonly snapshot: Snapshot | null }[];
+  readonly tables: QueryTables;
   close(): Promise<void>;
 }
 
@@ -50,7 +55,7 @@ async function createViews(
   files: LocalFiles,
   sql: string,
   asOf: string | null,
-): Promise<Query["tables"]> {
+): Promise<QueryTables> {
   const paths: string[] = [];
   const tables: { ident: TableIdent; snapshot: Snapshot | null }[] = [];
   for (const { table, unqualified } of await findTables(warehouse, duckdb, sql)) {
@@ -60,7 +65,7 @@ async function createViews(
     const schema = quoteName(ident.namespace.join("."));
     await duckdb.run(`CREATE SCHEMA IF NOT EXISTS ${schema}`);
     await duckdb.run(`CREATE VIEW ${schema}.${quoteName(ident.name)} AS ${rows.select}`);
-    if (unqualified) await duckdb.run(`CREATE VIEW main.${quoteName(ident.name)} AS ${rows.select}`);
+    if (unqualified) await duckdb.createBareView(ident.name, rows.select);
     paths.push(...rows.paths);
     tables.push({ ident, snapshot: at.snapshot });
   }

@@ -1,7 +1,7 @@
 import { type DataFile, FrazilError, identText, type NestedField, type Type } from "../../table-format/index.ts";
 import type { TableAt } from "./as-of.ts";
 import type { Duckdb } from "./duckdb.ts";
-import { columnName, duckdbType, parquetSchema, quoteName, quoteText } from "./duckdb-types.ts";
+import { columnName, duckdbType, filePattern, parquetSchema, quoteName, quoteText } from "./duckdb-types.ts";
 
 /** What the columns of a SELECT are called, beside the schema's fields. */
 export function tableNames(at: TableAt): readonly string[] {
@@ -26,8 +26,12 @@ export function selectRows(at: TableAt, paths: readonly string[], names: readonl
     return `SELECT ${nulls.join(", ")} WHERE false`;
   }
   const columns = fields.map((field, index) => `${columnValue(at, field)} AS ${names[index]}`);
-  const list = paths.map(quoteText).join(", ");
+  const list = fileList(paths);
   return `SELECT ${columns.join(", ")} FROM read_parquet([${list}], schema = ${parquetSchema(fields)}) t ${filter}`;
+}
+
+function fileList(paths: readonly string[]): string {
+  return paths.map((path) => quoteText(filePattern(path))).join(", ");
 }
 
 /** Types whose values a filter's constant is rounded to where a file holds them and the column is of a wider type. */
@@ -108,7 +112,7 @@ export function toRead(file: DataFile): { location: string; sizeBytes: bigint } 
 export async function checkFieldIds(duckdb: Duckdb, at: TableAt, paths: readonly string[]): Promise<void> {
   if (paths.length === 0 || !at.table.metadata.properties.has("schema.name-mapping.default")) return;
   const { chunks } = await duckdb.query(
-    `SELECT file_name FROM parquet_schema([${paths.map(quoteText).join(", ")}])
+    `SELECT file_name FROM parquet_schema([${fileList(paths)}])
      WHERE field_id IS NULL AND type IS NOT NULL AND num_children IS NULL LIMIT 1`,
   );
   for await (const [row] of chunks()) {

@@ -1,7 +1,7 @@
 import { identText } from "../../../table-format/index.ts";
 import { portableStatement } from "../../query/portable.ts";
-import { openQuery } from "../../query/query.ts";
-import type { Warehouse } from "../../warehouse.ts";
+import type { ResultRows } from "../../query/duckdb.ts";
+import { openQuery, type QueryTables } from "../../query/query.ts";
 import type { CliContext } from "../context.ts";
 import { printRows } from "../result-rows.ts";
 import { timeText } from "../snapshot-figures.ts";
@@ -16,34 +16,31 @@ export interface QueryOptions {
 export async function query(context: CliContext, sql: string, options: QueryOptions): Promise<void> {
   const asOf = options.asOf ?? null;
   await withWarehouse(context, async (warehouse) => {
-    if (options.printStatement !== true) {
-      await runStatement(context, warehouse, sql, asOf);
+    if (options.printStatement === true) {
+      const { s3 } = warehouseSettings(context);
+      await context.output.write(await portableStatement(warehouse, sql, asOf, s3));
       return;
     }
-    const { s3 } = warehouseSettings(context);
-    await context.output.write(await portableStatement(warehouse, sql, asOf, s3));
+    const result = await openQuery(warehouse, sql, asOf);
+    try {
+      await printResult(context, result, asOf);
+    } finally {
+      await result.close();
+    }
   });
 }
 
-/** Runs one statement and prints its rows. */
-export async function runStatement(
-  context: CliContext,
-  warehouse: Warehouse,
-  sql: string,
+/** Prints the rows of a statement, and for people before them what past they are of. */
+export async function printResult(
+  { output }: CliContext,
+  result: ResultRows & { readonly tables: QueryTables },
   asOf: string | null,
 ): Promise<void> {
-  const result = await openQuery(warehouse, sql, asOf);
-  try {
-    for (const { ident, snapshot } of asOf === null || context.output.json ? [] : result.tables) {
-      if (snapshot === null) continue;
-      const checkpoint = snapshot.summary.get("ingest.ckpt");
-      const of = checkpoint === undefined ? "" : `, checkpoint ${checkpoint}`;
-      context.output.note(
-        `${identText(ident)} as of snapshot ${snapshot.snapshotId}, ${timeText(snapshot.timestampMs)}${of}`,
-      );
-    }
-    await printRows(context.output, result);
-  } finally {
-    await result.close();
+  for (const { ident, snapshot } of asOf === null || output.json ? [] : result.tables) {
+    if (snapshot === null) continue;
+    const checkpoint = snapshot.summary.get("ingest.ckpt");
+    const of = checkpoint === undefined ? "" : `, checkpoint ${checkpoint}`;
+    output.note(`${identText(ident)} as of snapshot ${snapshot.snapshotId}, ${timeText(snapshot.timestampMs)}${of}`);
   }
+  await printRows(output, result);
 }

@@ -1,6 +1,7 @@
 import { createInterface, type Interface } from "node:readline";
 import { FrazilError } from "../../core/errors.ts";
 import { tableAsOf } from "../../query/as-of.ts";
+import { openSession, type QuerySession } from "../../query/session.ts";
 import { cutStatements } from "../../query/statements.ts";
 import { listTables } from "../../query/table-names.ts";
 import { identText } from "../../../table-format/index.ts";
@@ -10,12 +11,13 @@ import { errorReport } from "../output.ts";
 import { complete, type Names, namesOf } from "../sql-completion.ts";
 import { HISTORY_LINES, historyPath, readHistory, writeHistory } from "../sql-history.ts";
 import { withWarehouse } from "../warehouse-option.ts";
-import { runStatement } from "./query.ts";
+import { printResult } from "./query.ts";
 
 const PROMPT = "frazil> ";
 const CONTINUED = "   ...> ";
 
 const HELP = `Statements end with a semicolon and may take several lines. Tab completes tables, columns and keywords.
+What a statement makes or sets (CREATE TEMP TABLE, SET, SET VARIABLE) is there until you leave; the warehouse is only read.
   .tables          the tables of the warehouse
   .as-of <point>   read tables as they were: a snapshot id, an RFC 3339 time or a tag; without a point, as they are
   .help            this
@@ -25,15 +27,22 @@ const HELP = `Statements end with a semicolon and may take several lines. Tab co
 /** `frazil sql [--as-of …]`: statements from a terminal, one after another, or from a pipe, up to the first that fails. */
 export async function sql(context: CliContext, asOf: string | null): Promise<void> {
   await withWarehouse(context, async (warehouse) => {
-    const session: Session = { context, warehouse, asOf, text: "" };
-    if (process.stdin.isTTY && process.stdout.isTTY) await converse(session);
-    else await readAll(session);
+    if (asOf !== null) await checkPoint(warehouse, asOf);
+    const statements = await openSession(warehouse);
+    const session: Session = { context, warehouse, statements, asOf, text: "" };
+    try {
+      if (process.stdin.isTTY && process.stdout.isTTY) await converse(session);
+      else await readAll(session);
+    } finally {
+      await statements.close();
+    }
   });
 }
 
 interface Session {
   readonly context: CliContext;
   readonly warehouse: Warehouse;
+  readonly statements: QuerySession;
   asOf: string | null;
   /** What was typed of a statement that has not ended. */
   text: string;
@@ -113,8 +122,8 @@ async function take(session: Session, line: string): Promise<"exit" | "go on"> {
   return "go on";
 }
 
-async function run({ context, warehouse, asOf }: Session, statement: string): Promise<void> {
-  await runStatement(context, warehouse, statement, asOf);
+async function run({ context, statements, asOf }: Session, statement: string): Promise<void> {
+  await printResult(context, await statements.query(statement, asOf), asOf);
 }
 
 async function dotCommand(session: Session, line: string): Promise<"exit" | "go on"> {

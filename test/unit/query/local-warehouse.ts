@@ -19,10 +19,10 @@ import {
 } from "../../../table-format/index.ts";
 import { columnOf } from "../table-format/columns.ts";
 
-/** A warehouse in a folder of its own, with the sqlite catalog. Its clock moves one second a call, its ids count. */
-export async function temporaryWarehouse(): Promise<Warehouse & AsyncDisposable> {
+/** A warehouse in a folder of its own, or below that under a name, with the sqlite catalog. Its clock moves one second a call, its ids count. */
+export async function temporaryWarehouse(name = ""): Promise<Warehouse & AsyncDisposable> {
   const folder = mkdtempSync(join(tmpdir(), "frazil-test-"));
-  const warehouse = await testWarehouse(folder, {});
+  const warehouse = await testWarehouse(join(folder, name), {});
   return {
     ...warehouse,
     async [Symbol.asyncDispose]() {

@@ -1,7 +1,10 @@
-import { readdirSync, rmSync } from "node:fs";
+import { cpSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { DuckDBInstance } from "@duckdb/node-api";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { portableStatement } from "../../../src/query/portable.ts";
+import { openSession } from "../../../src/query/session.ts";
 import { openQuery } from "../../../src/query/query.ts";
 import type { Warehouse } from "../../../src/warehouse.ts";
 import { newSchema, type PrimitiveType, type Schema } from "../../../table-format/index.ts";
@@ -50,6 +53,26 @@ describe("a table that lives", () => {
       expect(await queryLines(place, "FROM ns.t")).toEqual([]);
     });
   }
+});
+
+describe("a folder whose name is a pattern", () => {
+  it("is the folder of that name, whatever else the pattern fits", async () => {
+    await using place = await temporaryWarehouse("a[b]*c?d/lake");
+    const table = await TestTable.create(place.io, place.catalog, { formatVersion: 3 });
+    await table.change({ insert: [{ id: 1n, name: "right", day: 1 }] });
+    // What DuckDB's pattern would find too.
+    const twin = join(place.location, "../../ab-cxd/lake");
+    cpSync(place.location, twin, { recursive: true });
+    expect(await queryLines(place, "SELECT name FROM ns.t")).toEqual(['{"name":"right"}']);
+    await table.change({ delete: [1n], insert: [{ id: 2n, name: "new", day: 1 }] });
+    expect(await queryLines(place, "SELECT name FROM ns.t")).toEqual(['{"name":"new"}']);
+    const statement = await portableStatement(place, "SELECT count(*) AS n FROM ns.t", "main", {});
+    expect(statement).toContain("count(*)");
+    const session = await openSession(place);
+    const { chunks } = await session.query("SELECT name FROM ns.t", null);
+    expect(await Array.fromAsync(chunks())).toEqual([[["new"]]]);
+    await session.close();
+  });
 });
 
 describe("a schema that changes", () => {
