@@ -1,13 +1,11 @@
 import { z } from "zod";
+import { COMPACT_MIN_FILES } from "../core/limits.ts";
 import type { MaintenanceKind, MaintenanceTask } from "../core/maintenance.ts";
 import { cronProblem, type Schedule } from "../core/schedule.ts";
-import { duration, size, text, whole } from "./scalars.ts";
+import { duration, share, size, text, whole } from "./scalars.ts";
 
 /** The shortest interval: each point costs a look at the table. */
 const SHORTEST_EVERY_MS = 1_000;
-
-/** Size that files are joined up to, and how many small ones it takes, unless told otherwise. */
-const COMPACT_DEFAULTS = { targetSize: "256MiB", minFiles: 8 } as const;
 
 /** When something is done: the settings that every kind has. */
 function when(usual: string) {
@@ -52,9 +50,13 @@ const compact = z
   .strictObject({
     ...when("10m"),
     target_size: size(2 ** 16)
-      .prefault(COMPACT_DEFAULTS.targetSize)
+      .prefault("256MiB")
       .describe("Files are joined up to this size."),
-    min_files: whole(2).prefault(COMPACT_DEFAULTS.minFiles).describe("Join at least so many small files."),
+    min_files: whole(2).prefault(COMPACT_MIN_FILES).describe("Join at least so many small files."),
+    pace: share()
+      .refine((value) => value > 0, { error: "must be above 0" })
+      .prefault(0.5)
+      .describe("The share of the time that a rewrite works; then it rests, so that ingestion stays fresh."),
   })
   .superRefine(checkWhen)
   .transform((value): MaintenanceTask<"compact"> => ({
@@ -62,6 +64,7 @@ const compact = z
     schedule: scheduleOf(value, 10 * MINUTE_MS),
     targetSizeBytes: value.target_size,
     minFiles: value.min_files,
+    pace: value.pace,
   }));
 
 const expire = z
@@ -81,6 +84,14 @@ const expire = z
     schedule: scheduleOf(value, HOUR_MS),
     keepMs: value.keep ?? null,
     minSnapshots: value.min_snapshots ?? null,
+  }));
+
+const rewriteManifests = z
+  .strictObject(when("1h"))
+  .superRefine(checkWhen)
+  .transform((value): MaintenanceTask<"rewrite_manifests"> => ({
+    kind: "rewrite_manifests",
+    schedule: scheduleOf(value, HOUR_MS),
   }));
 
 const cleanOrphans = z
@@ -118,6 +129,7 @@ const tag = z
 /** The schema of each kind; one that is a list may be given several times. */
 export const maintenanceShape = {
   compact: compact.optional().describe("Joins small data files and rewrites those with many deleted rows."),
+  rewrite_manifests: rewriteManifests.optional().describe("Joins small manifests, sorted by partition."),
   expire: expire.optional().describe("Takes out old snapshots and deletes what only they reach."),
   clean_orphans: cleanOrphans.optional().describe("Deletes files that nothing reaches."),
   tag: z
@@ -144,7 +156,13 @@ export function tasksOf(block: {
 }
 
 /** Tags first, as they are about a point of time; what makes garbage comes before what clears it away. */
-const ORDER: Record<MaintenanceKind, number> = { tag: 0, compact: 1, expire: 3, clean_orphans: 4 };
+const ORDER: Record<MaintenanceKind, number> = {
+  tag: 0,
+  compact: 1,
+  rewrite_manifests: 2,
+  expire: 3,
+  clean_orphans: 4,
+};
 
 /** The `maintenance:` block of a job. */
 export const maintenanceSchema = z.strictObject(maintenanceShape).transform(tasksOf);

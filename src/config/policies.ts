@@ -67,7 +67,9 @@ export function loadPolicies(content: string, path: string, env: Environment): P
 
 /** Without a file: everything that has a default, for every table. */
 export function defaultPolicies(): Policies {
-  const checked = check(policiesSchema, { policies: [{ tables: "*", compact: {}, expire: {}, clean_orphans: {} }] });
+  const checked = check(policiesSchema, {
+    policies: [{ tables: "*", compact: {}, rewrite_manifests: {}, expire: {}, clean_orphans: {} }],
+  });
   if ("value" in checked) return checked.value;
   throw new FrazilError("internal", "DEFAULT_POLICIES", "the default policies do not pass their own check");
 }

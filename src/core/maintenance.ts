@@ -2,8 +2,10 @@ import type { Schedule } from "./schedule.ts";
 
 /** What each kind of maintenance can be told. A new kind is a line here, one in `config/maintenance-schema.ts` and one in `maintenance/service/kinds.ts`. */
 interface TaskSettings {
-  /** The size that files are joined up to, and how many small ones it takes at least. */
-  readonly compact: { readonly targetSizeBytes: number; readonly minFiles: number };
+  /** The size that files are joined up to, how many small ones it takes at least, and the share of one core's time that a rewrite may take. */
+  readonly compact: { readonly targetSizeBytes: number; readonly minFiles: number; readonly pace: number };
+  /** As the table's own properties say. */
+  readonly rewrite_manifests: unknown;
   /** Files that no name decides are garbage from this age on. */
   readonly clean_orphans: { readonly olderThanMs: number };
   /** Null: as the table says itself. */

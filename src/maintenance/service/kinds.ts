@@ -3,12 +3,14 @@ import type { DueRun, MaintenancePlace, RunEnd, RunKind } from "./due-run.ts";
 import { runCleanOrphans } from "./run-clean-orphans.ts";
 import { runCompact } from "./run-compact.ts";
 import { runExpire } from "./run-expire.ts";
+import { runRewriteManifests } from "./run-rewrite-manifests.ts";
 import { runTag } from "./run-tag.ts";
 
 /** How each kind of maintenance is done. */
 const KINDS: { readonly [K in MaintenanceKind]: RunKind<K> } = {
   tag: runTag,
   compact: runCompact,
+  rewrite_manifests: runRewriteManifests,
   expire: runExpire,
   clean_orphans: runCleanOrphans,
 };

@@ -6,12 +6,13 @@ import type { DueRun, MaintenancePlace, RunEnd } from "./due-run.ts";
 /** Compacts a table, commit by commit; told to stop, it ends after the present one. */
 export async function runCompact(place: MaintenancePlace, run: DueRun<"compact">): Promise<RunEnd> {
   const { table, task } = run;
-  const plan = await planCompaction(place, table, task);
+  const { targetSizeBytes, minFiles, pace } = task;
+  const plan = await planCompaction(place, table, { targetSizeBytes, minFiles, memoryBytes: place.memoryBytes });
   if (plan.groups.length === 0) return { ...NO_EFFECT, outcome: "nothing", reason: "no file is worth a rewrite" };
   await run.begin();
   let effect: RunEffect = NO_EFFECT;
   let commits = 0;
-  for await (const done of runCompaction(place, plan)) {
+  for await (const done of runCompaction(place, plan, { pace, signal: place.giveUp })) {
     if (done.snapshotId === null) continue;
     commits++;
     effect = {

@@ -29,7 +29,7 @@ describe("maintenance: of a job", () => {
     expect(job(block)).toEqual([
       { kind: "tag", name: "daily", schedule: { cron: "0 0 * * *", zone: "UTC" }, keepMs: 30 * 86_400_000 },
       { kind: "tag", name: "hourly", schedule: { everyMs: 3_600_000 }, keepMs: 2 * 86_400_000 },
-      { kind: "compact", schedule: { everyMs: 30_000 }, targetSizeBytes: 1 << 20, minFiles: 2 },
+      { kind: "compact", schedule: { everyMs: 30_000 }, targetSizeBytes: 1 << 20, minFiles: 2, pace: 0.5 },
       {
         kind: "expire",
         schedule: { cron: "0 3 * * *", zone: "Europe/Berlin" },
@@ -41,7 +41,7 @@ describe("maintenance: of a job", () => {
 
   it("has defaults for all of it", () => {
     expect(job("maintenance: { compact: {}, expire: {} }")).toEqual([
-      { kind: "compact", schedule: { everyMs: 600_000 }, targetSizeBytes: 256 << 20, minFiles: 8 },
+      { kind: "compact", schedule: { everyMs: 600_000 }, targetSizeBytes: 256 << 20, minFiles: 8, pace: 0.5 },
       { kind: "expire", schedule: { everyMs: 3_600_000 }, keepMs: null, minSnapshots: null },
     ]);
   });
