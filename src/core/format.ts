@@ -18,7 +18,7 @@ export interface MessageSlab {
   readonly valueEnds: Int32Array;
   /** Offset of each message; its resume point is the offset + 1. */
   readonly offsets: BigInt64Array;
-  /** Of the resume points: see `CountedPoint`; absent: 1. */
+  /** In which the resume points count: see `CountedPoint`; absent: 1. */
   readonly generation?: number;
   /** Milliseconds since 1970 UTC. */
   readonly timestampsMs: Float64Array;

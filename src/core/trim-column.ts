@@ -1,4 +1,4 @@
-import { type Column, isValid } from "../../../table-format/index.ts";
+import { type Column, isValid } from "../../table-format/index.ts";
 
 /** The first `length` rows of a column, where rows were begun and dropped. */
 export function trimColumn(column: Column, length: number): Column {

@@ -17,6 +17,7 @@ import { type KeyStore, memoryKeys, sidecarKeys } from "../sink/key-index/key-st
 import { RuleRouter, targetMatcher } from "../sink/router.ts";
 import { checkRules } from "./check-rules.ts";
 import { Checkpointer } from "./checkpointer.ts";
+import { cutPull, type Pull } from "./cut-pull.ts";
 import type { JobObserver, JobRun, JobSummary } from "./job-run.ts";
 import { presentTypes } from "./present-types.ts";
 import { totalLag } from "./read-lag.ts";
@@ -261,7 +262,9 @@ class Run {
     }
   }
 
-  #take(batch: SourceBatch): void {
+  #take(pulled: SourceBatch): void {
+    // The source rests between two pulls: all letters so far belong to this one.
+    const { batch, letters } = this.#withinMaxRows({ batch: pulled, letters: this.#letters?.take() ?? [] });
     let rows = 0;
     for (const changes of batch.changes) {
       this.#checkpointer.add(changes);
@@ -269,8 +272,6 @@ class Run {
     }
     this.#rows += rows;
     this.#figures.taken(rows, batch.records, batch.bytes ?? null);
-    // The source rests between two pulls: all letters so far belong to this batch or to an earlier one.
-    const letters = this.#letters?.take() ?? [];
     for (const changes of letters) this.#checkpointer.add(changes);
     if (this.#letters !== null && letters.length > 0) this.#figures.deadLetters(this.#letters.byCode);
     this.#letters?.noteMessages(batch.records);
@@ -287,6 +288,12 @@ class Run {
       target: this.#target,
       from: this.#from,
     });
+  }
+
+  #withinMaxRows(pull: Pull): Pull {
+    const { maxRows } = this.#job.end;
+    if (maxRows === null) return pull;
+    return cutPull(pull, maxRows - this.#rows, this.#source.comparePoints.bind(this.#source), this.#letters);
   }
 
   #endReason(): JobSummary["reason"] | null {

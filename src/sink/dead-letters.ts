@@ -1,7 +1,7 @@
-import { type ColumnBuilder, createBuilder } from "../../table-format/index.ts";
+import { type ColumnBuilder, createBuilder, valueAt } from "../../table-format/index.ts";
 import { type ChangeBatch, type ChangeColumn, Op, offsetPoints } from "../core/change-batch.ts";
 import { DEAD_LETTER_COLUMNS, DEAD_LETTER_STREAM, type DeadLetterSettings, originOf } from "../core/dead-letter.ts";
-import { FrazilError } from "../core/errors.ts";
+import { FrazilError, must } from "../core/errors.ts";
 import type { MessageSlab, Rejects } from "../core/format.ts";
 import { messageOf } from "../core/kept-messages.ts";
 import { DEAD_LETTER_SHARE_FROM, DEAD_LETTERS_SHOWN } from "../core/limits.ts";
@@ -132,6 +132,18 @@ export class DeadLetters implements Rejects {
     const batches = [...this.#open.values()].map((letters) => this.#batch(letters));
     this.#open.clear();
     return batches;
+  }
+
+  /** Forgets letters of a batch that `take` gave, from a row on: their messages are left to the next run. */
+  giveBack({ fields, columns, length }: ChangeBatch, from: number): void {
+    const codes = must(columns[fields.findIndex(({ name }) => name === "code")], "letters have a code");
+    for (let row = from; row < length; row++) {
+      const code = String(valueAt(codes, row));
+      this.#count--;
+      const left = (this.#byCode.get(code) ?? 0) - 1;
+      if (left > 0) this.#byCode.set(code, left);
+      else this.#byCode.delete(code);
+    }
   }
 
   /** Counts messages, dead letters among them. @throws FrazilError `data` when too high a share of them are dead letters. */

@@ -2,13 +2,14 @@ import type { Column } from "../../../table-format/index.ts";
 import { type ChangeBatch, NO_TIME, offsetPoints } from "../../core/change-batch.ts";
 import type { MessageSlab } from "../../core/format.ts";
 import type { DecodeNotices, TableBinding } from "../../core/table-binding.ts";
+import { finishedBits, trimBatch } from "../../core/trim-batch.ts";
+import { trimColumn } from "../../core/trim-column.ts";
 import type { Range } from "../json-bytes/range.ts";
 import type { ColumnSlot } from "./column-slot.ts";
 import { MessageFault } from "./data-errors.ts";
 import { Layout } from "./layout.ts";
 import { learnColumns } from "./learn.ts";
 import { readRow, type RowState, UNKNOWN_COLUMN } from "./row-reader.ts";
-import { trimBits, trimColumn } from "./trim-column.ts";
 import { PLAIN, type Wire } from "./wire.ts";
 
 /** Rows for which a fresh batch has room. */
@@ -51,6 +52,7 @@ export class TableRows {
   /** Batches that ended since the last `take`. */
   private ended: ChangeBatch[] = [];
   private split = "";
+  private generation: number | undefined;
   private markedRows = 0;
   private markedBatches = 0;
 
@@ -231,6 +233,7 @@ export class TableRows {
   /** Starts reading a slab. What an earlier, failed one left behind is dropped. */
   begin(slab: MessageSlab): void {
     this.split = slab.split;
+    this.generation = slab.generation;
     this.timestampsMs = slab.timestampsMs;
     this.sourceTimeUs = NaN;
     this.ended = [];
@@ -280,7 +283,7 @@ export class TableRows {
       columns,
       absent,
       key: this.key,
-      points: offsetPoints(nextOffsets),
+      points: offsetPoints(nextOffsets, this.generation),
       ...(this.keepsTimes ? { timesUs: BigInt64Array.from(this.timesUs.subarray(0, length), exactTime) } : {}),
       sizeBytes,
     };
@@ -290,25 +293,4 @@ export class TableRows {
 /** Messages without a timestamp have a negative one. */
 function exactTime(micros: number): bigint {
   return micros < 0 ? NO_TIME : BigInt(micros);
-}
-
-/** The first `length` rows of a batch. */
-function trimBatch(batch: ChangeBatch, length: number): ChangeBatch {
-  return {
-    ...batch,
-    length,
-    ops: batch.ops.subarray(0, length),
-    columns: batch.columns.map((column) => trimColumn(column, length)),
-    absent: batch.absent.map((bits) => (bits === null ? null : finishedBits(bits, length))),
-    ...(batch.timesUs === undefined ? {} : { timesUs: batch.timesUs.subarray(0, length) }),
-  };
-}
-
-/** A bitmap of `length` rows; a row that was dropped may have left a bit behind it. */
-function finishedBits(bits: Uint8Array, length: number): Uint8Array | null {
-  const size = (length + 7) >> 3;
-  const finished = new Uint8Array(size);
-  finished.set(bits.subarray(0, size));
-  const trimmed = trimBits(finished, length);
-  return trimmed.some((byte) => byte !== 0) ? trimmed : null;
 }

@@ -124,7 +124,9 @@ export function kafkaSourceSchema<const F extends string>(
       on_lost_offsets: z
         .enum(["stop", "earliest", "latest"])
         .default("stop")
-        .describe("When the broker no longer has the position, or has another topic under its name: end with exit 65, or go on at one end, with a warning."),
+        .describe(
+          "When the broker no longer has the position, or has another topic under its name: end with exit 65, or go on at one end, with a warning.",
+        ),
       tls: tls.prefault(false).describe("`true`, or whom to trust and who we are. Default: false."),
       sasl: sasl.optional().describe("How we log in. Default: not at all."),
     })

@@ -191,7 +191,7 @@ class KafkaSource implements Source {
     for (const set of sets) {
       for (const { slab, nextOffset } of readSlabs(set, next.get(set.split) ?? 0n)) {
         if (slab !== null) {
-          for (const batch of this.#decoder.decode(slab)) changes.push(inGeneration(batch, set.generation));
+          for (const batch of this.#decoder.decode(slab)) changes.push(batch);
           if (slab.count > 0) times.set(set.split, slab.timestampsMs[slab.count - 1] as number);
           records += slab.count;
           bytes += slab.bytes.length;
@@ -347,11 +347,4 @@ class KafkaSource implements Source {
 /** No changes, but splits that moved. */
 function progress(ends: readonly (readonly [string, string])[]): SourceBatch {
   return { changes: [], ends: new Map(ends), records: 0 };
-}
-
-/** Formats know offsets only. */
-function inGeneration(batch: ChangeBatch, generation: number): ChangeBatch {
-  if (generation === 1) return batch;
-  const { points } = batch;
-  return { ...batch, points: { after: (row) => countedText(BigInt(points.after(row)), generation) } };
 }
