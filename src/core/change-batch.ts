@@ -14,6 +14,8 @@ export const Op = {
   truncate: 3,
   /** The row as it was before the `update` that follows it. Only for tables with `mode: history`. */
   updateBefore: 4,
+  /** A delete that leaves its row in the table, marked; what it does not send stays as it is. Made by the sink, never by decoders. */
+  softDelete: 5,
 } as const;
 
 /** In `ChangeBatch.timesUs`: unknown. */

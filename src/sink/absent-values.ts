@@ -67,7 +67,7 @@ export async function planWithAbsent(
 }
 
 /** The column's present values of the rows `wanted` of the locations, in their order. */
-async function currentValues(
+export async function currentValues(
   io: FileIO,
   schema: Schema,
   field: NestedField,
@@ -80,21 +80,22 @@ async function currentValues(
   const found: { column: Column; row: number }[] = [];
   for (const [number, members] of byFile) {
     const entry = must(state.files.get(number), "the row's file is live");
-    const byPosition = new Map(members.map((index) => [locations.positions[wanted[index] as number] as number, index]));
+    // More than one where a row that stays gives its values to another one, too.
+    const byPosition = Map.groupBy(members, (index) => locations.positions[wanted[index] as number] as number);
     let first = 0;
     for await (const batch of readDataFile(io, entry.live.file, schema, [field.id])) {
       const column = must(batch.columns[0], "one column asked for");
       // Copied out: a reference would keep the whole column of every touched file in memory.
       const values = createBuilder(field.type);
-      const indexes: number[] = [];
-      for (const [position, index] of byPosition) {
+      const taken: number[][] = [];
+      for (const [position, same] of byPosition) {
         if (position < first || position >= first + batch.length) continue;
         if (isValid(column, position - first)) values.appendFrom(column, position - first);
         else values.appendNull();
-        indexes.push(index);
+        taken.push(same);
       }
       const copied = values.finish();
-      for (const [row, index] of indexes.entries()) found[index] = { column: copied, row };
+      for (const [row, same] of taken.entries()) for (const index of same) found[index] = { column: copied, row };
       first += batch.length;
     }
   }

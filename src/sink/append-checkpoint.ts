@@ -4,17 +4,23 @@ import type { FileChanges } from "../commit/snapshot-change.ts";
 import type { TrackedTable } from "../commit/tracked-table.ts";
 import type { BufferedBatch } from "./buffered-changes.ts";
 import { fieldSources, writeDataFiles } from "./data-files.ts";
+import type { CopyFilter } from "./dedupe/copy-filter.ts";
 import { checkSchemaFits, type PreparedTable, sizeOf } from "./prepared-table.ts";
 import { selectAll } from "./selection.ts";
 
-/** Writes every buffered row to new data files: tables without a key to look up. */
+/**
+ * Writes every buffered row to new data files: tables without a key to look up.
+ * @param copies finds the rows that are copies of others, which are left out; null: none is.
+ */
 export async function prepareAppend(
   { io, runtime }: CommitContext,
   names: FileNames,
   table: TrackedTable,
   batches: readonly BufferedBatch[],
+  copies: CopyFilter | null,
 ): Promise<PreparedTable> {
-  const selection = selectAll(batches);
+  const fresh = (await copies?.select(table, batches)) ?? null;
+  const selection = fresh?.selection ?? selectAll(batches);
   const written = await writeDataFiles(io, runtime, table.loaded, names, selection.rows.length, (field) => ({
     sources: fieldSources(field, batches),
     sourceOf: selection.sourceOf,
@@ -22,7 +28,7 @@ export async function prepareAppend(
   }));
   const encodedFor = table.loaded;
   const rows = selection.rows.length;
-  const counts = { rows, inserts: rows, updates: 0, deletes: 0, dropped: 0, ...sizeOf(written, []) };
+  const counts = { rows, inserts: rows, updates: 0, deletes: 0, dropped: fresh?.dropped ?? 0, ...sizeOf(written, []) };
   return {
     part: {
       table,
@@ -32,7 +38,10 @@ export async function prepareAppend(
       },
     },
     unknown: [],
-    committed: () => counts,
+    committed: () => {
+      fresh?.committed();
+      return counts;
+    },
   };
 }
 

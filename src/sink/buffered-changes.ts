@@ -45,14 +45,23 @@ export function refuseChanges(target: string, buffered: BufferedBatch): void {
 
 /** Whether a row is the second half of a key change: an insert that shares its point with the delete before it. */
 export function hasChangedKey({ ops, points }: ChangeBatch, row: number): boolean {
-  return row > 0 && ops[row] === Op.insert && ops[row - 1] === Op.delete && points.after(row - 1) === points.after(row);
+  if (row === 0 || ops[row] !== Op.insert) return false;
+  const before = ops[row - 1];
+  return (before === Op.delete || before === Op.softDelete) && points.after(row - 1) === points.after(row);
 }
 
-/** Position of the last truncate among the batches, or null: everything up to it is gone. */
-export function lastTruncate(batches: readonly BufferedBatch[]): { batch: number; row: number } | null {
+/**
+ * Position of the last truncate among the batches, or null: everything up to it is gone.
+ * @param left rows that do not count (1), for each batch that has some.
+ */
+export function lastTruncate(
+  batches: readonly BufferedBatch[],
+  left: readonly (Uint8Array | null)[] = [],
+): { batch: number; row: number } | null {
   for (let index = batches.length - 1; index >= 0; index--) {
     const { batch, from } = batches[index] as BufferedBatch;
-    const row = batch.ops.lastIndexOf(Op.truncate);
+    let row = batch.ops.lastIndexOf(Op.truncate);
+    while (row >= from && left[index]?.[row] === 1) row = row === 0 ? -1 : batch.ops.lastIndexOf(Op.truncate, row - 1);
     if (row >= from) return { batch: index, row };
   }
   return null;

@@ -2,6 +2,7 @@ import { createBuilder, type PrimitiveType } from "../../table-format/index.ts";
 import { type ChangeBatch, type ChangeColumn, NO_TIME, Op } from "../core/change-batch.ts";
 import { FrazilError, must } from "../core/errors.ts";
 import type { TableRule } from "../core/table-rule.ts";
+import { TIME_COLUMN, withTimeColumn } from "./time-column.ts";
 
 const TEXT: PrimitiveType = { kind: "string" };
 
@@ -22,9 +23,19 @@ const OP_NAMES = new Map<number, string>([
   [Op.truncate, "truncate"],
 ]);
 
-/** The rows that a table takes: the changes as they are, or with `mode: history` a new row for each that tells what it was. */
-export function rowsFor(mode: TableRule["mode"], target: string, batch: ChangeBatch): ChangeBatch {
+/**
+ * The rows that a table takes: the changes as they are, with `mode: history` a new row for each that tells what it was, and with the column
+ * that `soft_delete` or `dedupe` adds.
+ */
+export function rowsFor({ mode, softDelete, dedupe }: TableRule, target: string, batch: ChangeBatch): ChangeBatch {
+  if (softDelete !== undefined) return withTimeColumn(target, batch, softDelete, "soft_delete", Op.delete);
+  if (dedupe !== undefined) return withTimeColumn(target, batch, TIME_COLUMN.name, "dedupe", null);
   return mode === "history" ? historyBatch(target, batch) : batch;
+}
+
+/** The column that the table's rule adds to those of the changes, whatever `schema_changes` says of theirs; null: none. */
+export function ownColumn({ softDelete, dedupe }: TableRule): string | null {
+  return softDelete ?? (dedupe === undefined ? null : TIME_COLUMN.name);
 }
 
 /** @throws FrazilError `data` when a column of the changes has the name of one that the mode adds. */

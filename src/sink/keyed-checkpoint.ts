@@ -10,6 +10,7 @@ import type { BufferedBatch } from "./buffered-changes.ts";
 import { type ColumnPlan, fieldSources, type WrittenDataFile, writeDataFiles } from "./data-files.ts";
 import { type Deletions, resolveDeletions, truncation } from "./deletions.ts";
 import type { FileTable } from "./file-table.ts";
+import type { Judgement } from "./judge-changes.ts";
 import { KEY_WORDS } from "./key-words.ts";
 import { findPartialChanges, type PartialChanges } from "./partial-changes.ts";
 import { checkSchemaFits, type PreparedTable, sizeOf } from "./prepared-table.ts";
@@ -21,6 +22,7 @@ import { followHead, type TableState } from "./table-state.ts";
  *
  * @param state at the head of the table as it is loaded.
  * @param keysOf the keys of each batch's rows.
+ * @param judge finds the changes that the table does not take as it is mirrored.
  * @param target the table's name in messages. @param namesFor gives names for the files of the present commit.
  */
 export async function prepareKeyed(
@@ -31,48 +33,55 @@ export async function prepareKeyed(
   state: TableState,
   batches: readonly BufferedBatch[],
   keysOf: readonly Uint32Array[],
+  judge: () => Promise<Judgement | null>,
 ): Promise<PreparedTable> {
-  const find = () => findPartialChanges(target, state.key, batches, keysOf, state.resolver);
-  const encode = (partial: PartialChanges | null) =>
-    encodeRows(context, namesFor(), table.loaded, state, batches, partial, selection);
-  const partial = await find();
-  const selection = selectLast(batches, keysOf, partial?.left);
-  await state.resolver.reserve(selection.rows.length);
+  const encode = async () => {
+    const judged = await judge();
+    const partial = await findPartialChanges(target, state.key, batches, keysOf, state.resolver, judged?.dropped);
+    const selection = selectLast(batches, keysOf, partial?.left ?? judged?.dropped);
+    await state.resolver.reserve(selection.rows.length);
+    const rows = await encodeRows(context, namesFor(), table.loaded, state, batches, partial, selection);
+    const readFrom = rows.fromTable || judged?.fromTable === true ? { snapshotId: state.snapshotId } : null;
+    return { written: rows.written, selection, readFrom, unknown: partial?.unknown ?? [], dropped: judged?.count ?? 0 };
+  };
   const encodedFor = table.loaded;
-  let encoded = await encode(partial);
+  let encoded = await encode();
+  const { unknown } = encoded;
   let resolved: { readonly base: bigint | null; readonly version: number; readonly deletions: Deletions } | null = null;
   const filesFor = async (base: LoadedTable): Promise<FileChanges> => {
     checkSchemaFits(encodedFor, base);
     await followHead(context, state, base);
-    if (encoded.valuesOf !== null && !sameRows(base, encoded.valuesOf)) {
-      const again = await find();
+    if (encoded.readFrom !== null && !sameRows(base, encoded.readFrom)) {
+      encoded = await encode();
       // A letter that the checkpoint lacks, or one too many.
-      if (!sameUnknown(partial, again)) throw staleValues(table.name);
-      encoded = await encode(again);
+      if (!sameUnknown(unknown, encoded.unknown)) throw staleValues(table.name);
+      resolved = null;
     }
+    const { selection, written, dropped } = encoded;
     const version = base.metadata.formatVersion;
     if (resolved === null || resolved.base !== state.snapshotId || resolved.version !== version) {
       const deletions = await deletionsOf(context, state, selection, namesFor(), version);
       resolved = { base: state.snapshotId, version, deletions };
     }
-    const counts = countsOf(selection, encoded.written, resolved.deletions);
-    return { ...fileChanges(state.files, encoded.written, resolved.deletions), counts };
+    const counts = countsOf(selection, written, resolved.deletions, dropped);
+    return { ...fileChanges(state.files, written, resolved.deletions), counts };
   };
   return {
     part: { table, filesFor },
-    unknown: partial?.unknown ?? [],
+    unknown,
     committed: () => {
       const deletions = must(resolved, "a committed checkpoint was resolved").deletions;
-      applyCommitted(state, table, selection, encoded.written, deletions);
-      return countsOf(selection, encoded.written, deletions);
+      const { selection, written, dropped } = encoded;
+      applyCommitted(state, table, selection, written, deletions);
+      return countsOf(selection, written, deletions, dropped);
     },
   };
 }
 
 interface EncodedRows {
   readonly written: readonly WrittenDataFile[];
-  /** The snapshot that values of partial changes were read from; null when none were. */
-  readonly valuesOf: { readonly snapshotId: bigint | null } | null;
+  /** Whether values of partial changes were read from the table. */
+  readonly fromTable: boolean;
 }
 
 /** Writes the selected rows, with what partial changes leave out from the table as it is mirrored. */
@@ -98,7 +107,7 @@ async function encodeRows(
   const planOf = (field: NestedField): ColumnPlan =>
     plans.get(field) ?? { sources: fieldSources(field, batches), sourceOf, rows };
   const written = await writeDataFiles(io, runtime, table, names, rows.length, planOf);
-  return { written, valuesOf: fromTable ? { snapshotId: state.snapshotId } : null };
+  return { written, fromTable };
 }
 
 /** Whether the table's rows are those of an earlier snapshot: only compactions lie between (Iceberg spec, "Snapshots": `replace`). */
@@ -112,10 +121,10 @@ function sameRows({ metadata }: LoadedTable, { snapshotId }: { readonly snapshot
   return true;
 }
 
-function sameUnknown(a: PartialChanges | null, b: PartialChanges | null): boolean {
-  const names = (partial: PartialChanges | null): string =>
-    (partial?.left ?? []).map((rows) => rows?.join("") ?? "").join("\0");
-  return names(a) === names(b);
+function sameUnknown(a: PartialChanges["unknown"], b: PartialChanges["unknown"]): boolean {
+  return (
+    a.length === b.length && a.every(({ batch, row }, index) => batch === b[index]?.batch && row === b[index]?.row)
+  );
 }
 
 async function deletionsOf(
@@ -148,11 +157,16 @@ function fileChanges(files: FileTable, written: readonly WrittenDataFile[], dele
 }
 
 /** What a checkpoint does to a keyed table, as of one base. */
-function countsOf(selection: Selection, written: readonly WrittenDataFile[], deletions: Deletions): TableCounts {
+function countsOf(
+  selection: Selection,
+  written: readonly WrittenDataFile[],
+  deletions: Deletions,
+  dropped: number,
+): TableCounts {
   const rows = selection.rows.length;
   const { updates, deletes } = deletions;
   const vectors = [...deletions.written.values()].map(({ entry }) => entry);
-  return { rows, inserts: rows - updates, updates, deletes, dropped: 0, ...sizeOf(written, vectors) };
+  return { rows, inserts: rows - updates, updates, deletes, dropped, ...sizeOf(written, vectors) };
 }
 
 /** The committed files and deletes become part of the mirrored state, and the keys point to their new rows. */

@@ -41,6 +41,7 @@ export interface UnknownRow {
  * Finds the changes that leave columns out, and the rows that they change.
  *
  * @param target the table's name, @param key its key columns, both for messages.
+ * @param dropped rows that the table does not take (1), for each batch that has some.
  * @returns null when no update and no key change leaves a column out.
  */
 export async function findPartialChanges(
@@ -49,6 +50,7 @@ export async function findPartialChanges(
   batches: readonly BufferedBatch[],
   keysOf: readonly Uint32Array[],
   resolver: KeyResolver,
+  dropped: readonly (Uint8Array | null)[] = [],
 ): Promise<PartialChanges | null> {
   let count = 0;
   const numbers = batches.map((buffered) => {
@@ -59,7 +61,7 @@ export async function findPartialChanges(
   if (count === 0) return null;
   const asked = keysBefore(batches, keysOf, numbers);
   const current = await resolver.resolve(asked.keys);
-  const left = batches.map((): Uint8Array | null => null);
+  const left = batches.map((_, source) => dropped[source]?.slice() ?? null);
   const rows: RowAt[] = [];
   for (;;) {
     const walk = { batches, keysOf, numbers, indexes: asked.indexes, current, left };
@@ -94,7 +96,13 @@ function numberPartial({ batch, from }: BufferedBatch, first: number) {
 
 /** Inserts without a value mean null, but for those of a key change; deletes carry their key only. */
 function takesOver(batch: ChangeBatch, row: number): boolean {
-  return batch.ops[row] === Op.update || hasChangedKey(batch, row);
+  const op = batch.ops[row];
+  return op === Op.update || op === Op.softDelete || hasChangedKey(batch, row);
+}
+
+/** Whether a change leaves a column out and takes its value over from a row before. */
+export function isPartial(batch: ChangeBatch, row: number): boolean {
+  return batch.absent.some((bits) => bits !== null && isAbsent(bits, row)) && takesOver(batch, row);
 }
 
 /** Whether the bit of a row is set in one of `ChangeBatch.absent`. */
@@ -116,7 +124,7 @@ function keysBefore(
     const keys = must(keysOf[source], "keys of a batch");
     for (const [row, number] of numbered.entries()) {
       if (number < 0) continue;
-      const at = (batch.ops[row] === Op.update ? row : row - 1) * KEY_WORDS;
+      const at = (batch.ops[row] === Op.insert ? row - 1 : row) * KEY_WORDS;
       if (indexes.find(keys, at) >= 0) continue;
       indexes.put(keys, at, 0, words.length / KEY_WORDS);
       for (let word = 0; word < KEY_WORDS; word++) words.push(keys[at + word] as number);
@@ -159,17 +167,17 @@ function followRows({ batches, keysOf, numbers, indexes, current, left }: Walk, 
   for (const [source, { batch, from }] of batches.entries()) {
     const keys = must(keysOf[source], "keys of a batch");
     for (let row = from; row < batch.length; row++) {
-      if (left[source]?.[row] === 1) continue;
       const at = row * KEY_WORDS;
       const op = batch.ops[row];
       const number = numbers[source]?.[row] ?? -1;
+      // The row that a key change moves is the one that its delete finds, also where the table does not take the delete.
+      if (op === Op.delete || op === Op.softDelete || (number >= 0 && op === Op.update)) place = rowBefore(keys, at);
+      if (left[source]?.[row] === 1) continue;
       if (op === Op.truncate) {
         latest = new KeyMap();
         truncated = true;
         continue;
       }
-      // The row that a key change moves is the one that its delete finds.
-      if (number >= 0 ? op === Op.update : op === Op.delete) place = rowBefore(keys, at);
       if (number >= 0) {
         beforeSource[number] = place.source;
         beforeRow[number] = place.row;

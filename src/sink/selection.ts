@@ -42,7 +42,7 @@ export function selectLast(
   keysOf: readonly Uint32Array[],
   left: readonly (Uint8Array | null)[] = [],
 ): Selection {
-  const truncate = lastTruncate(batches);
+  const truncate = lastTruncate(batches, left);
   const startBatch = truncate?.batch ?? 0;
   const total = batches.reduce((sum, { batch, from }) => sum + batch.length - from, 0);
   const order = new KeyMap(total);

@@ -47,6 +47,7 @@ export function firstSchema(
 
 /**
  * The updates that make a table's schema take the changes: new optional columns, legal widenings. Empty when it takes them already.
+ * @param own a column that the job itself adds, which no policy is about.
  * @throws FrazilError `data` for any other change of type, for every change under `schema_changes: refuse`, and for a wider type under
  *   `ignore`, where a decoder gives rows the table's types once it knows them.
  */
@@ -55,13 +56,14 @@ export function schemaUpdates(
   current: { readonly schema: Schema; readonly lastColumnId: number; readonly formatVersion: number },
   columns: ReadonlyMap<string, ChangeColumn>,
   policy: TableRule["schemaChanges"],
+  own: string | null = null,
 ): TableUpdate[] {
   let { schema } = current;
   const added: { name: string; type: PrimitiveType }[] = [];
   for (const { name, type } of columns.values()) {
     const field = fieldByName(schema, name);
     if (field === null) {
-      if (policy === "evolve") added.push({ name, type });
+      if (policy === "evolve" || name === own) added.push({ name, type });
       else if (policy === "refuse") throw refused(target, `column ${name} (${typeText(type)}) is new`);
       continue;
     }

@@ -8,11 +8,14 @@ import type { ChangeBatch } from "../core/change-batch.ts";
 import type { Position } from "../core/position.ts";
 import { prepareAppend } from "./append-checkpoint.ts";
 import { type BufferedBatch, firstNewRow, refuseChanges } from "./buffered-changes.ts";
-import { rowsFor } from "./history-batch.ts";
+import { CopyFilter } from "./dedupe/copy-filter.ts";
+import { ownColumn, rowsFor } from "./history-batch.ts";
+import { judgeChanges } from "./judge-changes.ts";
 import type { KeyStore } from "./key-index/key-store.ts";
 import { prepareKeyed } from "./keyed-checkpoint.ts";
 import type { PreparedTable } from "./prepared-table.ts";
 import type { RoutedTable } from "./router.ts";
+import { asSoftDeletes, refuseTruncates } from "./soft-deletes.ts";
 import { TableKey } from "./table-key.ts";
 import { firstLayout, sortUpdates } from "./table-layout.ts";
 import { checkMode } from "./table-mode.ts";
@@ -29,6 +32,7 @@ export class TableWriter {
   readonly #context: CommitContext;
   readonly #committer: PipelineCommitter;
   readonly #key: TableKey;
+  readonly #copies: CopyFilter | null;
   readonly #batches: BufferedBatch[] = [];
   #table: TrackedTable | null;
   #bufferedRows = 0;
@@ -37,6 +41,8 @@ export class TableWriter {
   constructor(context: CommitContext, committer: PipelineCommitter, keys: KeyStore, routed: RoutedTable) {
     this.#context = context;
     this.#key = new TableKey(context, keys, routed);
+    const { dedupe } = routed.rule;
+    this.#copies = dedupe === undefined ? null : new CopyFilter(context, dedupe, keys.limitBytes);
     this.#committer = committer;
     this.routed = routed;
     this.#table = committer.tables.get(routed.binding.target) ?? null;
@@ -52,11 +58,13 @@ export class TableWriter {
 
   /** Takes changes. @throws FrazilError `data` for a change that the table's mode refuses. */
   add(changes: ChangeBatch): void {
-    const batch = rowsFor(this.routed.rule.mode, this.routed.binding.target, changes);
+    const { rule, binding } = this.routed;
+    const batch = rowsFor(rule, binding.target, changes);
     const from = this.#table === null ? 0 : firstNewRow(batch, this.#table.position, this.#context.comparePoints);
     if (from === batch.length) return;
     const buffered = { batch, from };
-    if (this.routed.rule.mode === "append") refuseChanges(this.routed.binding.target, buffered);
+    if (rule.mode === "append") refuseChanges(binding.target, buffered);
+    if (rule.softDelete !== undefined) refuseTruncates(binding.target, buffered);
     this.#batches.push(buffered);
     this.#bufferedRows += batch.length - from;
     this.#bufferedBytes += batch.sizeBytes;
@@ -75,7 +83,7 @@ export class TableWriter {
     const { committed, ...prepared } =
       this.routed.rule.mode === "upsert"
         ? await this.#prepareKeyed(table, batches)
-        : await prepareAppend(this.#context, this.#committer.namesFor(table), table, batches);
+        : await prepareAppend(this.#context, this.#committer.namesFor(table), table, batches, this.#copies);
     this.#rememberTypes(table.loaded);
     return {
       ...prepared,
@@ -92,7 +100,13 @@ export class TableWriter {
     await followHead(this.#context, state, table.loaded);
     const keysOf = batches.map((buffered) => this.#key.wordsOf(table, state, buffered));
     const names = () => this.#committer.namesFor(table);
-    return prepareKeyed(this.#context, this.routed.binding.target, names, table, state, batches, keysOf);
+    const { rule, binding } = this.routed;
+    const schema = currentSchema(table.loaded.metadata);
+    const { softDelete, orderBy } = rule;
+    const changes = softDelete === undefined ? batches : asSoftDeletes(batches, schema, state.key, softDelete, orderBy);
+    const judged = { target: binding.target, rule, schema, state };
+    const judge = () => judgeChanges(this.#context.io, judged, changes, keysOf);
+    return prepareKeyed(this.#context, binding.target, names, table, state, changes, keysOf, judge);
   }
 
   async #open(columns: ReturnType<typeof changedColumns>, reached: Position): Promise<TrackedTable> {
@@ -129,6 +143,7 @@ export class TableWriter {
         { schema, lastColumnId, formatVersion },
         columns,
         rule.schemaChanges,
+        ownColumn(rule),
       );
       const [first] = updates;
       const evolved = first?.action === "add-schema" ? first.schema : schema;

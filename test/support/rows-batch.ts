@@ -2,7 +2,7 @@ import { createBuilder, type PrimitiveType } from "../../table-format/index.ts";
 import { type ChangeBatch, Op, offsetPoints } from "../../src/core/change-batch.ts";
 import type { Process } from "./checkpoints.ts";
 
-export type Cell = bigint | number | string | null | undefined;
+export type Cell = bigint | number | string | Uint8Array | null | undefined;
 export type Row = readonly [op: keyof typeof Op, ...cells: Cell[]];
 
 /** A batch of table `a` and one split from rows; undefined = not sent. `pairs`: rows whose point is that of the row after it. */
@@ -11,7 +11,7 @@ export function batchOf(
   columns: Readonly<Record<string, PrimitiveType>>,
   rows: readonly Row[],
   first: number,
-  given: { key?: readonly string[]; points?: readonly number[] } = {},
+  given: { key?: readonly string[]; points?: readonly number[]; timesUs?: readonly (bigint | number)[] } = {},
 ): ChangeBatch {
   const names = Object.keys(columns);
   const absent = names.map(() => new Uint8Array((rows.length + 7) >> 3));
@@ -22,9 +22,11 @@ export function batchOf(
       const cell = cells[at];
       if (cell === undefined) (absent[at] as Uint8Array)[index >> 3]! |= 1 << (index & 7);
       if (cell === undefined || cell === null) builder.appendNull();
-      else if (type.kind === "string") builder.appendString(String(cell));
-      else if (type.kind === "long" || type.kind === "timestamp") builder.appendI64(BigInt(cell));
-      else builder.appendI32(Number(cell));
+      else if (typeof cell === "string") builder.appendString(cell);
+      else if (cell instanceof Uint8Array) builder.appendBytes(cell, 0, cell.length);
+      else if (type.kind === "decimal") builder.appendDecimal128(BigInt.asIntN(64, BigInt(cell)), BigInt(cell) >> 64n);
+      else if (type.kind === "int" || type.kind === "date") builder.appendI32(Number(cell));
+      else builder.appendI64(BigInt(cell));
     }
     return builder.finish();
   });
@@ -38,6 +40,7 @@ export function batchOf(
     absent: absent.map((bits) => (bits.some((byte) => byte !== 0) ? bits : null)),
     key: given.key ?? ["id"],
     points: offsetPoints(BigInt64Array.from(given.points ?? rows.map((_, row) => first + row + 1), BigInt)),
+    ...(given.timesUs === undefined ? {} : { timesUs: BigInt64Array.from(given.timesUs, BigInt) }),
     sizeBytes: 40 * rows.length,
   };
 }

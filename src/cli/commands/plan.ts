@@ -5,7 +5,7 @@ import { FrazilError } from "../../core/errors.ts";
 import type { Source } from "../../core/source.ts";
 import { lagOf } from "../../pipeline/read-lag.ts";
 import { hasReached } from "../../pipeline/start-points.ts";
-import { rowsFor } from "../../sink/history-batch.ts";
+import { ownColumn, rowsFor } from "../../sink/history-batch.ts";
 import type { RoutedTable } from "../../sink/router.ts";
 import { firstLayout, sortUpdates } from "../../sink/table-layout.ts";
 import { changedColumns, firstSchema, schemaUpdates } from "../../sink/table-schema.ts";
@@ -130,7 +130,7 @@ async function planTable(
   try {
     const columns = changedColumns(
       binding.target,
-      batches.map((batch) => ({ batch: rowsFor(rule.mode, binding.target, batch), from: 0 })),
+      batches.map((batch) => ({ batch: rowsFor(rule, binding.target, batch), from: 0 })),
     );
     checkKey(routed, facts.key, columns, present);
     if (present === null) {
@@ -140,7 +140,8 @@ async function planTable(
     }
     const schema = currentSchema(present.metadata);
     const { lastColumnId, formatVersion } = present.metadata;
-    const updates = schemaUpdates(binding.target, { schema, lastColumnId, formatVersion }, columns, rule.schemaChanges);
+    const current = { schema, lastColumnId, formatVersion };
+    const updates = schemaUpdates(binding.target, current, columns, rule.schemaChanges, ownColumn(rule));
     const [first] = updates;
     const after = first?.action === "add-schema" ? first.schema : schema;
     const sorted = sortUpdates(binding.target, rule, present.metadata, after).length > 0;
