@@ -1,6 +1,5 @@
 import {
   createManifestCache,
-  type CommitOutcome,
   currentSchema,
   identText,
   type LoadedTable,
@@ -11,6 +10,7 @@ import {
 import { FrazilError, must } from "../core/errors.ts";
 import { randomSnapshotId } from "../core/runtime.ts";
 import { latestIds } from "../core/stream-id.ts";
+import { gaveUp, sameTable } from "./commit-errors.ts";
 import type { CommitContext } from "./context.ts";
 import { takeover } from "./create-table.ts";
 import { LedgerStore } from "./ledger.ts";
@@ -130,7 +130,9 @@ async function commitParts(context: RollbackContext, own: Own, parts: readonly P
   const { catalog, runtime } = context;
   const pauses = growingPauses(runtime, GIVE_UP_AFTER_MS);
   for (let attempt = 0; ; attempt++) {
-    const bases = await Promise.all(parts.map(({ loaded }) => load(context, loaded)));
+    const bases = await Promise.all(
+      parts.map(async ({ loaded }) => sameTable(await catalog.loadTable(loaded.ident), loaded)),
+    );
     const landed = bases.filter(({ metadata }, index) =>
       metadata.snapshots.some(({ snapshotId }) => snapshotId === parts[index]?.snapshotId),
     );
@@ -142,14 +144,13 @@ async function commitParts(context: RollbackContext, own: Own, parts: readonly P
     const outcome = await catalog.commit(changes);
     runtime.step("rollback.answered");
     if (outcome.outcome === "committed") return;
-    await pauses.next(() => gaveUp(outcome));
+    await pauses.next(() =>
+      gaveUp(must(parts[0], "a rollback has parts").loaded.ident, outcome, {
+        conflict: "another writer commits to this table all the time; stop it, then roll back again",
+        unknown: "frazil snapshots tells whether it took effect; doing it again is safe",
+      }),
+    );
   }
-}
-
-async function load(context: RollbackContext, { ident, metadata }: LoadedTable): Promise<LoadedTable> {
-  const loaded = await context.catalog.loadTable(ident);
-  if (loaded?.metadata.tableUuid === metadata.tableUuid) return loaded;
-  throw new FrazilError("conflict", "TABLE_REPLACED", `table ${identText(ident)} was dropped or replaced meanwhile`);
 }
 
 async function changeOf(
@@ -275,16 +276,4 @@ async function snapshotOn(
     },
   );
   return snapshot;
-}
-
-function gaveUp(outcome: Exclude<CommitOutcome, { outcome: "committed" }>): FrazilError {
-  if (outcome.outcome === "conflict") {
-    return new FrazilError("conflict", "COMMIT_CONFLICT", `table ${identText(outcome.table)}: ${outcome.message}`, {
-      hint: "another writer commits to this table all the time; stop it, then roll back again",
-    });
-  }
-  return new FrazilError("unavailable", "COMMIT_UNKNOWN", "the outcome of the rollback could not be learned", {
-    cause: outcome.cause,
-    hint: "frazil snapshots tells whether it took effect; doing it again is safe",
-  });
 }
