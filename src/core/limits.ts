@@ -164,3 +164,6 @@ export const ORPHAN_CANDIDATES_HELD = 500_000;
 
 /** Orphans deleted between two points where a crash is looked at: a few seconds' work. */
 export const ORPHANS_PER_BATCH = 500;
+
+/** Disk that the kept keys of all jobs of a user may take before those that were not used for longest go: 2.5 billion whole numbers. */
+export const KEY_CACHE_BYTES = 32 * 1024 ** 3;

@@ -92,13 +92,15 @@ export async function runJob(job: JobRun): Promise<JobSummary> {
       lastMs: committer.resumeValidThroughMs(),
       compare: context.comparePoints,
     });
-    const checkpointer = new Checkpointer(context, committer, router, keyStoreOf(job), job.observer, letters);
+    const keys = await keyStoreOf(job, committer);
+    const checkpointer = new Checkpointer(context, committer, router, keys, job.observer, letters);
     const run = new Run({ job, source, committer, checkpointer, letters, figures, validThrough, from, sourceEnd });
     const stopBeside = startBeside(job, context, committer);
     try {
       return await run.untilEnd();
     } finally {
       await stopBeside();
+      keys.close();
     }
   } finally {
     end.abort();
@@ -416,9 +418,12 @@ class Run {
   }
 }
 
-function keyStoreOf({ keyCache, pipeline, memoryBytes, runtime }: JobRun): KeyStore {
+async function keyStoreOf(job: JobRun, committer: PipelineCommitter): Promise<KeyStore> {
+  const { keyCache, pipeline, memoryBytes, warehouseLocation, runtime } = job;
   if (keyCache === undefined) return memoryKeys(runtime.random);
-  return sidecarKeys({ folder: keyCache, pipeline, limitBytes: memoryBytes * KEY_SHARE, runtime });
+  const tables = [...committer.tables.values()].map(({ loaded }) => loaded.metadata.tableUuid);
+  const limitBytes = memoryBytes * KEY_SHARE;
+  return sidecarKeys({ folder: keyCache, pipeline, warehouse: warehouseLocation, tables, limitBytes, runtime });
 }
 
 function letterBinding(router: RuleRouter): TableBinding {

@@ -135,10 +135,13 @@ export class Process {
       runtime,
       comparePoints: (a, b) => Number(a) - Number(b),
     };
-
+    const committer = await PipelineCommitter.start(context, () => true);
+    const tables = [...committer.tables.values()].map(({ loaded }) => loaded.metadata.tableUuid);
     const keys =
-      keyCache === undefined ? memoryKeys(runtime.random) : sidecarKeys({ ...keyCache, pipeline: "test", runtime });
-    return new Process(runtime, context, await PipelineCommitter.start(context, () => true), rules, keys);
+      keyCache === undefined
+        ? memoryKeys(runtime.random)
+        : await sidecarKeys({ ...keyCache, pipeline: "test", warehouse: context.warehouseLocation, tables, runtime });
+    return new Process(runtime, context, committer, rules, keys);
   }
 
   /** Commits changes as one checkpoint, each a pull of its own. */

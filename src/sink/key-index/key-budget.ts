@@ -9,6 +9,9 @@ export interface Spillable {
 /** Less than this is not worth a file of its own. */
 const SMALLEST_SPILL_BYTES = 32 << 10;
 
+/** Shares that keys take while the disk of the cache is full. */
+const OVERDRAFT = 2;
+
 /** The memory that the keys of all tables of a process share. */
 export class KeyBudget {
   readonly #limitBytes: number;
@@ -28,9 +31,12 @@ export class KeyBudget {
   }
 
   fits(member: Spillable, keys: number): boolean {
-    let bytes = member.sizeWith(keys);
-    for (const other of this.#members) if (other !== member) bytes += other.sizeBytes;
-    return bytes <= this.#limitBytes;
+    return this.#sizeWith(member, keys) <= this.#limitBytes;
+  }
+
+  /** Whether so many more keys fit for as long as nothing can be spilled: keys may then take twice their share. */
+  fitsForNow(member: Spillable, keys: number): boolean {
+    return this.#sizeWith(member, keys) <= this.#limitBytes * OVERDRAFT;
   }
 
   /** Spills the largest tables until so many more keys of one fit, or nothing is left to spill. */
@@ -40,5 +46,11 @@ export class KeyBudget {
       if (largest === undefined || largest.sizeBytes < SMALLEST_SPILL_BYTES) return;
       await largest.spill();
     }
+  }
+
+  #sizeWith(member: Spillable, keys: number): number {
+    let bytes = member.sizeWith(keys);
+    for (const other of this.#members) if (other !== member) bytes += other.sizeBytes;
+    return bytes;
   }
 }

@@ -1,8 +1,11 @@
 import { join } from "node:path";
 import { FrazilError } from "../../core/errors.ts";
 import type { Random, Runtime } from "../../core/runtime.ts";
+import { KEY_CACHE_BYTES } from "../../core/limits.ts";
 import type { KeyResolver, ReadKeys, ResolvedTable } from "../key-resolver.ts";
 import { memoryResolver } from "../memory-resolver.ts";
+import { type CacheLease, takeCacheLease } from "./cache-lease.ts";
+import { sweepCache } from "./cache-sweep.ts";
 import { KeyBudget } from "./key-budget.ts";
 import { openSidecarFolder } from "./sidecar-folder.ts";
 import { SidecarResolver } from "./sidecar-resolver.ts";
@@ -28,12 +31,15 @@ export interface KeyStore {
   open(table: KeyedTableRef): Promise<OpenedKeys>;
   /** Memory that keys may take. */
   readonly limitBytes: number;
+  /** To be called when no table is written any more. */
+  close(): void;
 }
 
 /** All keys in memory, whatever that takes. */
 export function memoryKeys(random: Random): KeyStore {
   return {
     limitBytes: Infinity,
+    close() {},
     async open({ name, files, readWith }) {
       const seed = random.uint32();
       return { seed, resolver: memoryResolver({ name, files, read: readWith(seed) }) };
@@ -45,17 +51,25 @@ export interface SidecarKeysOptions {
   /** Made if absent; one folder in it for each table of each pipeline. */
   readonly folder: string;
   readonly pipeline: string;
+  readonly warehouse: string;
+  /** The pipeline's tables (UUIDs): what the cache has of others of this pipeline and warehouse is removed. */
+  readonly tables: readonly string[];
+  /** Disk that the cache may take; what was not used for longest is removed beyond it, unless it is in use. */
+  readonly capBytes?: number;
   /** Memory that the keys of all tables share. */
   readonly limitBytes: number;
   readonly runtime: Pick<Runtime, "random" | "log" | "clock">;
 }
 
 /** Keys in memory up to a limit, beyond it in sidecars on disk, which the next run finds again. */
-export function sidecarKeys({ folder, pipeline, limitBytes, runtime }: SidecarKeysOptions): KeyStore {
+export async function sidecarKeys(options: SidecarKeysOptions): Promise<KeyStore> {
+  const { folder, pipeline, warehouse, limitBytes, runtime } = options;
   const budget = new KeyBudget(limitBytes);
   const opened = new Map<string, SidecarResolver>();
+  const lease = await tidy(options);
   return {
     limitBytes,
+    close: () => lease?.release(),
     async open({ uuid, name, signature, exact, files, readWith }) {
       // It comes from the catalog and becomes part of a path.
       if (!/^[\da-f-]{36}$/i.test(uuid)) {
@@ -64,11 +78,28 @@ export function sidecarKeys({ folder, pipeline, limitBytes, runtime }: SidecarKe
       const before = opened.get(uuid);
       if (before !== undefined) budget.leave(before);
       const tableFolder = join(folder, `${uuid}.${pipeline}`);
-      const sidecars = await openSidecarFolder(tableFolder, signature, exact ? 2 : 4, runtime.random);
+      const owner = { warehouse, table: name };
+      const sidecars = await openSidecarFolder(tableFolder, signature, exact ? 2 : 4, owner, runtime.random);
       const { seed } = sidecars.kind;
       const resolver = new SidecarResolver({ name, files, read: readWith(seed) }, sidecars, budget, runtime);
       opened.set(uuid, resolver);
       return { resolver, seed };
     },
   };
+}
+
+/** Takes the lease and clears away what is of no use. A cache that cannot be written yet may never be needed. */
+async function tidy(options: SidecarKeysOptions): Promise<CacheLease | null> {
+  const { folder, pipeline, tables, capBytes = KEY_CACHE_BYTES, runtime } = options;
+  try {
+    const lease = await takeCacheLease(folder, pipeline);
+    const sweep = { ...options, tables: new Set(tables), capBytes, leased: lease !== null };
+    const removed = await sweepCache(sweep);
+    if (removed.length > 0) runtime.log.info("removed kept keys that are of no use", { folders: removed });
+    return lease;
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    runtime.log.warn("the cache of keys cannot be tidied", { folder, error: message });
+    return null;
+  }
 }

@@ -1,8 +1,9 @@
-import { readdir, rm } from "node:fs/promises";
+import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { FrazilError } from "../../core/errors.ts";
 import { type Random, randomUuid } from "../../core/runtime.ts";
-import { readSidecar, type Sidecar, type SidecarKind } from "./sidecar.ts";
+import { type FolderOwner, markUsed, OWNER_FILE } from "./cache-sweep.ts";
+import { readSidecar, type Sidecar, type SidecarKind, written } from "./sidecar.ts";
 
 const SUFFIX = ".keys";
 
@@ -11,8 +12,8 @@ export interface SidecarFolder {
   readonly kind: SidecarKind;
   /** What was there and can be used: sidecars whose keys can be compared. */
   readonly sidecars: readonly Sidecar[];
-  /** A path for another one. */
-  newPath(): string;
+  /** A path for another one. @throws FrazilError as `written`. */
+  newPath(): Promise<string>;
 }
 
 /**
@@ -26,11 +27,13 @@ export async function openSidecarFolder(
   folder: string,
   signature: string,
   words: 2 | 4,
+  owner: FolderOwner,
   random: Random,
 ): Promise<SidecarFolder> {
   const usable: Sidecar[] = [];
   try {
     for (const name of await namesIn(folder)) {
+      if (name === OWNER_FILE) continue;
       const path = join(folder, name);
       const sidecar = name.endsWith(SUFFIX) ? await readSidecar(path).catch(() => null) : null;
       if (sidecar !== null && sidecar.signature === signature && sidecar.words === words) usable.push(sidecar);
@@ -38,10 +41,18 @@ export async function openSidecarFolder(
     }
     const seed = seedOfMost(usable) ?? random.uint32();
     for (const { path } of usable.filter((sidecar) => sidecar.seed !== seed)) await rm(path, { force: true });
+    const sidecars = usable.filter((sidecar) => sidecar.seed === seed);
+    if (sidecars.length > 0) await markUsed(folder, owner);
     return {
       kind: { seed, signature, words },
-      sidecars: usable.filter((sidecar) => sidecar.seed === seed),
-      newPath: () => join(folder, `${randomUuid(random)}${SUFFIX}`),
+      sidecars,
+      async newPath() {
+        await written(async () => {
+          await mkdir(folder, { recursive: true, mode: 0o700 });
+          await markUsed(folder, owner);
+        });
+        return join(folder, `${randomUuid(random)}${SUFFIX}`);
+      },
     };
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);

@@ -8,7 +8,7 @@ import type { KeyResolver, Locations, ResolvedTable } from "../key-resolver.ts";
 import { RecentKeys } from "../memory-resolver.ts";
 import type { KeyBudget, Spillable } from "./key-budget.ts";
 import { LiveRows } from "./live-rows.ts";
-import type { CoveredFile, Sidecar } from "./sidecar.ts";
+import { type CoveredFile, isFull, type Sidecar } from "./sidecar.ts";
 import { SidecarBuilder } from "./sidecar-builder.ts";
 import { coveredFile, FilesInUse, isCovered, nextMerge } from "./sidecar-files.ts";
 import type { SidecarFolder } from "./sidecar-folder.ts";
@@ -114,12 +114,23 @@ export class SidecarResolver implements KeyResolver, Spillable {
       rows += Number(entry.live.file.recordCount);
     }
     this.#forwards.prune();
-    if (this.#budget.fits(this, rows)) for (const [number] of unknown) await this.#recent.learn(number);
-    else await this.#write(unknown);
+    if (this.#budget.fits(this, rows)) return this.#learn(unknown);
+    try {
+      await this.#write(unknown);
+    } catch (error) {
+      if (!isFull(error) || !this.#budget.fitsForNow(this, rows)) throw error;
+      this.#sayFull(error);
+      await this.#learn(unknown);
+    }
   }
 
   async reserve(keys: number): Promise<void> {
-    await this.#budget.makeRoom(this, keys);
+    try {
+      await this.#budget.makeRoom(this, keys);
+    } catch (error) {
+      if (!isFull(error) || !this.#budget.fitsForNow(this, keys)) throw error;
+      this.#sayFull(error);
+    }
   }
 
   place(keys: Uint32Array, file: number, positions: Uint32Array): void {
@@ -149,6 +160,10 @@ export class SidecarResolver implements KeyResolver, Spillable {
       const group = nextMerge(this.#sidecars, this.#inUse);
       if (group === null || !(await this.#merge(group))) return;
     }
+  }
+
+  async #learn(files: readonly (readonly [number, FileEntry])[]): Promise<void> {
+    for (const [number] of files) await this.#recent.learn(number);
   }
 
   /** Whether the keys of a file's live rows are known. */
@@ -210,7 +225,7 @@ export class SidecarResolver implements KeyResolver, Spillable {
   }
 
   async #writeOne(entries: readonly FileEntry[], expected: number, progress: Progress): Promise<Sidecar> {
-    const builder = new SidecarBuilder(this.#folder.newPath(), this.#folder.kind, expected);
+    const builder = new SidecarBuilder(await this.#folder.newPath(), this.#folder.kind, expected);
     try {
       const files: CoveredFile[] = [];
       let row = 0;
@@ -233,7 +248,7 @@ export class SidecarResolver implements KeyResolver, Spillable {
 
   /** Makes a sidecar of the keys in memory. */
   async #writeRecent(): Promise<void> {
-    const builder = new SidecarBuilder(this.#folder.newPath(), this.#folder.kind, this.#recent.size);
+    const builder = new SidecarBuilder(await this.#folder.newPath(), this.#folder.kind, this.#recent.size);
     try {
       const files = this.#recent.filesInUse();
       const starts = new Map<string, { readonly start: number; readonly rows: number[] }>();
@@ -266,11 +281,16 @@ export class SidecarResolver implements KeyResolver, Spillable {
     try {
       const { kind } = this.#folder;
       const keep = (file: CoveredFile): boolean => this.#inUse.has(file) === true;
-      const merged = await mergeSidecars(this.#folder.newPath(), kind, group, keep);
+      const merged = await mergeSidecars(await this.#folder.newPath(), kind, group, keep);
       this.#sidecars = [...this.#sidecars.filter((sidecar) => !group.includes(sidecar)), merged];
       for (const { path } of group) await remove(path);
       return true;
     } catch (error) {
+      if (isFull(error)) {
+        // They serve as they are.
+        this.#sayFull(error);
+        return false;
+      }
       if (!(error instanceof LostSidecar)) throw error;
       this.#sayLost(error);
       await this.#lose([error.sidecar]);
@@ -284,6 +304,10 @@ export class SidecarResolver implements KeyResolver, Spillable {
     if (progress.rows - progress.told < PROGRESS_ROWS) return;
     progress.told = progress.rows;
     this.#log.info("reading keys", { table: this.#table.name, rows: progress.rows, of: progress.of });
+  }
+
+  #sayFull(error: FrazilError): void {
+    this.#log.warn("the disk of the cache of keys is full", { table: this.#table.name, error: error.message });
   }
 
   #sayLost(error: unknown): void {

@@ -207,15 +207,33 @@ export function lost(path: string, what: string): FrazilError {
   return new FrazilError("corrupt", "KEY_SIDECAR", `${path}: ${what}`);
 }
 
-/** A cache that cannot be written is waited for like a store. */
+const FULL = new Set(["ENOSPC", "EDQUOT"]);
+
+/** Whether there was no room for a file of the cache. */
+export function isFull(error: unknown): error is FrazilError {
+  return error instanceof FrazilError && error.code === "KEY_CACHE_FULL";
+}
+
+/**
+ * Runs something that writes to the cache.
+ * @throws FrazilError `io` when its disk is full, `unavailable` otherwise: it is waited for like a store.
+ */
 export async function written<T>(act: () => Promise<T>): Promise<T> {
   try {
     return await act();
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
-    throw new FrazilError("unavailable", "KEY_CACHE", `the cache of keys cannot be written: ${message}`, {
-      hint: "make room on its disk, or name another folder with cache:",
-      cause: error,
-    });
+    const full = error instanceof Error && "code" in error && FULL.has(String(error.code));
+    throw new FrazilError(
+      full ? "io" : "unavailable",
+      full ? "KEY_CACHE_FULL" : "KEY_CACHE",
+      `the cache of keys cannot be written: ${message}`,
+      {
+        hint: full
+          ? "make room on its disk, name a folder on another one with cache:, or give the job more memory:"
+          : "make its folder writable, or name another with cache:",
+        cause: error,
+      },
+    );
   }
 }
