@@ -16,7 +16,10 @@ export async function readHistory(io: FileIO, warehouseLocation: string, limit: 
     }
     if (runs.size >= limit * 2) break;
   }
-  return [...runs.values()].sort((a, b) => a.startedMs - b.startedMs).slice(-limit);
+  return [...runs.values()]
+    .reverse()
+    .sort((a, b) => a.startedMs - b.startedMs)
+    .slice(-limit);
 }
 
 /** A run that somebody took for interrupted may have come to its end all the same. */
