@@ -1,6 +1,6 @@
 /**
  * One case of the upsert bench, in a process of its own so that its peak memory is its own:
- * `node upsert-case.ts fill|cold|warm <folder> <keys> [seed]`. Prints one line of JSON.
+ * `node upsert-case.ts fill|cold|warm <folder> <keys> <int64|uuid|composite> [seed]`. Prints one line of JSON.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -23,17 +23,26 @@ import { seededRandom } from "../support/virtual-runtime.ts";
 const MEMORY_BYTES = 512 * 2 ** 20;
 const KEY_SHARE = 0.25;
 const TOUCHED = 100_000;
-const CHECKPOINTS = 3;
+const CHECKPOINTS = 5;
 const ROWS_A_FILE = 4_000_000;
 const ROWS_A_BATCH = 100_000;
-const RULES = [upsertRule("a")];
+const KEYS: Readonly<Record<string, readonly ChangeColumn[]>> = {
+  int64: [{ name: "id", type: { kind: "long" }, required: true }],
+  uuid: [{ name: "id", type: { kind: "uuid" }, required: true }],
+  composite: [
+    { name: "tenant", type: { kind: "string" }, required: true },
+    { name: "id", type: { kind: "long" }, required: true },
+  ],
+};
+
+const [phase, folder = "", count = "0", kind = "int64", seed = "7"] = process.argv.slice(2);
+const KEY = must(KEYS[kind], "a kind of keys");
 const FIELDS: readonly ChangeColumn[] = [
-  { name: "id", type: { kind: "long" }, required: true },
+  ...KEY,
   { name: "part", type: { kind: "string" }, required: false },
   { name: "value", type: { kind: "long" }, required: false },
 ];
-
-const [phase, folder = "", count = "0", seed = "7"] = process.argv.slice(2);
+const RULES = [upsertRule("a", { key: KEY.map(({ name }) => name) })];
 const keys = Number(count);
 const io = createLocalStorage();
 const random = seededRandom(Number(seed));
@@ -54,17 +63,28 @@ function mixed(index: number): number {
 }
 
 function columnsOf(indexes: ArrayLike<number>, value: bigint): Column[] {
-  const ids = new BigInt64Array(indexes.length);
-  const halves = new Uint32Array(ids.buffer);
+  const { length } = indexes;
+  const words = kind === "uuid" ? 4 : 2;
+  const ids = new Uint32Array(length * words);
   const part = createBuilder({ kind: "string" });
-  for (let i = 0; i < indexes.length; i++) {
+  const tenant = createBuilder({ kind: "string" });
+  for (let i = 0; i < length; i++) {
     const index = indexes[i] as number;
-    halves[i * 2] = mixed(index);
-    halves[i * 2 + 1] = mixed(index ^ 0x5bd1e995);
+    ids[i * words] = mixed(index);
+    ids[i * words + 1] = mixed(index ^ 0x5bd1e995);
+    if (kind === "uuid") ids[i * words + 3] = mixed(index ^ 0x2545f491);
+    tenant.appendString(`tenant-${index % 1_000}`);
     part.appendString("p");
   }
-  const long = { length: indexes.length, nullCount: 0, validity: null, type: { kind: "long" }, layout: "i64" } as const;
-  return [{ ...long, values: ids }, part.finish(), { ...long, values: ids.map(() => value) }];
+  const all = { length, nullCount: 0, validity: null };
+  const long = { ...all, type: { kind: "long" }, layout: "i64" } as const;
+  const id: Column =
+    kind === "uuid"
+      ? { ...all, type: { kind: "uuid" }, layout: "fixed", width: 16, values: new Uint8Array(ids.buffer) }
+      : { ...long, values: new BigInt64Array(ids.buffer) };
+  const values = new BigInt64Array(length).fill(value);
+  const key = kind === "composite" ? [tenant.finish(), id] : [id];
+  return [...key, part.finish(), { ...long, values }];
 }
 
 async function fill(): Promise<object> {
@@ -137,7 +157,7 @@ function updates(indexes: ArrayLike<number>, from: number, { router }: Process):
     fields: FIELDS,
     columns: columnsOf(indexes, BigInt(from)),
     absent: FIELDS.map(() => null),
-    key: ["id"],
+    key: KEY.map(({ name }) => name),
     points: offsetPoints(BigInt64Array.from({ length }, (_, i) => BigInt(from + i + 1))),
     sizeBytes: length * 40,
   };

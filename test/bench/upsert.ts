@@ -7,7 +7,8 @@ import { promisify } from "node:util";
 import type { Figure } from "./bench.ts";
 
 const TOUCHED = 100_000;
-const DEFAULT = "1m,10m,50m,200m";
+/** Those that are compared come one after the other, so that what else the machine does weighs on both. */
+const DEFAULT = "10m-uuid,10m-composite,10m,50m,1m,200m";
 
 interface Cold {
   readonly startMs: number;
@@ -17,23 +18,25 @@ interface Cold {
 }
 
 /**
- * Updates of 100,000 keys a checkpoint in tables of `--keys` random 64-bit keys in a local warehouse, with a budget of 512 MiB: uniform and by a
- * power law, from a lost cache and from a kept one. A checkpoint's time is all of it: rows encoded, keys found, vectors written, commit.
+ * Updates of 100,000 keys a checkpoint in tables of `--keys` random keys (64-bit numbers, if nothing else is said) in a local warehouse, with a
+ * budget of 512 MiB: uniform and by a power law, from a lost cache and from a kept one. A checkpoint's time is all of it: rows encoded,
+ * keys found, vectors written, commit. Peak memory is that of the one process, which starts no others.
  */
 export async function* upsert(progress: (line: string) => void): AsyncIterable<Figure> {
   const costs = new Map<string, number>();
   for (const size of keysOption().split(",")) {
-    const match = /^(\d+)m$/.exec(size);
-    if (match === null) throw new Error(`--keys: expected millions like 1m,10m, found ${size}`);
+    const match = /^(\d+)m(?:-(uuid|composite))?$/.exec(size);
+    if (match === null) throw new Error(`--keys: expected millions like 1m,10m,10m-uuid,10m-composite, found ${size}`);
     const folder = mkdtempSync(join(tmpdir(), "frazil-bench-"));
     try {
       const keys = Number(match[1]) * 1_000_000;
+      const phase = (name: string): Promise<unknown> => runPhase(name, folder, keys, match[2] ?? "int64");
       progress(`filling a table with ${size} keys`);
-      await phase("fill", folder, keys);
+      await phase("fill");
       progress("from a lost cache");
-      const cold = (await phase("cold", folder, keys)) as Cold;
+      const cold = (await phase("cold")) as Cold;
       progress("from a kept cache");
-      const warm = (await phase("warm", folder, keys)) as Pick<Cold, "startMs">;
+      const warm = (await phase("warm")) as Pick<Cold, "startMs">;
       costs.set(size, cold.uniformMs);
       yield { case: `${size} keys`, figure: "cost_per_row_uniform", value: perRow(cold.uniformMs), unit: "us" };
       yield { case: `${size} keys`, figure: "cost_per_row_power_law", value: perRow(cold.powerMs), unit: "us" };
@@ -59,8 +62,8 @@ function perRow(ms: number): number {
   return Math.round((ms * 1000 * 100) / TOUCHED) / 100;
 }
 
-async function phase(name: string, folder: string, keys: number): Promise<unknown> {
+async function runPhase(name: string, folder: string, keys: number, kind: string): Promise<unknown> {
   const script = fileURLToPath(new URL("upsert-case.ts", import.meta.url));
-  const { stdout } = await promisify(execFile)(process.execPath, [script, name, folder, String(keys)]);
+  const { stdout } = await promisify(execFile)(process.execPath, [script, name, folder, String(keys), kind]);
   return JSON.parse(stdout);
 }
