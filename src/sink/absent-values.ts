@@ -19,8 +19,6 @@ import type { TableState } from "./table-state.ts";
 /**
  * Where one column's values of the rows to be written come from when changes leave columns out: the last change of the same row in the
  * checkpoint that sent it, else the row that the table holds now, read by position.
- *
- * @returns the plan, and whether it read from the table (then it belongs to the mirrored snapshot only).
  */
 export async function planWithAbsent(
   io: FileIO,
@@ -30,14 +28,14 @@ export async function planWithAbsent(
   partial: PartialChanges,
   selection: Selection,
   state: TableState,
-): Promise<{ plan: ColumnPlan; fromTable: boolean }> {
+): Promise<ColumnPlan> {
   const sources = fieldSources(field, batches);
   const bitmaps = batches.map(({ batch }) => {
     const index = batch.fields.findIndex((candidate) => candidate.name === field.name);
     return index < 0 ? null : (batch.absent[index] ?? null);
   });
   if (bitmaps.every((bitmap) => bitmap === null)) {
-    return { plan: { sources, sourceOf: selection.sourceOf, rows: selection.rows }, fromTable: false };
+    return { sources, sourceOf: selection.sourceOf, rows: selection.rows };
   }
   const sourceOf = selection.sourceOf.slice();
   const rows = selection.rows.slice();
@@ -63,7 +61,7 @@ export async function planWithAbsent(
     rows[i] = row;
   }
   const fetched = wanted.length === 0 ? null : await currentValues(io, schema, field, state, partial.current, wanted);
-  return { plan: { sources: [...sources, fetched], sourceOf, rows }, fromTable: fetched !== null };
+  return { sources: [...sources, fetched], sourceOf, rows };
 }
 
 /** The column's present values of the rows `wanted` of the locations, in their order. */

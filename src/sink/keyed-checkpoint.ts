@@ -3,7 +3,7 @@ import type { CommitContext } from "../commit/context.ts";
 import type { FileNames } from "../commit/names.ts";
 import type { FileChanges } from "../commit/snapshot-change.ts";
 import type { TrackedTable } from "../commit/tracked-table.ts";
-import { FrazilError, must } from "../core/errors.ts";
+import { must } from "../core/errors.ts";
 import type { TableCounts } from "../core/figures.ts";
 import { planWithAbsent } from "./absent-values.ts";
 import type { BufferedBatch } from "./buffered-changes.ts";
@@ -12,7 +12,7 @@ import { type Deletions, resolveDeletions, truncation } from "./deletions.ts";
 import type { FileTable } from "./file-table.ts";
 import type { Judgement } from "./judge-changes.ts";
 import { KEY_WORDS } from "./key-words.ts";
-import { findPartialChanges, type PartialChanges } from "./partial-changes.ts";
+import { findPartialChanges, hasPartialChanges, type PartialChanges, type UnknownRow } from "./partial-changes.ts";
 import { checkSchemaFits, type PreparedTable, sizeOf } from "./prepared-table.ts";
 import { type Selection, selectLast } from "./selection.ts";
 import { followHead, type TableState } from "./table-state.ts";
@@ -35,57 +35,81 @@ export async function prepareKeyed(
   keysOf: readonly Uint32Array[],
   judge: () => Promise<Judgement | null>,
 ): Promise<PreparedTable> {
-  const encode = async () => {
+  const write = async (leftBefore: PartialChanges["left"]): Promise<WrittenRows> => {
     const judged = await judge();
-    const partial = await findPartialChanges(target, state.key, batches, keysOf, state.resolver, judged?.dropped);
-    const selection = selectLast(batches, keysOf, partial?.left ?? judged?.dropped);
+    const leave = eitherRow(batches, judged?.dropped ?? [], leftBefore);
+    const partial = await findPartialChanges(target, state.key, batches, keysOf, state.resolver, leave);
+    const left = partial?.left ?? leave;
+    const selection = selectLast(batches, keysOf, left);
     await state.resolver.reserve(selection.rows.length);
-    const rows = await encodeRows(context, namesFor(), table.loaded, state, batches, partial, selection);
-    const readFrom = rows.fromTable || judged?.fromTable === true ? { snapshotId: state.snapshotId } : null;
-    return { written: rows.written, selection, readFrom, unknown: partial?.unknown ?? [], dropped: judged?.count ?? 0 };
+    const files = await writeRows(context, namesFor(), table.loaded, state, batches, partial, selection);
+    const asOf = partial === null && judged?.fromTable !== true ? null : { snapshotId: state.snapshotId };
+    return { files, selection, unknown: partial?.unknown ?? [], left, dropped: judged?.count ?? 0, asOf };
   };
+  if (hasPartialChanges(batches)) await followPresent(context, state, table);
   const encodedFor = table.loaded;
-  let encoded = await encode();
-  const { unknown } = encoded;
+  let rows = await write([]);
+  const { unknown } = rows;
+  // What has become a letter stays one, with the rest of its message, whatever rows there are then.
+  const letters = unknown.length === 0 ? [] : rows.left;
   let resolved: { readonly base: bigint | null; readonly version: number; readonly deletions: Deletions } | null = null;
   const filesFor = async (base: LoadedTable): Promise<FileChanges> => {
     checkSchemaFits(encodedFor, base);
     await followHead(context, state, base);
-    if (encoded.readFrom !== null && !sameRows(base, encoded.readFrom)) {
-      encoded = await encode();
-      // A letter that the checkpoint lacks, or one too many.
-      if (!sameUnknown(unknown, encoded.unknown)) throw staleValues(table.name);
+    // Changes of a row that somebody has deleted since it was read count as made before.
+    if (rows.asOf !== null && !sameRows(base, rows.asOf)) {
+      rows = await write(letters);
       resolved = null;
     }
-    const { selection, written, dropped } = encoded;
     const version = base.metadata.formatVersion;
     if (resolved === null || resolved.base !== state.snapshotId || resolved.version !== version) {
-      const deletions = await deletionsOf(context, state, selection, namesFor(), version);
+      const deletions = await deletionsOf(context, state, rows.selection, namesFor(), version);
       resolved = { base: state.snapshotId, version, deletions };
     }
-    const counts = countsOf(selection, written, resolved.deletions, dropped);
-    return { ...fileChanges(state.files, written, resolved.deletions), counts };
+    const counts = countsOf(rows.selection, rows.files, resolved.deletions, rows.dropped);
+    return { ...fileChanges(state.files, rows.files, resolved.deletions), counts };
   };
   return {
     part: { table, filesFor },
     unknown,
     committed: () => {
       const deletions = must(resolved, "a committed checkpoint was resolved").deletions;
-      const { selection, written, dropped } = encoded;
-      applyCommitted(state, table, selection, written, deletions);
-      return countsOf(selection, written, deletions, dropped);
+      applyCommitted(state, table, rows.selection, rows.files, deletions);
+      return countsOf(rows.selection, rows.files, deletions, rows.dropped);
     },
   };
 }
 
-interface EncodedRows {
-  readonly written: readonly WrittenDataFile[];
-  /** Whether values of partial changes were read from the table. */
-  readonly fromTable: boolean;
+interface WrittenRows {
+  readonly files: readonly WrittenDataFile[];
+  readonly selection: Selection;
+  readonly unknown: readonly UnknownRow[];
+  /** Rows that count for nothing (1), for each batch that has some. */
+  readonly left: PartialChanges["left"];
+  /** How many of them the table does not take. */
+  readonly dropped: number;
+  /** The snapshot whose rows decided what is written; null when none did. */
+  readonly asOf: { readonly snapshotId: bigint | null } | null;
+}
+
+/** Rows that one or the other names. */
+function eitherRow(batches: readonly BufferedBatch[], a: PartialChanges["left"], b: PartialChanges["left"]) {
+  return batches.map((_, source) => {
+    const [one, other] = [a[source] ?? null, b[source] ?? null];
+    return one === null || other === null ? (one ?? other) : one.map((flag, row) => flag | (other[row] as number));
+  });
+}
+
+/** Goes on to the newest snapshot: values that are read later than needed are read in vain when somebody else has committed. */
+async function followPresent(context: CommitContext, state: TableState, table: TrackedTable): Promise<void> {
+  const present = await context.catalog.loadTable(table.loaded.ident);
+  // That it is gone, or another one, is told at the commit.
+  if (present?.metadata.tableUuid !== table.loaded.metadata.tableUuid) return;
+  await followHead(context, state, present);
 }
 
 /** Writes the selected rows, with what partial changes leave out from the table as it is mirrored. */
-async function encodeRows(
+async function writeRows(
   { io, runtime }: CommitContext,
   names: FileNames,
   table: LoadedTable,
@@ -93,21 +117,22 @@ async function encodeRows(
   batches: readonly BufferedBatch[],
   partial: PartialChanges | null,
   selection: Selection,
-): Promise<EncodedRows> {
-  const schema = currentSchema(table.metadata);
+): Promise<WrittenDataFile[]> {
   const plans = new Map<NestedField, ColumnPlan>();
-  let fromTable = false;
+  const schema = currentSchema(table.metadata);
   for (const field of schema.fields) {
     if (partial === null) break;
-    const merged = await planWithAbsent(io, schema, field, batches, partial, selection, state);
-    plans.set(field, merged.plan);
-    fromTable ||= merged.fromTable;
+    plans.set(field, await planWithAbsent(io, schema, field, batches, partial, selection, state));
   }
   const { sourceOf, rows } = selection;
-  const planOf = (field: NestedField): ColumnPlan =>
-    plans.get(field) ?? { sources: fieldSources(field, batches), sourceOf, rows };
-  const written = await writeDataFiles(io, runtime, table, names, rows.length, planOf);
-  return { written, fromTable };
+  return writeDataFiles(
+    io,
+    runtime,
+    table,
+    names,
+    rows.length,
+    (field) => plans.get(field) ?? { sources: fieldSources(field, batches), sourceOf, rows },
+  );
 }
 
 /** Whether the table's rows are those of an earlier snapshot: only compactions lie between (Iceberg spec, "Snapshots": `replace`). */
@@ -119,12 +144,6 @@ function sameRows({ metadata }: LoadedTable, { snapshotId }: { readonly snapshot
     at = snapshot.parentSnapshotId;
   }
   return true;
-}
-
-function sameUnknown(a: PartialChanges["unknown"], b: PartialChanges["unknown"]): boolean {
-  return (
-    a.length === b.length && a.every(({ batch, row }, index) => batch === b[index]?.batch && row === b[index]?.row)
-  );
 }
 
 async function deletionsOf(
@@ -209,14 +228,4 @@ function applyCommitted(
     );
   }
   state.snapshotId = head.snapshotId;
-}
-
-/** Values that were read from the table for updates that left them out may have changed since. */
-function staleValues(table: string): FrazilError {
-  return new FrazilError(
-    "conflict",
-    "VALUES_MOVED",
-    `table ${table} was changed by somebody else after values for partial updates were read from it`,
-    { hint: "start the job again: it writes the checkpoint anew" },
-  );
 }

@@ -79,6 +79,11 @@ interface RowAt {
   readonly row: number;
 }
 
+/** Whether an update or key change leaves a column out. */
+export function hasPartialChanges(batches: readonly BufferedBatch[]): boolean {
+  return batches.some((buffered) => numberPartial(buffered, 0) !== null);
+}
+
 /** Numbers a batch's rows that leave a column out and take its value over from a row before; null when there is none. */
 function numberPartial({ batch, from }: BufferedBatch, first: number) {
   let numbers: Int32Array | null = null;

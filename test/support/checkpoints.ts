@@ -8,13 +8,16 @@ import {
 import type { CommitContext } from "../../src/commit/context.ts";
 import { PipelineCommitter } from "../../src/commit/pipeline-committer.ts";
 import type { ChangeBatch } from "../../src/core/change-batch.ts";
-import { FrazilError } from "../../src/core/errors.ts";
+import { DEAD_LETTER_STREAM } from "../../src/core/dead-letter.ts";
+import { FrazilError, must } from "../../src/core/errors.ts";
 import type { Position } from "../../src/core/position.ts";
 import { randomUuid } from "../../src/core/runtime.ts";
 import type { TableRule } from "../../src/core/table-rule.ts";
 import { Checkpointer } from "../../src/pipeline/checkpointer.ts";
 import type { CommitEvent } from "../../src/pipeline/job-run.ts";
 import { type KeyStore, memoryKeys, sidecarKeys, type SidecarKeysOptions } from "../../src/sink/key-index/key-store.ts";
+import { DeadLetters, deadLetterRule } from "../../src/sink/dead-letters.ts";
+import { highestLetter } from "../../src/sink/letter-number.ts";
 import { RuleRouter } from "../../src/sink/router.ts";
 import { createMemoryStorage } from "../../src/storage/memory.ts";
 import { batches, type ScriptedChange } from "./script-source.ts";
@@ -90,6 +93,13 @@ let processes = 0;
 /** Keys in a folder instead of in memory. */
 export type KeyCache = Pick<SidecarKeysOptions, "folder" | "limitBytes">;
 
+export interface ProcessOptions {
+  /** The dead-letter table. */
+  readonly letters?: string | null;
+  /** See `VirtualRuntime`. */
+  readonly onStep?: VirtualRuntime["onStep"];
+}
+
 /** One process of a pipeline, checkpoint by checkpoint, on one split `t/0`. */
 export class Process {
   readonly runtime: VirtualRuntime;
@@ -105,6 +115,7 @@ export class Process {
     committer: PipelineCommitter,
     rules: TableRule[],
     keys: KeyStore,
+    letters: (router: RuleRouter) => DeadLetters | null,
   ) {
     this.runtime = runtime;
     this.committer = committer;
@@ -115,7 +126,7 @@ export class Process {
       notice() {},
       committed: (event: CommitEvent) => void this.events.push(event),
     };
-    this.checkpointer = new Checkpointer(context, committer, this.router, keys, observer, null);
+    this.checkpointer = new Checkpointer(context, committer, this.router, keys, observer, letters(this.router));
     this.reached = committer.resumePosition() ?? new Map([["t/0", "0"]]);
   }
 
@@ -124,8 +135,10 @@ export class Process {
     rules: TableRule[],
     seed = ++processes,
     keyCache?: KeyCache,
+    { letters = null, onStep }: ProcessOptions = {},
   ): Promise<Process> {
     const runtime = virtualRuntime(seed);
+    if (onStep !== undefined) runtime.onStep = onStep;
     const context: CommitContext = {
       pipeline: "test",
       catalog: warehouse.catalog,
@@ -141,7 +154,15 @@ export class Process {
       keyCache === undefined
         ? memoryKeys(runtime.random)
         : await sidecarKeys({ ...keyCache, pipeline: "test", warehouse: context.warehouseLocation, tables, runtime });
-    return new Process(runtime, context, committer, rules, keys);
+    if (letters === null) return new Process(runtime, context, committer, rules, keys, () => null);
+    const held = committer.tables.get(letters);
+    const next = held === undefined ? 0n : (await highestLetter(warehouse.io, held.loaded)) + 1n;
+    return new Process(runtime, context, committer, [deadLetterRule(letters), ...rules], keys, (router) => {
+      const binding = must(router.byStream(DEAD_LETTER_STREAM), "a rule of its own");
+      const made = new DeadLetters(binding, "test", { maxRows: Infinity, maxShare: 1 });
+      made.numberFrom(next);
+      return made;
+    });
   }
 
   /** Commits changes as one checkpoint, each a pull of its own. */
