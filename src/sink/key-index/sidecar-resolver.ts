@@ -232,8 +232,7 @@ export class SidecarResolver implements KeyResolver, Spillable {
       for (const entry of entries) {
         const end = row + Number(entry.live.file.recordCount);
         for await (const keys of this.#table.read(entry)) {
-          builder.addRows(keys, row);
-          await builder.settle();
+          await builder.addRows(keys, row);
           row += keys.length / 4;
           this.#tell(progress, keys.length / 4);
         }
@@ -263,7 +262,6 @@ export class SidecarResolver implements KeyResolver, Spillable {
         builder.add(keys, at, file.start + position);
         file.rows.push(position);
       });
-      await builder.settle();
       const covered = files.map((file) => {
         const rows = Uint32Array.from(must(starts.get(file.filePath), "a file in use").rows).sort();
         const present = new RoaringBitmap();
