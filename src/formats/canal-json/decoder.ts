@@ -130,7 +130,7 @@ export class CanalJsonDecoder implements Decoder {
     table.useKey(table.binding.key === null ? named : null);
     const key = table.binding.key ?? named;
     const history = table.binding.mode === "history";
-    if (history) table.sourceTimeUs = this.eventTimeUs();
+    if (table.keepsTimes) table.sourceTimeUs = this.eventTimeUs();
     row.start = firstElement(bytes, data);
     if (row.start < 0) this.skipped.rowless++;
     oldRow.start = op === Op.update && old.start >= 0 ? firstElement(bytes, old) : -1;
@@ -200,6 +200,13 @@ export class CanalJsonDecoder implements Decoder {
   private delete(table: CanalRows, key: readonly string[] | null, end: number): void {
     const { row } = this;
     const { bytes } = this.slab;
+    if (table.binding.orderBy !== undefined && key !== null) {
+      // The row as it was last, with the value that orders the delete.
+      row.end = table.read(bytes, row.start, end, true);
+      table.requireKey(key);
+      this.commit(table, Op.delete);
+      return;
+    }
     row.end = skipValue(bytes, row.start, end);
     if (!this.keys.fromImage(table, key, bytes, row)) {
       // Append tables refuse deletes whatever they hold.

@@ -276,7 +276,7 @@ export class DebeziumJsonDecoder implements Decoder, AfterTaker {
     this.echoes.noteDelete(this.message);
     table.useSchema(schema);
     table.useKey(this.messageKeyFor(table));
-    if (keepsBefore(table) && this.wholeBefore(table, key)) {
+    if ((keepsBefore(table) || table.binding.orderBy !== undefined) && this.wholeBefore(table, key)) {
       this.commit(table, Op.delete);
       return;
     }
