@@ -4,7 +4,7 @@ import type { CommitContext } from "../commit/context.ts";
 import type { PipelineCommitter } from "../commit/pipeline-committer.ts";
 import { MODE_PROPERTY } from "../commit/table-mode.ts";
 import type { TrackedTable } from "../commit/tracked-table.ts";
-import type { ChangeBatch } from "../core/change-batch.ts";
+import { type ChangeBatch, Op } from "../core/change-batch.ts";
 import type { Position } from "../core/position.ts";
 import { prepareAppend } from "./append-checkpoint.ts";
 import { type BufferedBatch, firstNewRow, refuseChanges } from "./buffered-changes.ts";
@@ -61,13 +61,19 @@ export class TableWriter {
     const { rule, binding } = this.routed;
     const batch = rowsFor(rule, binding.target, changes);
     const from = this.#table === null ? 0 : firstNewRow(batch, this.#table.position, this.#context.comparePoints);
-    if (from === batch.length) return;
+    if (from === batch.length || this.#comesToNothing(batch)) return;
     const buffered = { batch, from };
     if (rule.mode === "append") refuseChanges(binding.target, buffered);
     if (rule.softDelete !== undefined) refuseTruncates(binding.target, buffered);
     this.#batches.push(buffered);
     this.#bufferedRows += batch.length - from;
     this.#bufferedBytes += batch.sizeBytes;
+  }
+
+  /** A truncate of a keyed table that is not there, and whose columns nobody knows yet. */
+  #comesToNothing({ ops, fields }: ChangeBatch): boolean {
+    if (this.#table !== null || this.#batches.length > 0 || this.routed.rule.mode !== "upsert") return false;
+    return fields.length === 0 && ops.every((op) => op === Op.truncate);
   }
 
   /**
