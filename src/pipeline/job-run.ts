@@ -76,6 +76,8 @@ export interface CommitEvent {
   readonly inserts: number;
   readonly updates: number;
   readonly deletes: number;
+  /** Changes that the table does not take. */
+  readonly dropped: number;
   /** Data and delete files that were added, and their size. */
   readonly files: number;
   readonly bytes: number;

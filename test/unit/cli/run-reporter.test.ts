@@ -145,7 +145,7 @@ it("tells a log the same as constant messages with fields", async () => {
     checkpoint: 1_201n,
     table: "shop.orders",
     snapshotId: 7036110217265n,
-    ...{ rows: 1_500, inserts: 1_000, updates: 400, deletes: 100, files: 2, bytes: 4_096 },
+    ...{ rows: 1_500, inserts: 1_000, updates: 400, deletes: 100, dropped: 0, files: 2, bytes: 4_096 },
     ...{ prepareMs: 12.4, commitMs: 3.6, freshnessMs: 800 },
   };
   reporter.committed(commit);

@@ -61,7 +61,7 @@ describe("standard error of a run off a terminal", () => {
     expect(lines[1]).toEqual({
       ...{ level: "info", ts: expect.stringMatching(/Z$/) as string, msg: "committed", job: "shop", checkpoint: 1 },
       ...{ table: "shop.customers", snapshotId: expect.any(Number) as number, rows: expect.any(Number) as number },
-      ...{ inserts: 18, updates: 0, deletes: 0, files: 5, bytes: expect.any(Number) as number },
+      ...{ inserts: 18, updates: 0, deletes: 0, dropped: 0, files: 5, bytes: expect.any(Number) as number },
       ...{
         prepareMs: expect.any(Number) as number,
         commitMs: expect.any(Number) as number,
