@@ -33,7 +33,10 @@ export function addGlobalOptions(program: Command): void {
       new Option("--log-format <format>", "auto: JSON lines for a run off a terminal, else text").choices(LOG_FORMATS),
     )
     .addOption(new Option("--color <when>", "default: auto").choices(COLORS))
-    .option("--env-file <file>", "read variables from a file; those of the process win")
+    .option(
+      "--env-file <file>",
+      "read variables from a file; those of the process win. If it is missing, Node itself may end with 9, which FRAZIL_ENV_FILE avoids",
+    )
     .option("--warehouse <location>", "a folder or s3://bucket/prefix");
 }
 
@@ -84,6 +87,9 @@ function readEnvFile(path: string): Environment {
   try {
     return parseEnv(readFileSync(path, "utf8"));
   } catch (cause) {
-    throw new FrazilError("config", "ENV_FILE", `the env file ${path} cannot be read`, { cause });
+    throw new FrazilError("config", "ENV_FILE", `the env file ${path} cannot be read: ${(cause as Error).message}`, {
+      cause,
+      hint: "write the file, name another one, or leave out --env-file and FRAZIL_ENV_FILE",
+    });
   }
 }

@@ -5,7 +5,7 @@ import type { Duckdb, ResultRows, SqlParameter } from "./duckdb.ts";
 import { openReading } from "./duckdb-reading.ts";
 import { quoteName } from "./duckdb-types.ts";
 import type { LocalFiles } from "./local-files.ts";
-import { findTables } from "./table-names.ts";
+import { findTables, hintAtTable } from "./table-names.ts";
 import { prepareTable } from "./table-rows.ts";
 
 /** What a query needs of a warehouse. */
@@ -44,7 +44,9 @@ export async function openQuery(
 ): Promise<Query> {
   return openReading(warehouse, async (duckdb, files) => {
     const tables = await createViews(warehouse, duckdb, files, sql, asOf);
-    const rows = await duckdb.query(sql, parameters);
+    const rows = await duckdb.query(sql, parameters).catch(async (error: unknown) => {
+      throw await hintAtTable(error, warehouse.catalog);
+    });
     return { ...rows, tables };
   });
 }

@@ -11,7 +11,7 @@ import { type Duckdb, openDuckdb, type ResultRows } from "./duckdb.ts";
 import { quoteName } from "./duckdb-types.ts";
 import { type LocalFiles, openLocalFiles } from "./local-files.ts";
 import type { QueryTables, QueryWarehouse } from "./query.ts";
-import { findTables, listTables, type NamedTable } from "./table-names.ts";
+import { findTables, hintAtTable, listTables, type NamedTable } from "./table-names.ts";
 import { prepareTable } from "./table-rows.ts";
 
 /** One DuckDB for many statements: what one of them makes or sets (temporary tables, views, variables, settings) is there for the next. */
@@ -68,7 +68,9 @@ class Session implements QuerySession {
     const tables = [];
     for (const table of named) tables.push(await this.#view(table, asOf));
     await this.#refresh(named, asOf);
-    const rows = await this.#duckdb.query(sql);
+    const rows = await this.#duckdb.query(sql).catch(async (error: unknown) => {
+      throw await hintAtTable(error, this.#warehouse.catalog);
+    });
     // It may have been one of our views.
     if (/^\s*(drop|alter)\b/i.test(sql)) this.#views.clear();
     return { ...rows, tables };

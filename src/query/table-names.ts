@@ -63,10 +63,41 @@ export async function listTables(catalog: Catalog): Promise<readonly TableIdent[
 
 /** The error for a table that is not there, with the nearest name that is. */
 export function notFound(name: string, location: string, idents: readonly TableIdent[]): FrazilError {
-  const near = nearest(name, idents.map(identText));
+  const near = nearTable(name, idents);
   return new FrazilError("not-found", "TABLE_NOT_FOUND", `there is no table ${name} in ${location}`, {
     hint: near === null ? "frazil tables lists the tables there are" : `did you mean ${near}?`,
   });
+}
+
+/**
+ * What DuckDB says of a table that it does not know, with the table of the warehouse that is likely meant.
+ *
+ * @param error Whatever a statement failed with; all else stays as it is.
+ */
+export async function hintAtTable(error: unknown, catalog: Catalog): Promise<unknown> {
+  if (!(error instanceof FrazilError) || error.code !== "SQL_ERROR") return error;
+  const name = /^Catalog Error: Table with name (.+?) does not exist!/.exec(error.message)?.[1];
+  const near = name === undefined ? null : nearTable(name, await listTables(catalog));
+  if (near === null) return error;
+  return new FrazilError(error.kind, error.code, error.message.replace(/\nDid you mean .*/, ""), {
+    cause: error.cause,
+    hint: `did you mean ${near}?`,
+  });
+}
+
+/** Tables of this name in any namespace, else the one that is spelled nearest, its namespace written or not. */
+function nearTable(name: string, idents: readonly TableIdent[]): string | null {
+  const bare = name.split(".").at(-1)?.toLowerCase();
+  const namesakes = idents.filter((ident) => ident.name.toLowerCase() === bare);
+  if (namesakes.length > 0) return namesakes.map(identText).join(" or ");
+  const near = nearest(name, idents.map(identText));
+  if (near !== null) return near;
+  const nearBare = nearest(
+    name,
+    idents.map((ident) => ident.name),
+  );
+  const ident = idents.find((candidate) => candidate.name === nearBare);
+  return ident === undefined ? null : identText(ident);
 }
 
 function matching(idents: readonly TableIdent[], wanted: TableIdent): TableIdent | null {

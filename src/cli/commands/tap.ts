@@ -15,7 +15,14 @@ export interface TapOptions {
   readonly limit?: number;
 }
 
-const OP_NAMES = new Map<number, string>(Object.entries(Op).map(([name, op]) => [op, name]));
+/** As `read` and `diff` call them. */
+const OP_NAMES: Readonly<Record<number, string>> = {
+  [Op.insert]: "insert",
+  [Op.update]: "update_after",
+  [Op.delete]: "delete",
+  [Op.truncate]: "truncate",
+  [Op.updateBefore]: "update_before",
+};
 
 /** `frazil tap <job>`: what the source's messages decode to, one JSON object a change. Opens no warehouse, commits no offsets. */
 export async function tap(context: CliContext, path: string, options: TapOptions): Promise<void> {
@@ -52,7 +59,7 @@ function linesOf(batch: ChangeBatch, router: RuleRouter, wanted: string | null):
   for (let row = 0; row < batch.length; row++) {
     const op = batch.ops[row] as number;
     const names = ["_op", "_table", "_split", "_next"];
-    const cells = [OP_NAMES.get(op) ?? "", target, batch.split, batch.points.after(row)].map((text) =>
+    const cells = [OP_NAMES[op] ?? "", target, batch.split, batch.points.after(row)].map((text) =>
       JSON.stringify(text),
     );
     for (const [index, { name }] of batch.fields.entries()) {

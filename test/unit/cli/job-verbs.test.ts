@@ -208,7 +208,7 @@ describe("tap", () => {
     const changes = objects(called.stdout);
     expect(changes).toHaveLength(100);
     expect(new Set(changes.map((change) => change["_table"]))).toEqual(new Set(["shop.orders"]));
-    expect(new Set(changes.map((change) => change["_op"]))).toEqual(new Set(["insert", "update", "delete"]));
+    expect(new Set(changes.map((change) => change["_op"]))).toEqual(new Set(["insert", "update_after", "delete"]));
     for (const change of changes) {
       if (change["_op"] === "delete") expect(Object.keys(change)).toEqual(["_op", "_table", "_split", "_next", "id"]);
     }

@@ -61,6 +61,14 @@ describe("sql from a pipe", () => {
     expect(piped(".nothing\n")).toMatchObject({ code: 64, stdout: "" });
   });
 
+  it("keeps what a statement makes and sets, as of the point that was asked for", () => {
+    const script = `SET VARIABLE least = 1; CREATE TEMP TABLE t AS FROM shop.orders;
+      SELECT count(*) AS n FROM t WHERE id >= getvariable('least');`;
+    expect(piped(script)).toEqual({ code: 0, stdout: '{"n":2}\n', stderr: "" });
+    expect(piped(script, "--as-of", String(first)).stdout).toBe('{"n":1}\n');
+    expect(piped("SELECT 1;", "--as-of", "nowhere")).toMatchObject({ code: 1, stdout: "" });
+  });
+
   it("knows the past and the tables", () => {
     const count = "SELECT count(*) AS n FROM shop.orders;\n";
     expect(piped(count, "--as-of", String(first)).stdout).toBe('{"n":1}\n');

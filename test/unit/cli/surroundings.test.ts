@@ -1,8 +1,9 @@
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { frazil } from "./frazil.ts";
@@ -51,6 +52,23 @@ it("a job whose standard error has no reader ends after a checkpoint, as by SIGT
   const rows = objects(endless.at("tables").stdout).map((line) => Number(line["rows"]));
   expect(Math.max(...rows)).toBeGreaterThan(0);
   endless.remove();
+});
+
+it.each([
+  ["SIGINT", 130],
+  ["SIGTERM", 143],
+] as const)("a query that is ended by %s leaves no folder behind", async (signal, code) => {
+  const place = mkdtempSync(join(tmpdir(), "frazil-signal-"));
+  const args = [MAIN, "query", "SELECT sum(a.range * b.range) FROM range(1000000) a, range(1000000) b"];
+  const env = { TMPDIR: place, FRAZIL_WAREHOUSE: job.warehouse };
+  const child = spawn(process.execPath, args, { env, stdio: "ignore" });
+  const ended = once(child, "close");
+  while (readdirSync(place).length === 0) await sleep(20);
+  await sleep(200);
+  child.kill(signal);
+  expect(await ended).toEqual([code, null]);
+  expect(readdirSync(place)).toEqual([]);
+  rmSync(place, { recursive: true });
 });
 
 describe("standard error of a run off a terminal", () => {
