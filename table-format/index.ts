@@ -68,7 +68,9 @@ export {
   readDeletionVectors,
   writeDeletionVectors,
 } from "./puffin/deletion-vector.ts";
+export { encodePuffin } from "./puffin/puffin.ts";
 export { RoaringBitmap } from "./puffin/roaring.ts";
+export { ThetaSketch } from "./puffin/theta-sketch.ts";
 export { type ChangedRows, type ChangelogPlan, diffSnapshots } from "./scan/changelog.ts";
 export { type DeletedPositions, deletedPositions } from "./scan/deleted-positions.ts";
 export { planSnapshot, type SnapshotPlan } from "./scan/plan.ts";

@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError } from "commander";
+import type { AnalyzeOptions } from "./commands/analyze.ts";
 import type { CleanOrphansOptions } from "./commands/clean-orphans.ts";
 import { durationOption, verb } from "./verb.ts";
 
@@ -17,6 +18,18 @@ export function addMaintenanceVerbs(program: Command): void {
     .action(
       verb(async (context, names: string[], options: CleanOrphansOptions) =>
         (await import("./commands/clean-orphans.ts")).cleanOrphans(context, names, options),
+      ),
+    );
+
+  program
+    .command("analyze")
+    .description("count the distinct values of columns into statistics that the planners of Spark and Trino use")
+    .argument("<table>", "namespace.table")
+    .option("--columns <names>", "only these columns: a,b (default: all of primitive types)")
+    .option("--yes", "do it; without it the plan is printed")
+    .action(
+      verb(async (context, table: string, options: AnalyzeOptions) =>
+        (await import("./commands/analyze.ts")).analyze(context, table, options),
       ),
     );
 }

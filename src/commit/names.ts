@@ -12,6 +12,7 @@ export interface FileNames {
   positionDeletes(): string;
   manifest(attempt: number, index: number): string;
   manifestList(snapshotId: bigint, attempt: number): string;
+  statistics(): string;
 }
 
 export interface FileNameScope {
@@ -57,6 +58,7 @@ function namesWithStem(stem: string, tableLocation: string, random: Random): Fil
     manifest: (attempt, index) => `${tableLocation}/metadata/${stem}-a${attempt}-m${index}-${randomHex8(random)}.avro`,
     manifestList: (snapshotId, attempt) =>
       `${tableLocation}/metadata/snap-${snapshotId}-a${attempt}-${randomHex8(random)}.avro`,
+    statistics: () => `${tableLocation}/metadata/${stem}-stats-${randomHex8(random)}.puffin`,
   };
 }
 

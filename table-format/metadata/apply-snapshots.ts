@@ -3,6 +3,7 @@ import type { JsonValue, Snapshot, SnapshotRef, TableMetadata } from "./table-me
 import { change, type Draft, invalid, stale } from "./draft.ts";
 import { snapshotById } from "./refs.ts";
 import { checkRef } from "./snapshot-json.ts";
+import type { StatisticsFile } from "./updates.ts";
 import { goesBack } from "./validate.ts";
 
 /** Adds a snapshot without making any ref name it. Checks as in Java; what only fresh metadata can cure is a conflict. */
@@ -90,6 +91,31 @@ export function removeSnapshots(draft: Draft, snapshotIds: readonly bigint[]): v
     snapshotLog: metadata.snapshotLog.slice(lastGone + 1),
     unknownFields,
   });
+}
+
+/** Puts a snapshot's statistics in the place of those that it had; a snapshot that is gone has none. */
+export function setStatistics(draft: Draft, statistics: StatisticsFile): void {
+  const { metadata } = draft;
+  const { snapshotId, path, fileSizeBytes, footerSizeBytes, blobs } = statistics;
+  if (snapshotById(metadata, snapshotId) === null) {
+    throw stale(`statistics need snapshot ${snapshotId}, which is no longer there`);
+  }
+  const held = metadata.unknownFields.get("statistics");
+  const others = Array.isArray(held) ? held.filter((entry) => snapshotOf(entry) !== snapshotId) : [];
+  const entry: JsonValue = {
+    "snapshot-id": snapshotId,
+    "statistics-path": path,
+    "file-size-in-bytes": fileSizeBytes,
+    "file-footer-size-in-bytes": footerSizeBytes,
+    "blob-metadata": blobs.map((blob) => ({
+      type: blob.type,
+      "snapshot-id": blob.snapshotId,
+      "sequence-number": blob.sequenceNumber,
+      fields: blob.fields.map(BigInt),
+      properties: blob.properties,
+    })),
+  };
+  change(draft, { unknownFields: new Map(metadata.unknownFields).set("statistics", [...others, entry]) });
 }
 
 function snapshotOf(statistics: JsonValue): bigint {

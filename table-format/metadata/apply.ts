@@ -8,7 +8,15 @@ import {
   setDefaultSortOrder,
   setDefaultSpec,
 } from "./apply-layout.ts";
-import { addSnapshot, checkRefs, logMain, removeRef, removeSnapshots, setRef } from "./apply-snapshots.ts";
+import {
+  addSnapshot,
+  checkRefs,
+  logMain,
+  removeRef,
+  removeSnapshots,
+  setRef,
+  setStatistics,
+} from "./apply-snapshots.ts";
 import { change, type Draft, invalid, newDraft } from "./draft.ts";
 import type { TableMetadata } from "./table-metadata.ts";
 import type { TableRequirement, TableUpdate } from "./updates.ts";
@@ -130,6 +138,8 @@ function apply(draft: Draft, update: TableUpdate): void {
       for (const key of update.removals) properties.delete(key);
       return change(draft, { properties });
     }
+    case "set-statistics":
+      return setStatistics(draft, update.statistics);
   }
 }
 

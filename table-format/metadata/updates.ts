@@ -32,4 +32,22 @@ export type TableUpdate =
   | { readonly action: "remove-snapshot-ref"; readonly name: string }
   | { readonly action: "set-location"; readonly location: string }
   | { readonly action: "set-properties"; readonly updates: ReadonlyMap<string, string> }
-  | { readonly action: "remove-properties"; readonly removals: readonly string[] };
+  | { readonly action: "remove-properties"; readonly removals: readonly string[] }
+  | { readonly action: "set-statistics"; readonly statistics: StatisticsFile };
+
+/** A Puffin file with statistics of a snapshot (spec, "Table Statistics"). */
+export interface StatisticsFile {
+  readonly snapshotId: bigint;
+  readonly path: string;
+  readonly fileSizeBytes: bigint;
+  readonly footerSizeBytes: bigint;
+  /** What its blobs are, so that planners need not open it. */
+  readonly blobs: readonly {
+    readonly type: string;
+    /** Of the snapshot that the blob was computed from. */
+    readonly snapshotId: bigint;
+    readonly sequenceNumber: bigint;
+    readonly fields: readonly number[];
+    readonly properties: Readonly<Record<string, string>>;
+  }[];
+}

@@ -1,3 +1,5 @@
+import { jsonText } from "../json/exact-json.ts";
+
 /** A blob of a Puffin file (Puffin spec, "BlobMetadata"). */
 export interface PuffinBlob {
   readonly type: string;
@@ -11,11 +13,23 @@ const MAGIC = Uint8Array.of(0x50, 0x46, 0x41, 0x31);
 /** Footer: magic, payload, u32 payload size, u32 flags, magic. */
 const FOOTER_TAIL_BYTES = 12;
 
+/** The snapshot that blobs were computed from. */
+export interface PuffinSource {
+  readonly snapshotId: bigint;
+  readonly sequenceNumber: bigint;
+}
+
+/** Of blobs that are committed with the snapshot itself, which they inherit: as Java writes it. */
+const INHERITED: PuffinSource = { snapshotId: -1n, sequenceNumber: -1n };
+
 /**
  * Encodes a Puffin file (https://iceberg.apache.org/puffin-spec/), blobs uncompressed and the footer plain.
- * @returns the file, and where each blob lies in it
+ * @returns the file, where each blob lies in it, and the size of the footer with both its magics
  */
-export function encodePuffin(blobs: readonly PuffinBlob[]): { bytes: Uint8Array; offsets: readonly number[] } {
+export function encodePuffin(
+  blobs: readonly PuffinBlob[],
+  source: PuffinSource = INHERITED,
+): { bytes: Uint8Array; offsets: readonly number[]; footerSizeBytes: number } {
   const offsets: number[] = [];
   let at = MAGIC.length;
   for (const blob of blobs) {
@@ -23,15 +37,14 @@ export function encodePuffin(blobs: readonly PuffinBlob[]): { bytes: Uint8Array;
     at += blob.bytes.length;
   }
   const payload = Buffer.from(
-    JSON.stringify({
+    jsonText({
       blobs: blobs.map((blob, i) => ({
         type: blob.type,
-        fields: blob.fields,
-        // The snapshot and its sequence number are inherited at commit: -1, as Java writes it.
-        "snapshot-id": -1,
-        "sequence-number": -1,
-        offset: offsets[i],
-        length: blob.bytes.length,
+        fields: blob.fields.map(BigInt),
+        "snapshot-id": source.snapshotId,
+        "sequence-number": source.sequenceNumber,
+        offset: BigInt(offsets[i] as number),
+        length: BigInt(blob.bytes.length),
         properties: blob.properties,
       })),
       properties: { "created-by": "frazil" },
@@ -46,5 +59,5 @@ export function encodePuffin(blobs: readonly PuffinBlob[]): { bytes: Uint8Array;
   // Flags stay 0: bit 0 would say that the payload is compressed.
   new DataView(bytes.buffer).setUint32(tail, payload.length, true);
   bytes.set(MAGIC, tail + 8);
-  return { bytes, offsets };
+  return { bytes, offsets, footerSizeBytes: bytes.length - at };
 }
