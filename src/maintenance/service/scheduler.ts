@@ -32,7 +32,7 @@ class Scheduler {
   readonly #busy = new Map<string, Promise<void>>();
   /** Tasks that failed and are not to be tried again before. */
   readonly #notBefore = new Map<string, number>();
-  /** When each table was last worked on, so that none waits for ever behind one that always has something due. */
+  /** When each table, and each task of it, last had its turn: none waits for ever behind one that is always due. */
   readonly #turns = new Map<string, number>();
   #turn = 0;
   #tables: readonly TableIdent[] = [];
@@ -76,7 +76,7 @@ class Scheduler {
     }
   }
 
-  /** The first task that is due of each table that is not worked on; tables that have waited longest come first. */
+  /** One task that is due of each table that is not worked on; what has waited longest comes first, of tables and of their tasks. */
   #due(): Due[] {
     const { tasksOf, lastRuns, place } = this.#maintenance;
     const nowMs = place.runtime.clock.nowMs();
@@ -84,22 +84,25 @@ class Scheduler {
     const due = this.#tables.flatMap((table) => {
       const name = identText(table);
       if (this.#busy.has(name)) return [];
-      for (const task of tasksOf(table)) {
+      const tasks = tasksOf(table).flatMap((task): Due[] => {
         const pointMs = newest(task.schedule);
-        if (pointMs === null || pointMs <= (lastRuns.get(name, taskName(task))?.pointMs ?? Number.NEGATIVE_INFINITY)) {
-          continue;
-        }
-        if ((this.#notBefore.get(keyOf(name, task)) ?? nowMs) <= nowMs) return [{ table, task, pointMs }];
-      }
-      return [];
+        const seenMs = lastRuns.get(name, taskName(task))?.pointMs ?? Number.NEGATIVE_INFINITY;
+        if (pointMs === null || pointMs <= seenMs) return [];
+        return (this.#notBefore.get(keyOf(name, task)) ?? nowMs) <= nowMs ? [{ table, task, pointMs }] : [];
+      });
+      return tasks.sort((a, b) => this.#turnOf(keyOf(name, a.task)) - this.#turnOf(keyOf(name, b.task))).slice(0, 1);
     });
-    const turnOf = ({ table }: Due): number => this.#turns.get(identText(table)) ?? 0;
-    return due.sort((a, b) => turnOf(a) - turnOf(b));
+    return due.sort((a, b) => this.#turnOf(identText(a.table)) - this.#turnOf(identText(b.table)));
+  }
+
+  #turnOf(name: string): number {
+    return this.#turns.get(name) ?? 0;
   }
 
   #start({ table, task, pointMs }: Due): void {
     const name = identText(table);
     this.#turns.set(name, ++this.#turn);
+    this.#turns.set(keyOf(name, task), this.#turn);
     const work = this.#runOne(table, task, pointMs).finally(() => this.#busy.delete(name));
     this.#busy.set(name, work);
   }
