@@ -4,6 +4,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
 import { KeyBudget } from "../../../../src/sink/key-index/key-budget.ts";
+import { written } from "../../../../src/sink/key-index/sidecar.ts";
 import { openSidecarFolder } from "../../../../src/sink/key-index/sidecar-folder.ts";
 import { SidecarResolver } from "../../../../src/sink/key-index/sidecar-resolver.ts";
 import type { KeyResolver } from "../../../../src/sink/key-resolver.ts";
@@ -264,6 +265,69 @@ describe.each(Object.entries(KINDS))("%s: a compaction of its own", (_name, kind
     for (let pick = 0; pick < 3; pick++) table.rewrite(pick);
     await resolver.cover();
     await expectFound(trial);
+  });
+});
+
+it("a compacted file is read when a sidecar is lost that it rested on, and the rest in memory does not do", async () => {
+  const path = join(folder, String(++folders));
+  const table = new KeyedTable(fingerprints);
+  const resolver = await sidecars(4, 0)(table, path);
+  table.add([0, 1]);
+  await resolver.cover();
+  await resolver.reserve(1);
+  resolver.place(fingerprints([0]), table.add([0]), Uint32Array.of(0));
+  table.compact([0, 1], () => {}, resolver.forward.bind(resolver));
+  await resolver.cover();
+  for (const name of namesIn(path)) rmSync(join(path, name));
+  const { files, positions } = await resolver.resolve(fingerprints([0, 1]));
+  expect([0, 1].map((id) => [files[id], positions[id]])).toEqual([0, 1].map((id) => table.rowOf(id)));
+});
+
+describe("a full disk", () => {
+  const ids = (from: number, to: number): number[] => Array.from({ length: to - from }, (_, i) => from + i);
+
+  async function onFullDisk(limitBytes: number) {
+    const table = new KeyedTable(fingerprints);
+    const warnings: string[] = [];
+    const runtime = virtualRuntime(++folders);
+    const log = { ...runtime.log, warn: (message: string) => void warnings.push(message) };
+    const path = join(folder, String(++folders));
+    const opened = await openSidecarFolder(path, "1", 4, { warehouse: "w", table: "t" }, runtime.random);
+    const newPath = () =>
+      written<string>(async () => {
+        throw Object.assign(new Error("ENOSPC: no space left on device, write"), { code: "ENOSPC" });
+      });
+    const budget = new KeyBudget(limitBytes);
+    const resolver = new SidecarResolver(table.resolved, { ...opened, newPath }, budget, { ...runtime, log });
+    const place = async (rows: number[]): Promise<void> => {
+      await resolver.reserve(rows.length);
+      resolver.place(
+        fingerprints(rows),
+        table.add(rows),
+        Uint32Array.from(rows, (_, position) => position),
+      );
+    };
+    return { table, resolver, place, warnings };
+  }
+
+  it("leaves keys in memory while they take less than twice their share", async () => {
+    const { table, resolver, place, warnings } = await onFullDisk(60_000);
+    await place(ids(0, 1_000));
+    await place(ids(1_000, 1_500));
+    expect(warnings).toEqual(["the disk of the cache of keys is full"]);
+    const { files } = await resolver.resolve(fingerprints(ids(0, KEYS)));
+    expect([...files]).toEqual(ids(0, KEYS).map((id) => table.rowOf(id)?.[0] ?? -1));
+  });
+
+  it("stops the job beyond that, with what to do about it", async () => {
+    const { place } = await onFullDisk(60_000);
+    await place(ids(0, 1_000));
+    await expect(place(ids(0, 20_000))).rejects.toMatchObject({
+      kind: "io",
+      code: "KEY_CACHE_FULL",
+      message: expect.stringContaining("ENOSPC"),
+      hint: expect.stringContaining("cache:"),
+    });
   });
 });
 
