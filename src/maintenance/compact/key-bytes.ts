@@ -1,4 +1,4 @@
-import type { Column } from "../../../table-format/index.ts";
+import type { Column, PrimitiveType } from "../../../table-format/index.ts";
 
 /** Writes the value of a row, which is not null, so that the order of bytes is the order of values. */
 export type WriteValue = (row: number, out: KeyBytes) => void;
@@ -54,9 +54,9 @@ export function valueWriter(column: Column): WriteValue {
       return (row, out) => out.word((values[row] as number) ^ SIGN);
     }
     case "i64":
-      return wordsWriter(column.values, 2);
+      return wordsWriter(column.values, 2, 2);
     case "i128":
-      return wordsWriter(column.values, 4);
+      return wordsWriter(column.values, 4, decimalWords(column.type));
     case "f32": {
       const words = new Uint32Array(column.values.buffer, column.values.byteOffset, column.length);
       const { values } = column;
@@ -91,14 +91,20 @@ export function valueWriter(column: Column): WriteValue {
   }
 }
 
-/** Integers of 64 or 128 bits, highest word first. */
-function wordsWriter(column: BigInt64Array, wordsPerRow: 2 | 4): WriteValue {
+/** Integers of 64 or 128 bits, highest word first; `used` words hold every value. */
+function wordsWriter(column: BigInt64Array, wordsPerRow: 2 | 4, used: number): WriteValue {
   const words = new Uint32Array(column.buffer, column.byteOffset, column.length * 2);
   return (row, out) => {
-    let k = wordsPerRow - 1;
+    let k = used - 1;
     out.word((words[row * wordsPerRow + k] as number) ^ SIGN);
     while (--k >= 0) out.word(words[row * wordsPerRow + k] as number);
   };
+}
+
+/** Words that hold an unscaled value of the type, as Parquet has it: most decimals are short, and so are their keys then. */
+function decimalWords(type: PrimitiveType): number {
+  if (type.kind !== "decimal" || type.precision > 18) return 4;
+  return type.precision > 9 ? 2 : 1;
 }
 
 /** A zero becomes 00 FF, the end 00 00: a beginning stands before what goes on from it. */
