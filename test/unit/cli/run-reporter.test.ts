@@ -120,6 +120,8 @@ it("tells what a run that fails has done", async () => {
       error: { code: "FENCED", message: "another process has taken over" },
       commitLagRows: 7,
       conflicts: 1,
+      maintenanceRuns: 0,
+      maintenanceFailures: 0,
       deadLettersByCode: { MALFORMED_JSON: 1 },
       tables: { "shop.a": { rows: 3, inserts: 2, updates: 1, deletes: 1, dropped: 0, files: 2, bytes: 512 } },
     }),
