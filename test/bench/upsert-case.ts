@@ -118,6 +118,7 @@ async function run(): Promise<object> {
   const started = performance.now();
   await checkpoint(writer, [0]);
   const startMs = performance.now() - started;
+  const cpuMs: number[] = [];
   if (phase === "warm") return { startMs, peakMib: peakMib() };
   const times = { uniform: [] as number[], power: [] as number[] };
   for (let i = 0; i < CHECKPOINTS; i++) {
@@ -126,10 +127,15 @@ async function run(): Promise<object> {
       ["power", 4],
     ] as const) {
       const draw = (): number => Math.floor((random.uint32() / 2 ** 32) ** exponent * keys);
-      times[shape].push(await checkpoint(writer, Uint32Array.from({ length: TOUCHED }, draw)));
+      const indexes = Uint32Array.from({ length: TOUCHED }, draw);
+      const before = process.cpuUsage();
+      times[shape].push(await checkpoint(writer, indexes));
+      const { user, system } = process.cpuUsage(before);
+      if (shape === "uniform") cpuMs.push((user + system) / 1000);
     }
   }
-  return { startMs, uniformMs: median(times.uniform), powerMs: median(times.power), peakMib: peakMib() };
+  const [uniformMs, powerMs] = [median(times.uniform), median(times.power)];
+  return { startMs, uniformMs, uniformCpuMs: median(cpuMs), powerMs, peakMib: peakMib() };
 }
 
 /** Commits updates. @returns how long that took, all in all. */
