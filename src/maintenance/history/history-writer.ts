@@ -40,8 +40,11 @@ export function createHistoryWriter(
 
   const put = async (lines: readonly string[]): Promise<void> => {
     const added = lines.join("");
-    const open = current !== null && current.text.length + added.length <= MAINTENANCE_HISTORY_OBJECT_BYTES;
-    const before = open ? current : null;
+    const [day = "", time = ""] = new Date(clock.nowMs()).toISOString().split("T");
+    // Readers go day by day: what was saved on a day lies in its folder.
+    const open = current?.location.startsWith(`${folder}/${day}/`) === true;
+    const full = (current?.text.length ?? 0) + added.length > MAINTENANCE_HISTORY_OBJECT_BYTES;
+    const before = open && !full ? current : null;
     // Until an answer is there it cannot be told what the object holds: then the next records get a new one.
     current = null;
     const text = (before?.text ?? "") + added;
@@ -51,7 +54,6 @@ export function createHistoryWriter(
       if (replaced.outcome === "replaced") current = { ...before, etag: replaced.etag, text };
     }
     if (current !== null) return;
-    const [day = "", time = ""] = new Date(clock.nowMs()).toISOString().split("T");
     const number = String(++objects).padStart(4, "0");
     const location = `${folder}/${day}/${time.replace(/\D/g, "")}-${instance}-${number}.jsonl`;
     const created = await io.create(location, Buffer.from(added));

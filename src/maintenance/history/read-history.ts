@@ -1,5 +1,6 @@
-import type { FileIO } from "../../../table-format/index.ts";
+import { type FileIO, mapConcurrently } from "../../../table-format/index.ts";
 import { FrazilError } from "../../core/errors.ts";
+import { EXPIRE_REQUESTS_IN_FLIGHT } from "../../core/limits.ts";
 import { historyFolder } from "./names.ts";
 import { parseRecord, type RunRecord } from "./run-record.ts";
 
@@ -8,13 +9,17 @@ export async function readHistory(io: FileIO, warehouseLocation: string, limit: 
   const folder = historyFolder(warehouseLocation);
   const objects = (await Array.fromAsync(io.list(folder), ({ location }) => location)).sort().reverse();
   const runs = new Map<string, RunRecord>();
-  for (const location of objects) {
-    // An object begins with its oldest record: those before it may still hold newer ones of another process.
-    for (const record of (await recordsOf(io, location)).reverse()) {
-      const known = runs.get(record.id);
-      if (known === undefined || finality(record) > finality(known)) runs.set(record.id, record);
+  // Whole days, as several processes write at the same time, each to objects of its own.
+  for (const day of Map.groupBy(objects, (location) => location.slice(0, folder.length + 11)).values()) {
+    for (const records of await mapConcurrently(day, EXPIRE_REQUESTS_IN_FLIGHT, (location) =>
+      recordsOf(io, location),
+    )) {
+      for (const record of records.reverse()) {
+        const known = runs.get(record.id);
+        if (known === undefined || finality(record) > finality(known)) runs.set(record.id, record);
+      }
     }
-    if (runs.size >= limit * 2) break;
+    if (runs.size >= limit) break;
   }
   return [...runs.values()]
     .reverse()
