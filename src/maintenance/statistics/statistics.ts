@@ -79,7 +79,12 @@ export async function runStatistics(context: MaintenanceContext, plan: Statistic
   const { table, snapshot, columns } = plan;
   const { location } = table.metadata;
   const sketches = columns.map(() => new ThetaSketch());
-  const rows = await sketchColumns(context, plan, sketches);
+  const rows = await sketchColumns(context, plan, sketches).catch((error: unknown) => {
+    if (!(error instanceof FrazilError) || error.kind !== "not-found") throw error;
+    const message = `table ${identText(table.ident)}: a file of snapshot ${snapshot.snapshotId} is gone`;
+    const hint = "the snapshot was expired meanwhile; run it again";
+    throw new FrazilError("conflict", "SNAPSHOT_GONE", message, { hint, cause: error });
+  });
   // Without an owner: the name tells no epoch, as the commit asserts none.
   const path = maintenanceNames(location, null, runtime.random).statistics();
   const { snapshotId, sequenceNumber } = snapshot;

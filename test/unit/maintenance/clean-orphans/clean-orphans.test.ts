@@ -236,6 +236,18 @@ describe("of young files", () => {
   });
 });
 
+/** The next version's file is written before the commit that names it; one of the current version's number has lost its race. */
+it("takes old metadata files for garbage up to the current version, and none above it", async () => {
+  const warehouse = memoryWarehouse("object-store");
+  const process = await Process.start(warehouse, [upsertRule("a")]);
+  await process.checkpoint([change("a", "+1:x:1")]);
+  const current = Number(/\/(\d{5})-[^/]*$/.exec((await loaded(warehouse)).metadataLocation)?.[1]);
+  const file = (version: number) => `${FOLDER}/metadata/${String(version).padStart(5, "0")}-lost.metadata.json`;
+  for (const version of [current - 1, current, current + 1]) await warehouse.io.write(file(version), bytes);
+  expect(await orphans(warehouse, process)).toEqual([file(current - 1), file(current)]);
+  expect(await orphans(warehouse, process, ALL_YOUNG)).toEqual([]);
+});
+
 it("keeps a checkpoint's files when it is committed between the listing and the load", async () => {
   const warehouse = memoryWarehouse("object-store");
   const before = await Process.start(warehouse, [upsertRule("a")]);

@@ -139,16 +139,19 @@ describe("beside others", () => {
     await job.checkpoint([change("a", "+78:x:1")]);
   });
 
-  it("gives up when the snapshot is expired meanwhile", async () => {
+  it.each([
+    ["and its files live on", "+77:x:1"],
+    ["with its files", "!"],
+  ])("gives up when the snapshot is expired meanwhile, %s", async (_, later) => {
     const { warehouse, process } = await filled();
     const plan = (await planStatistics(place(warehouse, process), await loaded(warehouse), null))!;
-    await process.checkpoint([change("a", "+77:x:1")]);
+    await process.checkpoint([change("a", later)]);
     const policy = { minSnapshotsToKeep: 1, maxSnapshotAgeMs: -1_000_000n };
     await runExpiry(
       place(warehouse, process),
       await planExpiry(place(warehouse, process), await loaded(warehouse), policy),
     );
-    await expect(runStatistics(place(warehouse, process), plan)).rejects.toMatchObject({ kind: "conflict" });
+    await expect(runStatistics(place(warehouse, process), plan)).rejects.toMatchObject({ code: "SNAPSHOT_GONE" });
     expect(await statistics(warehouse)).toEqual([]);
   });
 });
