@@ -10,11 +10,16 @@ export function coveredFile(file: MovedDataFile, leftOut: RoaringBitmap | null):
   return { ...covered, leftOut: Buffer.from(leftOut.serialize()).toString("base64") };
 }
 
+/** Files of sidecars by path: a table of many files asks for each of them. */
+const filesByPath = new WeakMap<Sidecar, ReadonlyMap<string, readonly CoveredFile[]>>();
+
 /** Whether the keys of all rows of a file that are not dead are in one of the sidecars. */
 export function isCovered(sidecars: readonly Sidecar[], file: MovedDataFile, isDead: IsDead): boolean {
-  return sidecars.some(({ files }) =>
-    files.some((covered) => covered.path === file.filePath && isSame(covered, file) && hasAllBut(covered, isDead)),
-  );
+  return sidecars.some((sidecar) => {
+    let files = filesByPath.get(sidecar);
+    if (files === undefined) filesByPath.set(sidecar, (files = Map.groupBy(sidecar.files, ({ path }) => path)));
+    return files.get(file.filePath)?.some((covered) => isSame(covered, file) && hasAllBut(covered, isDead)) === true;
+  });
 }
 
 function hasAllBut({ leftOut }: CoveredFile, isDead: IsDead): boolean {
