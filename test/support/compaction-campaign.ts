@@ -29,10 +29,12 @@ export interface CampaignCounts {
   expiries: number;
   foreign: number;
   remapped: number;
+  /** Compactions that made several files. */
+  spread: number;
 }
 
 export function noCounts(): CampaignCounts {
-  return { checkpoints: 0, compactions: 0, permuted: 0, crashes: 0, expiries: 0, foreign: 0, remapped: 0 };
+  return { checkpoints: 0, compactions: 0, permuted: 0, crashes: 0, expiries: 0, foreign: 0, remapped: 0, spread: 0 };
 }
 
 /** Errors that a table service ends with when others were quicker; it is run again. */
@@ -85,7 +87,7 @@ class Campaign {
     const campaign = new Campaign(seed, counts, warehouse, rule);
     await campaign.#restart();
     campaign.#log.push("+0:x:0", "+1:y:1");
-    await campaign.#checkpoint();
+    while ((await warehouse.catalog.loadTable(IDENT)) === null) await campaign.#checkpoint();
     return campaign;
   }
 
@@ -184,8 +186,8 @@ class Campaign {
     const kind = this.#draw(6);
     const partitioned = metadata.partitionSpecs.some(({ fields }) => fields.length > 0);
     return {
-      // Small enough that a sorted rewrite of some files makes several.
-      targetSizeBytes: this.#draw(3) === 0 ? 1_500 : 1 << 20,
+      // Now and then so small that a sorted rewrite makes several files.
+      targetSizeBytes: kind < 2 && this.#draw(4) !== 0 ? 40 : 1 << 20,
       minFiles,
       arrangement:
         kind === 0
@@ -225,6 +227,7 @@ class Campaign {
         if (done.snapshotId === null) continue;
         this.#counts.compactions++;
         if (done.moved?.orderKept === false) this.#counts.permuted++;
+        if (done.filesAfter > 1) this.#counts.spread++;
         const written = done.moved?.outputs.reduce((sum, { recordCount }) => sum + recordCount, 0n) ?? 0n;
         const { metadata } = await loaded(this.#warehouse);
         const snapshot = metadata.snapshots.find(({ snapshotId }) => snapshotId === done.snapshotId);

@@ -1,5 +1,4 @@
 import {
-  type ColumnBatch,
   type FileIO,
   gatherColumn,
   type NestedField,
@@ -10,6 +9,7 @@ import {
 } from "../../../table-format/index.ts";
 import { assert, must } from "../../core/errors.ts";
 import { COMPACT_BATCH_ROWS, COMPACT_RUNS_MERGED } from "../../core/limits.ts";
+import { batchBytes } from "./batches.ts";
 import type { Pacer } from "./pacer.ts";
 import { gatherRows, type KeyedBatch, type Keys, keysOf, mergeRuns, sortedByKey } from "./merge-runs.ts";
 
@@ -175,13 +175,4 @@ function joinedKeys(batches: readonly KeyedBatch[], sourceOf: Uint32Array, rowOf
   const keys = gatherColumn(KEY_TYPE, batches.map(keysOf), sourceOf, rowOf);
   assert(keys.layout === "bytes", "keys are bytes");
   return keys;
-}
-
-function batchBytes({ columns }: ColumnBatch): number {
-  let bytes = 0;
-  for (const column of columns) {
-    bytes += column.values.byteLength + (column.validity?.byteLength ?? 0);
-    if (column.layout === "bytes") bytes += column.offsets.byteLength;
-  }
-  return bytes;
 }

@@ -8,6 +8,10 @@ import {
   type Value,
 } from "../../../table-format/index.ts";
 import type { Runtime } from "../../core/runtime.ts";
+import { batchBytes, pickRows } from "./batches.ts";
+
+/** How closely files come to their size. */
+const PARTS_A_FILE = 8;
 
 /** Where rows of a rewrite go. */
 export interface OutputPlace {
@@ -45,6 +49,24 @@ export class OutputFiles {
     if (batch.length === 0) return;
     if (this.#place !== place) await this.#endFile();
     this.#place = place;
+    // Files end between batches: of files smaller than a batch each gets its part.
+    const bytesPerRow = batchBytes(batch) / batch.length;
+    const step = Math.max(1, Math.ceil(this.#settings.fileSizeBytes / PARTS_A_FILE / bytesPerRow));
+    if (step >= batch.length) return this.#append(place, batch);
+    for (let start = 0; start < batch.length; start += step) {
+      const count = Math.min(step, batch.length - start);
+      const from = start;
+      await this.#append(
+        place,
+        pickRows(
+          batch,
+          Uint32Array.from({ length: count }, (_, row) => from + row),
+        ),
+      );
+    }
+  }
+
+  async #append(place: OutputPlace, batch: ColumnBatch): Promise<void> {
     const { schema, fileSizeBytes, rowGroupSizeBytes } = this.#settings;
     if (this.#open === null) {
       const location = place.location();

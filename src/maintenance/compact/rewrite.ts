@@ -4,7 +4,6 @@ import {
   currentSchema,
   type DataFile,
   explicitLineage,
-  gatherColumn,
   type LiveFile,
   type LoadedTable,
   partitionPath,
@@ -20,6 +19,7 @@ import type { MaintenanceContext } from "../../commit/maintenance-commit.ts";
 import type { FileNames } from "../../commit/names.ts";
 import { assert, must } from "../../core/errors.ts";
 import type { Arrangement } from "./arrangement.ts";
+import { pickRows } from "./batches.ts";
 import { ExternalSort, type Scratch } from "./external-sort.ts";
 import { type KeyedBatch, keysOf, numbersOf } from "./merge-runs.ts";
 import { OutputFiles, type OutputPlace } from "./output-files.ts";
@@ -156,14 +156,6 @@ function liveRows(batch: ColumnBatch, start: number, deleted: RoaringBitmap): Co
   let length = 0;
   for (let row = 0; row < batch.length; row++) if (!deleted.has(start + row)) rows[length++] = row;
   return pickRows(batch, rows.subarray(0, length));
-}
-
-function pickRows(batch: ColumnBatch, rows: Uint32Array): ColumnBatch {
-  const sources = new Uint32Array(rows.length);
-  return {
-    length: rows.length,
-    columns: batch.columns.map((column) => gatherColumn(column.type, [column], sources, rows)),
-  };
 }
 
 /** The parts of the rows' keys that arrange them. */

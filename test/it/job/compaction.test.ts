@@ -4,11 +4,12 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createRuntime } from "../../../src/cli/runtime.ts";
 import { warehouseAt } from "../../../src/config/load.ts";
+import { sortArrangement, zOrderArrangement } from "../../../src/maintenance/compact/arrangement.ts";
 import { runCompaction } from "../../../src/maintenance/compact/compact.ts";
 import { planCompaction } from "../../../src/maintenance/compact/plan.ts";
 import { runJob } from "../../../src/pipeline/run-job.ts";
 import { openWarehouse, type Warehouse } from "../../../src/warehouse.ts";
-import { createManifestCache } from "../../../table-format/index.ts";
+import { createManifestCache, currentSchema } from "../../../table-format/index.ts";
 import { openReaders, type Readers } from "../../readers/reader.ts";
 import { openSpark, type SparkReader } from "../../readers/spark.ts";
 import { requireServers, withReason } from "../../require.ts";
@@ -44,7 +45,7 @@ describe.skipIf(missing !== null)(withReason("compacted tables", missing), () =>
         const splits = new Map([["t/0", CHANGES.slice(0, upTo)]]);
         await runJob({
           pipeline: "test",
-          rules: [upsertRule("t", { formatVersion, partitionBy: ["part"] })],
+          rules: [upsertRule("t", { formatVersion, partitionBy: ["part"], sortBy: ["value desc"] })],
           checkpoint: { intervalMs: 3_600_000, maxRows: 100, maxSizeBytes: 1 << 20, idleCommitMs: 3_600_000 },
           memoryBytes: 1 << 26,
           warehouseLocation: warehouse.location,
@@ -72,8 +73,20 @@ describe.skipIf(missing !== null)(withReason("compacted tables", missing), () =>
         const before = await seen();
         expect(before[0]?.length).toBeGreaterThan(ROWS / 2);
         expect(before[1]).toEqual(before[0]);
-        expect(await compact(warehouse)).toBeGreaterThan(0);
-        expect(await seen()).toEqual(before);
+        for (const [arrangement, targetSizeBytes, sortOrderId] of [
+          // Files of the table's order are merged in it.
+          ["keep", 1 << 20, 1],
+          // Several files a partition, so that rows go to other files and places than they had.
+          ["id desc", 600, null],
+          ["z-order", 600, null],
+          ["table", 700, 1],
+        ] as const) {
+          expect(await compact(warehouse, arrangement, targetSizeBytes), arrangement).toBeGreaterThan(0);
+          expect(await seen(), arrangement).toEqual(before);
+          const { files } = await readers.describe(located);
+          if (arrangement !== "keep") expect(files.length).toBeGreaterThan(3);
+          expect(new Set(files.map((file) => file.sortOrderId)), arrangement).toEqual(new Set([sortOrderId]));
+        }
       } finally {
         await warehouse.catalog.close();
         rmSync(folder, { recursive: true, force: true });
@@ -84,11 +97,27 @@ describe.skipIf(missing !== null)(withReason("compacted tables", missing), () =>
 });
 
 /** @returns how many groups were rewritten. */
-async function compact({ io, catalog }: Warehouse): Promise<number> {
+async function compact(
+  { io, catalog }: Warehouse,
+  arrangement: "keep" | "table" | "z-order" | "id desc" = "keep",
+  targetSizeBytes = 1 << 20,
+): Promise<number> {
   const runtime = createRuntime({ debug() {}, info() {}, warn() {}, error() {} }, undefined);
   const context = { io, catalog, runtime, manifests: createManifestCache(1_000) };
   const table = await catalog.loadTable({ namespace: ["shop"], name: "t" });
   if (table === null) throw new Error("no table");
-  const plan = await planCompaction(context, table, { targetSizeBytes: 1 << 20, minFiles: 2 });
+  const schema = currentSchema(table.metadata);
+  const plan = await planCompaction(context, table, {
+    targetSizeBytes,
+    minFiles: 2,
+    arrangement:
+      arrangement === "keep"
+        ? undefined
+        : arrangement === "z-order"
+          ? zOrderArrangement(schema, ["id", "value"])
+          : sortArrangement(table.metadata, schema, arrangement === "table" ? null : [arrangement]),
+    // Less than a row group: sorted runs go through the scratch folder.
+    memoryBytes: 4_096,
+  });
   return (await Array.fromAsync(runCompaction(context, plan))).filter(({ snapshotId }) => snapshotId !== null).length;
 }

@@ -164,7 +164,12 @@ it("sorts into files of even size whose ranges do not overlap, and keeps row ids
     expect(done.every(({ snapshotId }) => snapshotId !== null)).toBe(true);
     expect(await table.rows()).toEqual(before);
   }
-  for (const { file, rows } of await table.files()) {
+  const files = await table.files();
+  expect(files.length).toBeGreaterThan(2);
+  const ranges = files.map(({ rows }) => rows.map((row) => Number(row.split("|")[2])));
+  const all = ranges.toSorted(([a], [b]) => a! - b!).flat();
+  expect(all).toEqual(all.toSorted((a, b) => a - b));
+  for (const { file, rows } of files) {
     const values = rows.map((row) => Number(row.split("|")[2]));
     expect(values).toEqual(values.toSorted((a, b) => a - b));
     // An order that is none of the table's has no id.
