@@ -86,6 +86,11 @@ const expire = z
     minSnapshots: value.min_snapshots ?? null,
   }));
 
+const analyze = z
+  .strictObject(when("1d"))
+  .superRefine(checkWhen)
+  .transform((value): MaintenanceTask<"analyze"> => ({ kind: "analyze", schedule: scheduleOf(value, DAY_MS) }));
+
 const rewriteManifests = z
   .strictObject(when("1h"))
   .superRefine(checkWhen)
@@ -131,6 +136,7 @@ export const maintenanceShape = {
   compact: compact.optional().describe("Joins small data files and rewrites those with many deleted rows."),
   rewrite_manifests: rewriteManifests.optional().describe("Joins small manifests, sorted by partition."),
   expire: expire.optional().describe("Takes out old snapshots and deletes what only they reach."),
+  analyze: analyze.optional().describe("Counts the distinct values of columns, for planners; reads all rows."),
   clean_orphans: cleanOrphans.optional().describe("Deletes files that nothing reaches."),
   tag: z
     .array(tag)
@@ -161,7 +167,8 @@ const ORDER: Record<MaintenanceKind, number> = {
   compact: 1,
   rewrite_manifests: 2,
   expire: 3,
-  clean_orphans: 4,
+  analyze: 4,
+  clean_orphans: 5,
 };
 
 /** The `maintenance:` block of a job. */

@@ -4,6 +4,8 @@ import type { Schedule } from "./schedule.ts";
 interface TaskSettings {
   /** The size that files are joined up to, how many small ones it takes at least, and the share of one core's time that a rewrite may take. */
   readonly compact: { readonly targetSizeBytes: number; readonly minFiles: number; readonly pace: number };
+  /** Of all columns of primitive types. */
+  readonly analyze: unknown;
   /** As the table's own properties say. */
   readonly rewrite_manifests: unknown;
   /** Files that no name decides are garbage from this age on. */

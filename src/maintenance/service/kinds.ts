@@ -1,5 +1,6 @@
 import type { MaintenanceKind } from "../../core/maintenance.ts";
 import type { DueRun, MaintenancePlace, RunEnd, RunKind } from "./due-run.ts";
+import { runAnalyze } from "./run-analyze.ts";
 import { runCleanOrphans } from "./run-clean-orphans.ts";
 import { runCompact } from "./run-compact.ts";
 import { runExpire } from "./run-expire.ts";
@@ -12,6 +13,7 @@ const KINDS: { readonly [K in MaintenanceKind]: RunKind<K> } = {
   compact: runCompact,
   rewrite_manifests: runRewriteManifests,
   expire: runExpire,
+  analyze: runAnalyze,
   clean_orphans: runCleanOrphans,
 };
 
