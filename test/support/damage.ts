@@ -3,12 +3,14 @@ import { join } from "node:path";
 
 export type Damage = "delete" | "truncate" | "flip";
 
-/** Damages one file of a folder. @returns its path; null when there is none. */
+/** Damages one file of a folder of keys, mostly one that holds keys. @returns its path; null when there is none. */
 export function damageFile(folder: string, how: Damage, random: { uint32(): number }): string | null {
   const files = readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name));
-  const path = files[random.uint32() % Math.max(1, files.length)];
+  const sidecars = files.filter((path) => path.endsWith(".keys"));
+  const among = sidecars.length > 0 && random.uint32() % 4 > 0 ? sidecars : files;
+  const path = among[random.uint32() % Math.max(1, among.length)];
   if (path === undefined) return null;
   const { size } = statSync(path);
   if (how === "delete") rmSync(path);
