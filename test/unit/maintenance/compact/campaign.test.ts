@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { noCounts, runCampaign } from "../../../support/compaction-campaign.ts";
 
-/** `FRAZIL_COMPACT_RUNS=1000` takes some four minutes on one core; `FRAZIL_COMPACT_SEED` is the first seed. */
+/** `FRAZIL_COMPACT_RUNS=1000` takes four to six minutes of one core; `FRAZIL_COMPACT_SEED` is the first seed. */
 const RUNS = Number(process.env["FRAZIL_COMPACT_RUNS"] ?? 20);
 const FIRST_SEED = Number(process.env["FRAZIL_COMPACT_SEED"] ?? 1);
 const COMMANDS = 100;
