@@ -92,7 +92,7 @@ describe.skipIf(missing !== null)(withReason("compacted tables", missing), () =>
         rmSync(folder, { recursive: true, force: true });
       }
     },
-    240_000,
+    480_000,
   );
 });
 
