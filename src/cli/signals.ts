@@ -1,3 +1,5 @@
+import { removeScratchFolders } from "../storage/local-scratch.ts";
+
 /** What a job does with the signals of its process. */
 export interface SignalHandling {
   /** Aborted by the first SIGINT or SIGTERM. */
@@ -6,11 +8,14 @@ export interface SignalHandling {
 }
 
 /**
- * A verb without a better way ends at once; what it has in temporary folders goes with the process's exit. Without a signal it is only
- * told that nobody reads standard error, which it does not mind.
+ * A verb without a better way ends at once, by the signal itself: `process.exit` would wait for a query that runs. Without a signal it is
+ * only told that nobody reads standard error, which it does not mind.
  */
-function end(signal?: "SIGINT" | "SIGTERM"): void {
-  if (signal !== undefined) process.exit(signal === "SIGINT" ? 130 : 143);
+export function end(signal?: "SIGINT" | "SIGTERM"): void {
+  if (signal === undefined) return;
+  removeScratchFolders();
+  process.off(signal, end);
+  process.kill(process.pid, signal);
 }
 
 /** Until a verb says otherwise. */
@@ -27,7 +32,7 @@ export function endOnSignals(): void {
 export function onSignals(note: ((line: string) => void) | null): SignalHandling {
   const controller = new AbortController();
   const handle = (signal: "SIGINT" | "SIGTERM") => {
-    if (controller.signal.aborted) end(signal);
+    if (controller.signal.aborted) process.exit(signal === "SIGINT" ? 130 : 143);
     controller.abort();
     note?.(
       signal === "SIGINT"

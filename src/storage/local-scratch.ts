@@ -17,7 +17,7 @@ let isFirst = true;
 export async function openScratchFolder(): Promise<ScratchFolder> {
   if (isFirst) {
     isFirst = false;
-    process.once("exit", () => open.forEach((path) => rmSync(path, { recursive: true, force: true })));
+    process.once("exit", removeScratchFolders);
     await removeAbandoned();
   }
   const path = await mkdtemp(join(tmpdir(), `${PREFIX}${process.pid}-`));
@@ -29,6 +29,12 @@ export async function openScratchFolder(): Promise<ScratchFolder> {
       open.delete(path);
     },
   };
+}
+
+/** Removes the folders of this process, which is about to end. */
+export function removeScratchFolders(): void {
+  for (const path of open) rmSync(path, { recursive: true, force: true });
+  open.clear();
 }
 
 /** Removes what killed processes have left. What belongs to others stays. */

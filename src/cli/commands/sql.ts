@@ -8,6 +8,7 @@ import { identText } from "../../../table-format/index.ts";
 import type { Warehouse } from "../../warehouse.ts";
 import type { CliContext } from "../context.ts";
 import { errorReport } from "../output.ts";
+import { end } from "../signals.ts";
 import { complete, type Names, namesOf } from "../sql-completion.ts";
 import { HISTORY_LINES, historyPath, readHistory, writeHistory } from "../sql-history.ts";
 import { withWarehouse } from "../warehouse-option.ts";
@@ -90,7 +91,11 @@ async function conversation(session: Session, terminal: Interface): Promise<void
   let busy = false;
   terminal.on("SIGINT", () => {
     // A statement that runs cannot be called back: the whole process goes, which has written nothing.
-    if (busy) process.exit(130);
+    if (busy) {
+      terminal.close();
+      end("SIGINT");
+      return;
+    }
     process.stdout.write("\n");
     session.text = "";
     terminal.setPrompt(PROMPT);

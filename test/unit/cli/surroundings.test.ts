@@ -54,10 +54,7 @@ it("a job whose standard error has no reader ends after a checkpoint, as by SIGT
   endless.remove();
 });
 
-it.each([
-  ["SIGINT", 130],
-  ["SIGTERM", 143],
-] as const)("a query that is ended by %s leaves no folder behind", async (signal, code) => {
+it.each(["SIGINT", "SIGTERM"] as const)("a query that is ended by %s leaves no folder behind", async (signal) => {
   const place = mkdtempSync(join(tmpdir(), "frazil-signal-"));
   const args = [MAIN, "query", "SELECT sum(a.range * b.range) FROM range(1000000) a, range(1000000) b"];
   const env = { TMPDIR: place, FRAZIL_WAREHOUSE: job.warehouse };
@@ -66,7 +63,7 @@ it.each([
   while (readdirSync(place).length === 0) await sleep(20);
   await sleep(200);
   child.kill(signal);
-  expect(await ended).toEqual([code, null]);
+  expect(await ended).toEqual([null, signal]);
   expect(readdirSync(place)).toEqual([]);
   rmSync(place, { recursive: true });
 });
