@@ -12,6 +12,8 @@ export interface TableBinding {
   readonly timed?: boolean | undefined;
   /** The column that orders the changes of a key: deletes bring it where their message has it. */
   readonly orderBy?: string | undefined;
+  /** Whether a delete that is sent twice does more than one: it counts, sets a time or is held against the row. */
+  readonly onceDeleted?: boolean | undefined;
   /** `key:` of the job; null = what the message names. */
   readonly key: readonly string[] | null;
   /** `columns:` of the job: these types win over declared ones. */

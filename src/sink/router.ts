@@ -75,6 +75,7 @@ export class RuleRouter implements TableRouter {
       mode: rule.mode,
       timed: needsTimes(rule),
       orderBy: rule.orderBy,
+      onceDeleted: rule.softDelete !== undefined || rule.orderBy !== undefined || rule.ignoreDeletes === true,
       key: rule.key,
       columns: rule.columns,
       existing,

@@ -324,8 +324,12 @@ export class DebeziumJsonDecoder implements Decoder, AfterTaker {
       this.skip(echo ? "tombstone" : "unrouted");
       return;
     }
-    // A row of history for each change: the delete before it has made this one's.
-    if (keepsBefore(table) && this.echoes.isEcho(slab, message)) {
+    // A row of history for each change: the delete before it has made this one's. And a delete that came too late is no better for its echo.
+    const { mode, onceDeleted } = table.binding;
+    if (
+      (mode === "history" && this.echoes.isEcho(slab, message)) ||
+      (onceDeleted === true && this.echoes.isKnownEcho(slab, message))
+    ) {
       this.skip("tombstone");
       return;
     }

@@ -24,6 +24,16 @@ export class TombstoneEchoes {
 
   /** Also true of the first message of a split since the start: its delete was the last change of the run before. */
   isEcho(slab: MessageSlab, message: number): boolean {
+    return this.echoes(slab, message) ?? message === 0;
+  }
+
+  /** Whether the delete has been read. */
+  isKnownEcho(slab: MessageSlab, message: number): boolean {
+    return this.echoes(slab, message) === true;
+  }
+
+  /** Null: nobody knows, as the split is read from here on. */
+  private echoes(slab: MessageSlab, message: number): boolean | null {
     const start = slab.keyStarts[message] as number;
     const end = slab.keyEnds[message] as number;
     if (this.lastDelete >= 0) {
@@ -31,7 +41,7 @@ export class TombstoneEchoes {
       return rangesEqual(slab.bytes, from, slab.keyEnds[this.lastDelete] as number, slab.bytes, start, end);
     }
     const last = this.lastKeys.get(slab.split);
-    return last === undefined ? message === 0 : rangesEqual(last, 0, last.length, slab.bytes, start, end);
+    return last === undefined ? null : rangesEqual(last, 0, last.length, slab.bytes, start, end);
   }
 
   finish(slab: MessageSlab): void {

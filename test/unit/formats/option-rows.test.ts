@@ -38,6 +38,16 @@ describe("deletes for a table with order_by", () => {
     ]);
   });
 
+  it("are not sent again by the tombstone behind them, which brings no ordering value", () => {
+    const gone = (id: number) => ({ key: { id }, value: { before: { id, name: "x", at: 7 }, after: null, op: "d" } });
+    const tombstone = (id: number) => ({ key: { id }, value: null });
+    const decoder = decoderOf(debeziumJson, { ...BINDING, onceDeleted: true });
+    // The first may be all that compaction has left, or the echo of what the run before has read.
+    const first = decoder.decode([tombstone(1), gone(2), tombstone(2), tombstone(3), gone(4)]);
+    const next = decoder.decode([tombstone(4), tombstone(5)]);
+    expect(rowsOf([...first, ...next]).map(({ values }) => values["id"])).toEqual([1n, 2n, 3n, 4n, 5n]);
+  });
+
   it("have it from canal-json, with the time of the change", () => {
     const batches = decoderOf(canalJson, BINDING).decode([canal("DELETE", { id: "1", name: "x", at: "7" })]);
     expect(rowsOf(batches).map(({ op, values }) => [op, values["id"], values["at"]])).toEqual([["delete", 1n, 7n]]);
