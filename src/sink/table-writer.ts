@@ -42,7 +42,7 @@ export class TableWriter {
     this.#context = context;
     this.#key = new TableKey(context, keys, routed);
     const { dedupe } = routed.rule;
-    this.#copies = dedupe === undefined ? null : new CopyFilter(context, dedupe, keys.limitBytes);
+    this.#copies = dedupe === undefined ? null : new CopyFilter(context, dedupe, keys.windows);
     this.#committer = committer;
     this.routed = routed;
     this.#table = committer.tables.get(routed.binding.target) ?? null;

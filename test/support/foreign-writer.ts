@@ -24,6 +24,8 @@ export interface ForeignRow {
   readonly id: bigint;
   readonly part: string;
   readonly value: bigint | null;
+  /** For the column `_ts`, microseconds since 1970 UTC. */
+  readonly timeUs?: bigint;
 }
 
 interface PlacedRow extends ForeignRow {
@@ -194,6 +196,7 @@ export class ForeignWriter {
         if (name === "id") builder.appendI64(row.id);
         else if (name === "part") builder.appendString(row.part);
         else if (name === "value" && row.value !== null) builder.appendI64(row.value);
+        else if (name === "_ts" && row.timeUs !== undefined) builder.appendI64(row.timeUs);
         else builder.appendNull();
       }
       return builder.finish();

@@ -7,7 +7,8 @@ import { keySignature, KEY_WORDS } from "../key-words.ts";
 import type { Selection } from "../selection.ts";
 import { keyFields } from "../table-state.ts";
 import { batchKeys, TIMELESS, type TimedKeys } from "./copies.ts";
-import { KeyWindow, windowTooLarge } from "./key-window.ts";
+import { KeyWindow } from "./key-window.ts";
+import type { WindowBudget } from "./window-budget.ts";
 import { writtenKeys } from "./written-keys.ts";
 
 /** Rows of a checkpoint without copies. */
@@ -35,15 +36,15 @@ interface State {
 export class CopyFilter {
   readonly #context: CommitContext;
   readonly #dedupe: Dedupe;
-  readonly #limitBytes: number;
+  readonly #budget: WindowBudget;
   readonly #seed: number;
   #state: State | null = null;
 
-  /** @param limitBytes that the keys may take. */
-  constructor(context: CommitContext, dedupe: Dedupe, limitBytes: number) {
+  /** @param budget the memory that the keys of all tables may take. */
+  constructor(context: CommitContext, dedupe: Dedupe, budget: WindowBudget) {
     this.#context = context;
     this.#dedupe = dedupe;
-    this.#limitBytes = limitBytes;
+    this.#budget = budget;
     this.#seed = context.runtime.random.uint32();
   }
 
@@ -63,6 +64,8 @@ export class CopyFilter {
           const timeMs = timesMs[row] as number;
           if (timeMs !== TIMELESS) state.window.add(keys, row * KEY_WORDS, timeMs);
         }
+        // Rows that somebody else has added meanwhile are read with the next checkpoint.
+        if (!this.#hasOnlyOurs(table.loaded.metadata, state.snapshotId)) this.#state = null;
         state.snapshotId = table.tagSnapshotId;
       },
     };
@@ -122,6 +125,6 @@ export class CopyFilter {
 
   #check(target: string, windows: readonly KeyWindow[]): void {
     const bytes = windows.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-    if (bytes > this.#limitBytes) throw windowTooLarge(target, this.#limitBytes);
+    this.#budget.take(this, target, bytes);
   }
 }

@@ -1,4 +1,3 @@
-import { FrazilError } from "../../core/errors.ts";
 import { KeyMap } from "../key-map.ts";
 
 /** Buckets that a window is cut into: what is forgotten goes a bucket at a time, and a key is looked for in two windows' worth of them. */
@@ -75,14 +74,4 @@ export class KeyWindow {
       if ((number + 1) * this.#bucketMs <= this.#newestMs - this.#windowMs) this.#buckets.delete(number);
     }
   }
-}
-
-/** The error for a window that holds more keys than there is memory for. */
-export function windowTooLarge(target: string, limitBytes: number): FrazilError {
-  return new FrazilError(
-    "config",
-    "DEDUPE_MEMORY",
-    `table ${target}: the keys of dedupe's window take more than ${Math.floor(limitBytes / 2 ** 20)} MiB, a quarter of the job's memory`,
-    { hint: "make the window shorter, or memory: larger; a key takes some 40 bytes" },
-  );
 }

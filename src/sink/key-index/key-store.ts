@@ -3,6 +3,7 @@ import { FrazilError } from "../../core/errors.ts";
 import type { Random, Runtime } from "../../core/runtime.ts";
 import { KEY_CACHE_BYTES } from "../../core/limits.ts";
 import type { KeyResolver, ReadKeys, ResolvedTable } from "../key-resolver.ts";
+import { WindowBudget } from "../dedupe/window-budget.ts";
 import { memoryResolver } from "../memory-resolver.ts";
 import { type CacheLease, takeCacheLease } from "./cache-lease.ts";
 import { sweepCache } from "./cache-sweep.ts";
@@ -29,8 +30,8 @@ export interface OpenedKeys {
 /** Where the keys of a job's tables are kept. */
 export interface KeyStore {
   open(table: KeyedTableRef): Promise<OpenedKeys>;
-  /** Memory that keys may take. */
-  readonly limitBytes: number;
+  /** What the keys that `dedupe` knows may take. */
+  readonly windows: WindowBudget;
   /** To be called when no table is written any more. */
   close(): void;
 }
@@ -38,7 +39,7 @@ export interface KeyStore {
 /** All keys in memory, whatever that takes. */
 export function memoryKeys(random: Random): KeyStore {
   return {
-    limitBytes: Infinity,
+    windows: new WindowBudget(Infinity),
     close() {},
     async open({ name, files, readWith }) {
       const seed = random.uint32();
@@ -68,7 +69,7 @@ export async function sidecarKeys(options: SidecarKeysOptions): Promise<KeyStore
   const opened = new Map<string, SidecarResolver>();
   const lease = await tidy(options);
   return {
-    limitBytes,
+    windows: new WindowBudget(limitBytes),
     close: () => lease?.release(),
     async open({ uuid, name, signature, exact, files, readWith }) {
       // It comes from the catalog and becomes part of a path.

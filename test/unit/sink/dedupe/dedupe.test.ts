@@ -6,8 +6,10 @@ import { describe, expect, it } from "vitest";
 import type { PrimitiveType } from "../../../../table-format/index.ts";
 import { NO_TIME } from "../../../../src/core/change-batch.ts";
 import type { Dedupe, TableRule } from "../../../../src/core/table-rule.ts";
+import { WindowBudget } from "../../../../src/sink/dedupe/window-budget.ts";
 import { KeyWindow } from "../../../../src/sink/dedupe/key-window.ts";
 import { memoryWarehouse, Process, storeGone, upsertRule, type Warehouse } from "../../../support/checkpoints.ts";
+import { ForeignWriter } from "../../../support/foreign-writer.ts";
 import { batchOf, type Row } from "../../../support/rows-batch.ts";
 import { tableRows } from "../../../support/table-rows.ts";
 
@@ -162,6 +164,26 @@ describe("dedupe", () => {
     expect(await story.numbers()).toEqual([1, 2]);
   });
 
+  it("knows rows that somebody else has added, also while a checkpoint was on its way", async () => {
+    const story = new Story({ key: ["id"], windowMs: HOUR });
+    const columns = { part: TEXT, id: LONG };
+    const foreign = new ForeignWriter(story.warehouse, "a");
+    const append = (id: bigint) => foreign.append([{ id, part: "f", value: null, timeUs: 60_000_000n }]);
+    await story.commit([["x", 0, 1]], columns);
+    await append(5n);
+    const { catalog } = story.warehouse;
+    const send = catalog.commit.bind(catalog);
+    catalog.commit = async (...given) => {
+      catalog.commit = send;
+      await append(6n);
+      return send(...given);
+    };
+    const rows = (ids: number[]) => ids.map((id): Event => ["x", 2, id]);
+    await story.commit(rows([2]), columns);
+    expect(await story.commit(rows([2, 5, 6, 7]), columns)).toMatchObject({ rows: 1, dropped: 3 });
+    expect(await story.numbers()).toEqual([1, 2, 5, 6, 7]);
+  });
+
   it("refuses a key that the table lacks", async () => {
     const story = new Story({ key: ["nope"], windowMs: HOUR });
     await expect(story.commit([["a", 0, 1]])).rejects.toMatchObject({ code: "KEY_COLUMN" });
@@ -204,6 +226,15 @@ it("ends the job when the keys of the window take too much memory", async () => 
   rmSync(folder, { recursive: true });
   const events = Array.from({ length: 2_000 }, (_, n): Event => [`e${n}`, 1, n]);
   await expect(story.commit(events)).rejects.toMatchObject({ code: "DEDUPE_MEMORY", kind: "config" });
+});
+
+it("ends the job when the keys of several tables' windows together do", async () => {
+  const budget = new WindowBudget(100_000);
+  const [a, b] = [{}, {}];
+  budget.take(a, "shop.a", 60_000);
+  budget.take(b, "shop.b", 40_000);
+  budget.take(a, "shop.a", 50_000);
+  expect(() => budget.take(b, "shop.b", 50_001)).toThrow(/shop\.b.*windows/);
 });
 
 describe("the keys of a window", () => {
