@@ -27,16 +27,15 @@ const GIVE_UP_AFTER_MS = 120_000;
  * the files were made for, and each tag must be under the epoch that it had in `planned`: a compactor that a newer epoch has overtaken
  * must not put files into the table which that epoch may already have taken for garbage. The tags do not move.
  *
- * @param filesFor the files on a base, asked at every attempt; null: nothing is left to do.
  * @returns the snapshot's id, or null. @throws FrazilError `conflict`, `fenced`, `unavailable`. No file is ever deleted.
  */
 export async function commitReplace(
   context: MaintenanceContext,
   planned: LoadedTable,
   names: FileNames,
-  filesFor: (base: LoadedTable) => Promise<FileChanges | null>,
+  { filesFor, committed }: Replacement,
 ): Promise<bigint | null> {
-  return commitSnapshot(context, planned, async (base, { snapshotId, timestampMs, attempt }) => {
+  const produce: Produce = async (base, { snapshotId, timestampMs, attempt }) => {
     const { metadata } = base;
     const files = await filesFor(base);
     if (files === null) return null;
@@ -59,8 +58,18 @@ export async function commitReplace(
       context.manifests,
     );
     return snapshot;
-  });
+  };
+  return commitSnapshot(context, planned, produce, committed);
 }
+
+export interface Replacement {
+  /** The files on a base, asked at every attempt; null: nothing is left to do. */
+  readonly filesFor: (base: LoadedTable) => Promise<FileChanges | null>;
+  /** Told that the commit is known to have happened, before anybody else of this process has a turn at the table. */
+  readonly committed: () => void;
+}
+
+type Produce = (base: LoadedTable, given: MaintenanceAttempt) => Promise<Snapshot | null>;
 
 /** What is given to the snapshot of one attempt. */
 interface MaintenanceAttempt {
@@ -74,19 +83,25 @@ interface MaintenanceAttempt {
  * Commits a snapshot that leaves the rows as they are, asserting what `commitReplace` does.
  *
  * @param produce writes the manifests on a base, asked at every attempt; null: nothing is left to do.
+ * @param committed see `Replacement`
  * @returns the snapshot's id, or null. @throws as `commitReplace`
  */
 export async function commitSnapshot(
   context: MaintenanceContext,
   planned: LoadedTable,
-  produce: (base: LoadedTable, given: MaintenanceAttempt) => Promise<Snapshot | null>,
+  produce: Produce,
+  committed: () => void = () => undefined,
 ): Promise<bigint | null> {
   const { runtime } = context;
   const name = identText(planned.ident);
   const replace: Replace = { planned, produce, snapshotId: randomSnapshotId(runtime.random) };
   const pauses = growingPauses(runtime, GIVE_UP_AFTER_MS, context.giveUp);
   for (let attempt = 0; ; attempt++) {
-    const outcome = await inTurn(context.queue, [planned], () => attemptOnce(context, replace, attempt));
+    const outcome = await inTurn(context.queue, [planned], async () => {
+      const ended = await attemptOnce(context, replace, attempt);
+      if (ended.outcome === "committed") committed();
+      return ended;
+    });
     if (outcome.outcome === "committed") return replace.snapshotId;
     if (outcome.outcome === "nothing") return null;
     if (outcome.outcome === "unknown") {
@@ -106,7 +121,7 @@ export async function commitSnapshot(
 
 interface Replace {
   readonly planned: LoadedTable;
-  readonly produce: Parameters<typeof commitSnapshot>[2];
+  readonly produce: Produce;
   readonly snapshotId: bigint;
 }
 

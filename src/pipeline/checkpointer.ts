@@ -5,6 +5,7 @@ import { DEAD_LETTER_STREAM } from "../core/dead-letter.ts";
 import { FrazilError, must } from "../core/errors.ts";
 import type { Position } from "../core/position.ts";
 import type { CommitContext } from "../commit/context.ts";
+import type { MovedRows } from "../sink/forwards.ts";
 import type { KeyStore } from "../sink/key-index/key-store.ts";
 import type { DeadLetters } from "../sink/dead-letters.ts";
 import type { UnknownRow } from "../sink/partial-changes.ts";
@@ -12,6 +13,7 @@ import type { RuleRouter } from "../sink/router.ts";
 import type { PreparedTable } from "../sink/prepared-table.ts";
 import { TableWriter } from "../sink/table-writer.ts";
 import type { CommitEvent, JobObserver } from "./job-run.ts";
+import { identText, type TableIdent } from "../../table-format/index.ts";
 
 /** How long a store that is gone or full is waited for while a checkpoint is prepared. */
 const STORE_PATIENCE_MS = 300_000;
@@ -65,6 +67,13 @@ export class Checkpointer {
       this.#writers.set(batch.table, writer);
     }
     writer.add(batch);
+  }
+
+  /** Takes note that a compaction in this process moved rows of a table; see `KeyResolver.forward`. */
+  moved(table: TableIdent, rows: MovedRows): void {
+    for (const writer of this.#writers.values()) {
+      if (identText(writer.routed.ident) === identText(table)) writer.moved(rows);
+    }
   }
 
   /**

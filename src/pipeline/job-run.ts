@@ -8,6 +8,7 @@ import type { Runtime } from "../core/runtime.ts";
 import type { Source } from "../core/source.ts";
 import type { DecodeNotices, TableRouter } from "../core/table-binding.ts";
 import type { TableRule } from "../core/table-rule.ts";
+import type { MovedRows } from "../sink/forwards.ts";
 
 /** A job as the engine runs it, everything that touches the outside handed in. */
 export interface JobRun {
@@ -47,6 +48,8 @@ export interface BesideIngestion {
   readonly tables: () => readonly TableIdent[];
   /** Bytes of the job's budget that are left for it. */
   readonly memoryBytes: number;
+  /** To be told where it has moved a table's rows, in the turn of the commit that did. */
+  readonly moved: (table: TableIdent, rows: MovedRows) => void;
   /** Aborted when the job is told to end, or ends. */
   readonly stop: AbortSignal;
 }

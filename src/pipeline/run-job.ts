@@ -95,7 +95,7 @@ export async function runJob(job: JobRun): Promise<JobSummary> {
     const keys = await keyStoreOf(job, committer);
     const checkpointer = new Checkpointer(context, committer, router, keys, job.observer, letters);
     const run = new Run({ job, source, committer, checkpointer, letters, figures, validThrough, from, sourceEnd });
-    const stopBeside = startBeside(job, context, committer);
+    const stopBeside = startBeside(job, context, committer, checkpointer);
     try {
       return await run.untilEnd();
     } finally {
@@ -109,13 +109,19 @@ export async function runJob(job: JobRun): Promise<JobSummary> {
 }
 
 /** Starts what goes on beside ingestion; it is told to stop when the job is, and by the call that is returned, which waits for its end. */
-function startBeside(job: JobRun, context: CommitContext, { tables }: PipelineCommitter): () => Promise<void> {
+function startBeside(
+  job: JobRun,
+  context: CommitContext,
+  { tables }: PipelineCommitter,
+  checkpointer: Checkpointer,
+): () => Promise<void> {
   if (job.beside === undefined) return async () => undefined;
   const ended = new AbortController();
   const beside = job.beside({
     context,
     tables: () => [...tables.values()].map(({ loaded }) => loaded.ident),
     memoryBytes: job.memoryBytes * BESIDE_SHARE,
+    moved: checkpointer.moved.bind(checkpointer),
     stop: AbortSignal.any([job.stop, ended.signal]),
   });
   return async () => {

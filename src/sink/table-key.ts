@@ -5,6 +5,7 @@ import { Op } from "../core/change-batch.ts";
 import { FrazilError, must } from "../core/errors.ts";
 import type { BufferedBatch } from "./buffered-changes.ts";
 import { FileTable } from "./file-table.ts";
+import type { MovedRows } from "./forwards.ts";
 import type { KeyStore } from "./key-index/key-store.ts";
 import { areExact, keySignature, keyWords } from "./key-words.ts";
 import type { RoutedTable } from "./router.ts";
@@ -55,6 +56,11 @@ export class TableKey {
     this.#keySignature = signature;
     this.#state = { files, resolver, key, seed, snapshotId: null };
     return this.#state;
+  }
+
+  /** See `KeyResolver.forward`. */
+  moved(rows: MovedRows): void {
+    this.#state?.resolver.forward(rows);
   }
 
   /** The keys of a batch's rows. @throws FrazilError `data` when a key column is not among its columns. */

@@ -9,6 +9,7 @@ import type { Position } from "../core/position.ts";
 import { prepareAppend } from "./append-checkpoint.ts";
 import { type BufferedBatch, firstNewRow, refuseChanges } from "./buffered-changes.ts";
 import { CopyFilter } from "./dedupe/copy-filter.ts";
+import type { MovedRows } from "./forwards.ts";
 import { ownColumn, rowsFor } from "./history-batch.ts";
 import { judgeChanges } from "./judge-changes.ts";
 import type { KeyStore } from "./key-index/key-store.ts";
@@ -74,6 +75,11 @@ export class TableWriter {
   #comesToNothing({ ops, fields }: ChangeBatch): boolean {
     if (this.#table !== null || this.#batches.length > 0 || this.routed.rule.mode !== "upsert") return false;
     return fields.length === 0 && ops.every((op) => op === Op.truncate);
+  }
+
+  /** See `KeyResolver.forward`. */
+  moved(rows: MovedRows): void {
+    this.#key.moved(rows);
   }
 
   /**

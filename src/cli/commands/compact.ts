@@ -131,8 +131,8 @@ function skippedLines(skipped: CompactPlan["skipped"]): string[] {
   });
 }
 
-function recordOf(table: string, { moved, durationMs, ...done }: CompactedGroup): Record<string, unknown> {
-  return { event: "compacted", table, ...done, orderKept: moved?.orderKept ?? null, ms: Math.round(durationMs) };
+function recordOf(table: string, { durationMs, ...done }: CompactedGroup): Record<string, unknown> {
+  return { event: "compacted", table, ...done, ms: Math.round(durationMs) };
 }
 
 function textOf(done: CompactedGroup): string {

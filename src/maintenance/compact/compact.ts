@@ -33,18 +33,16 @@ export interface CompactOptions {
   readonly signal?: AbortSignal | undefined;
   /** Holds the snapshot that is read with a tag, so that an expiry elsewhere leaves its files (default true). */
   readonly pin?: boolean | undefined;
+  /** Told of rows that moved in their order, as soon as the commit is known and before this process commits to the table again. */
+  readonly moved?: ((rows: MovedInOrder) => void) | undefined;
 }
 
-/** Where rows went: enough to find a row of an old file in the new ones without reading any. */
-export interface MovedRows {
+/** Where rows went: enough to find a row of an old file in the new one without reading any. */
+export interface MovedInOrder {
   /** The files that were rewritten, in order, with the rows that were left out as deleted. */
-  readonly sources: readonly RewriteInput[];
-  /** The new files, in order. Rows that were deleted meanwhile are deleted in them by the same commit. */
-  readonly outputs: readonly DataFile[];
-  /** Whether the live rows of the sources, laid end to end, are those of the outputs, laid end to end. */
-  readonly orderKept: boolean;
-  /** Where they are not: for each live row of the sources its number among the rows of the outputs. */
-  readonly permutation: Uint32Array | null;
+  readonly from: readonly { readonly file: DataFile; readonly deleted: RoaringBitmap }[];
+  /** Its rows are the others, laid end to end. Those that were deleted meanwhile are deleted in it by the same commit. */
+  readonly to: DataFile;
 }
 
 export interface CompactedGroup {
@@ -62,8 +60,8 @@ export interface CompactedGroup {
   /** Rows in the new files. */
   readonly rows: bigint;
   readonly durationMs: number;
-  /** Null when nothing was committed. */
-  readonly moved: MovedRows | null;
+  /** Whether the rows stand as they stood; null when nothing was committed. */
+  readonly orderKept: boolean | null;
 }
 
 /**
@@ -116,7 +114,7 @@ async function compactGroup(
     bytesAfter: 0n,
     rows: 0n,
     durationMs: clock.monotonicMs() - startedMs,
-    moved: null,
+    orderKept: null,
   });
   if (inputs === null) return nothing("its files were rewritten or dropped by other commits");
   const names = maintenanceNames(table.metadata.location, soleOwner(table), random);
@@ -136,10 +134,17 @@ async function compactGroup(
     pacer,
   });
   let added: readonly DataFile[] = [];
-  const snapshotId = await commitReplace(context, table, names, async (base) => {
-    const changes = await changesOn(context, base, table, names, inputs, rewritten);
-    added = changes?.addedDataFiles ?? [];
-    return changes;
+  const snapshotId = await commitReplace(context, table, names, {
+    async filesFor(base) {
+      const changes = await changesOn(context, base, table, names, inputs, rewritten);
+      added = changes?.addedDataFiles ?? [];
+      return changes;
+    },
+    committed() {
+      const [to, ...others] = added;
+      if (to === undefined || others.length > 0 || rewritten.permutation !== null) return;
+      options.moved?.({ from: inputs.map(({ live, deleted }) => ({ file: live.file, deleted })), to });
+    },
   });
   if (snapshotId === null) return nothing("its files were rewritten or dropped by other commits");
   return {
@@ -150,12 +155,7 @@ async function compactGroup(
     bytesAfter: added.reduce((sum, { fileSizeBytes }) => sum + fileSizeBytes, 0n),
     rows: added.reduce((sum, { recordCount }) => sum + recordCount, 0n),
     durationMs: clock.monotonicMs() - startedMs,
-    moved: {
-      sources: inputs,
-      outputs: rewritten.outputs,
-      orderKept: rewritten.permutation === null,
-      permutation: rewritten.permutation,
-    },
+    orderKept: rewritten.permutation === null,
   };
 }
 

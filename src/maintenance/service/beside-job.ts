@@ -5,6 +5,7 @@ import { createHistoryWriter } from "../history/history-writer.ts";
 import { interruptedRuns } from "../history/interrupted.ts";
 import { LastRuns } from "../history/last-runs.ts";
 import type { RunRecord } from "../history/run-record.ts";
+import type { MaintenancePlace } from "./due-run.ts";
 import { knownLocations } from "./known-tables.ts";
 import type { Maintenance } from "./maintenance.ts";
 import { runSchedules } from "./scheduler.ts";
@@ -21,6 +22,8 @@ export interface BesideJob {
   readonly tables: () => readonly TableIdent[];
   /** Bytes of the job's budget that maintenance may take. */
   readonly memoryBytes: number;
+  /** Told where a compaction has moved rows, so that their keys need not be read again. */
+  readonly moved: NonNullable<MaintenancePlace["moved"]>;
   /** Aborted when the job ends: what runs is dropped, at the latest after the commit that is on its way. */
   readonly stop: AbortSignal;
 }
@@ -29,13 +32,27 @@ export interface BesideJob {
  * Maintains the tables of a job beside ingestion, one at a time. Never rejects, as ingestion is not to end for it: what fails is logged,
  * counted, recorded, and done at its next time.
  */
-export async function maintainBesideJob({ context, tasks, tables, memoryBytes, stop }: BesideJob): Promise<void> {
+export async function maintainBesideJob({
+  context,
+  tasks,
+  tables,
+  memoryBytes,
+  moved,
+  stop,
+}: BesideJob): Promise<void> {
   const { io, warehouseLocation, runtime, pipeline, figures } = context;
   const lastRuns = new LastRuns(io, warehouseLocation, `job-${pipeline}`, runtime.log);
   const history = createHistoryWriter(io, warehouseLocation, runtime, HISTORY_KEPT_MS);
   const maintenance: Maintenance = {
     by: pipeline,
-    place: { ...context, giveUp: stop, stop, memoryBytes, locations: knownLocations(context.catalog, runtime.clock) },
+    place: {
+      ...context,
+      giveUp: stop,
+      stop,
+      memoryBytes,
+      locations: knownLocations(context.catalog, runtime.clock),
+      moved,
+    },
     tables: async () => tables(),
     listLeastMs: 1_000,
     tasksOf: () => tasks,

@@ -1,5 +1,6 @@
-import type { LoadedTable } from "../../../table-format/index.ts";
+import type { LoadedTable, TableIdent } from "../../../table-format/index.ts";
 import type { MaintenanceKind, MaintenanceTask } from "../../core/maintenance.ts";
+import type { MovedInOrder } from "../compact/compact.ts";
 import type { ExpireContext } from "../expire/expire.ts";
 import type { TableLocation } from "./known-tables.ts";
 import type { RunEffect } from "../history/run-record.ts";
@@ -12,6 +13,8 @@ export interface MaintenancePlace extends ExpireContext {
   readonly memoryBytes: number;
   /** Where all tables of the catalog lie. */
   readonly locations: () => Promise<readonly TableLocation[]>;
+  /** See `CompactOptions`; for who holds what it knows of rows in this process. */
+  readonly moved?: ((table: TableIdent, rows: MovedInOrder) => void) | undefined;
 }
 
 /** One task that is due for one table. */

@@ -1,4 +1,4 @@
-import { runCompaction } from "../compact/compact.ts";
+import { type MovedInOrder, runCompaction } from "../compact/compact.ts";
 import { planCompaction } from "../compact/plan.ts";
 import { NO_EFFECT, type RunEffect } from "../history/run-record.ts";
 import type { DueRun, MaintenancePlace, RunEnd } from "./due-run.ts";
@@ -12,7 +12,8 @@ export async function runCompact(place: MaintenancePlace, run: DueRun<"compact">
   await run.begin();
   let effect: RunEffect = NO_EFFECT;
   let commits = 0;
-  for await (const done of runCompaction(place, plan, { pace, signal: place.giveUp })) {
+  const moved = (rows: MovedInOrder): void => place.moved?.(table.ident, rows);
+  for await (const done of runCompaction(place, plan, { pace, signal: place.giveUp, moved })) {
     if (done.snapshotId === null) continue;
     commits++;
     effect = {
