@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { sortArrangement, zOrderArrangement } from "../../../../src/maintenance/compact/arrangement.ts";
+import { sortArrangement } from "../../../../src/maintenance/compact/arrangement.ts";
 import {
   type CompactedGroup,
   type CompactOptions,
