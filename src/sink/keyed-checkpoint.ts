@@ -35,23 +35,22 @@ export async function prepareKeyed(
   keysOf: readonly Uint32Array[],
   judge: () => Promise<Judgement | null>,
 ): Promise<PreparedTable> {
-  const write = async (leftBefore: PartialChanges["left"]): Promise<WrittenRows> => {
+  const write = async (letters: PartialChanges["letters"]): Promise<WrittenRows> => {
     const judged = await judge();
-    const leave = eitherRow(batches, judged?.dropped ?? [], leftBefore);
+    const leave = eitherRow(batches, judged?.dropped ?? [], letters);
     const partial = await findPartialChanges(target, state.key, batches, keysOf, state.resolver, leave);
-    const left = partial?.left ?? leave;
-    const selection = selectLast(batches, keysOf, left);
+    const selection = selectLast(batches, keysOf, partial?.left ?? leave);
     await state.resolver.reserve(selection.rows.length);
     const files = await writeRows(context, namesFor(), table.loaded, state, batches, partial, selection);
     const asOf = partial === null && judged?.fromTable !== true ? null : { snapshotId: state.snapshotId };
-    return { files, selection, unknown: partial?.unknown ?? [], left, dropped: judged?.count ?? 0, asOf };
+    const { unknown, letters: lettered } = partial ?? { unknown: [], letters: [] };
+    return { files, selection, unknown, letters: lettered, dropped: judged?.count ?? 0, asOf };
   };
   if (hasPartialChanges(batches)) await followPresent(context, state, table);
   const encodedFor = table.loaded;
   let rows = await write([]);
-  const { unknown } = rows;
   // What has become a letter stays one, with the rest of its message, whatever rows there are then.
-  const letters = unknown.length === 0 ? [] : rows.left;
+  const { unknown, letters } = rows;
   let resolved: { readonly base: bigint | null; readonly version: number; readonly deletions: Deletions } | null = null;
   const filesFor = async (base: LoadedTable): Promise<FileChanges> => {
     checkSchemaFits(encodedFor, base);
@@ -84,8 +83,7 @@ interface WrittenRows {
   readonly files: readonly WrittenDataFile[];
   readonly selection: Selection;
   readonly unknown: readonly UnknownRow[];
-  /** Rows that count for nothing (1), for each batch that has some. */
-  readonly left: PartialChanges["left"];
+  readonly letters: PartialChanges["letters"];
   /** How many of them the table does not take. */
   readonly dropped: number;
   /** The snapshot whose rows decided what is written; null when none did. */
@@ -93,7 +91,7 @@ interface WrittenRows {
 }
 
 /** Rows that one or the other names. */
-function eitherRow(batches: readonly BufferedBatch[], a: PartialChanges["left"], b: PartialChanges["left"]) {
+function eitherRow(batches: readonly BufferedBatch[], a: Judgement["dropped"], b: PartialChanges["letters"]) {
   return batches.map((_, source) => {
     const [one, other] = [a[source] ?? null, b[source] ?? null];
     return one === null || other === null ? (one ?? other) : one.map((flag, row) => flag | (other[row] as number));

@@ -22,6 +22,8 @@ export interface PartialChanges {
   /** Rows of the table that are asked for. */
   readonly current: Locations;
   /** Rows that there is no row to take values for from (1), with the rows of the same messages; for each batch that has some. */
+  readonly letters: readonly (Uint8Array | null)[];
+  /** These, and the rows that the table does not take. */
   readonly left: readonly (Uint8Array | null)[];
   readonly unknown: readonly UnknownRow[];
 }
@@ -62,14 +64,16 @@ export async function findPartialChanges(
   const asked = keysBefore(batches, keysOf, numbers);
   const current = await resolver.resolve(asked.keys);
   const left = batches.map((_, source) => dropped[source]?.slice() ?? null);
+  const letters = batches.map((): Uint8Array | null => null);
   const rows: RowAt[] = [];
   for (;;) {
     const walk = { batches, keysOf, numbers, indexes: asked.indexes, current, left };
     const { beforeSource, beforeRow, unknown } = followRows(walk, count);
     rows.push(...unknown);
     // What a message holds besides goes with it, and may be what other rows were based on.
-    if (unknown.length === 0 || !leaveMessages(batches, unknown, left)) {
-      return { numbers, beforeSource, beforeRow, current, left, unknown: rows.map(unknownRow(target, key, batches)) };
+    if (unknown.length === 0 || !leaveMessages(batches, unknown, letters, left)) {
+      const told = rows.map(unknownRow(target, key, batches));
+      return { numbers, beforeSource, beforeRow, current, letters, left, unknown: told };
     }
   }
 }
@@ -198,10 +202,11 @@ function followRows({ batches, keysOf, numbers, indexes, current, left }: Walk, 
   return { beforeSource, beforeRow, unknown };
 }
 
-/** Marks all rows of the messages that the rows came with. @returns whether there was another one. */
+/** Marks all rows of the messages that the rows came with. @returns whether there was one that had not been left yet. */
 function leaveMessages(
   batches: readonly BufferedBatch[],
   rows: readonly RowAt[],
+  letters: (Uint8Array | null)[],
   left: (Uint8Array | null)[],
 ): boolean {
   const name = ({ split, points }: ChangeBatch, row: number): string => `${split}\0${points.after(row)}`;
@@ -209,7 +214,9 @@ function leaveMessages(
   let more = false;
   for (const [source, { batch, from }] of batches.entries()) {
     for (let row = from; row < batch.length; row++) {
-      if (left[source]?.[row] === 1 || !messages.has(name(batch, row))) continue;
+      if (!messages.has(name(batch, row))) continue;
+      (letters[source] ??= new Uint8Array(batch.length))[row] = 1;
+      if (left[source]?.[row] === 1) continue;
       (left[source] ??= new Uint8Array(batch.length))[row] = 1;
       more = true;
     }

@@ -105,6 +105,31 @@ describe("an update without a value, of a row that nobody knows", () => {
     await expect(failed).rejects.toMatchObject({ kind: "data", code: "ABSENT_VALUE" });
   });
 
+  it("does not keep changes of other rows from being judged anew when somebody else commits first", async () => {
+    const warehouse = memoryWarehouse("memory");
+    await run(warehouse, new Map([["a", [message("c", 1, 9, "x")]]]));
+    const send = warehouse.catalog.commit.bind(warehouse.catalog);
+    let lettersWritten = false;
+    warehouse.fault = (operation, location) => {
+      lettersWritten ||= operation.startsWith("openWrite") && location.includes("dead_letters/data");
+    };
+    warehouse.catalog.commit = async (...given) => {
+      if (lettersWritten) {
+        warehouse.catalog.commit = send;
+        await run(warehouse, new Map([["a", [gone(1)]]]), { pipeline: "other", deadLetter: null });
+      }
+      return send(...given);
+    };
+    let dropped = 0;
+    await run(warehouse, new Map([["a", [message("c", 1, 9, "x"), message("u", 1, 5, "late"), lost]]]), {
+      rules: [upsertRule("a", { orderBy: "count" })],
+      observer: { started() {}, progress() {}, notice() {}, committed: (event) => void (dropped += event.dropped) },
+    });
+    expect(await rowsOf(warehouse, "a")).toEqual(["1|5|late"]);
+    expect(dropped).toBe(0);
+    expect(await letters(warehouse)).toHaveLength(1);
+  });
+
   it("counts against the limits", async () => {
     const topics = new Map([["a", [first, lost, message("u", 8, 2, null)]]]);
     const failed = run(memoryWarehouse("memory"), topics, { deadLetter: { ...LETTERS, maxRows: 1 } });
