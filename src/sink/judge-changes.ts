@@ -46,7 +46,7 @@ export interface JudgedTable {
  *
  * @param batches with soft deletes as `Op.softDelete`. @param keysOf the keys of each batch's rows.
  * @returns null when the table takes every change.
- * @throws FrazilError `config` when the table lacks the column `order_by`.
+ * @throws FrazilError `config` when the table lacks the column `order_by`, though there are rows to be written.
  */
 export async function judgeChanges(
   io: FileIO,
@@ -56,7 +56,7 @@ export async function judgeChanges(
 ): Promise<Judgement | null> {
   const { rule } = table;
   const dropped = batches.map(({ batch, from }) => (rule.ignoreDeletes === true ? deletesOf(batch, from) : null));
-  const order = rule.orderBy === undefined ? null : orderField(table, rule.orderBy);
+  const order = rule.orderBy === undefined ? null : orderField(table, rule.orderBy, batches);
   const marks = batches.some(({ batch }) => batch.ops.includes(Op.softDelete));
   let fromTable = false;
   if (order !== null || marks) {
@@ -78,9 +78,12 @@ function deletesOf(batch: ChangeBatch, from: number): Uint8Array | null {
   return rows;
 }
 
-function orderField({ target, schema }: JudgedTable, name: string): NestedField & { readonly type: PrimitiveType } {
+/** Null: there are deletes alone, before the first row of a table that lacks the column as yet. */
+function orderField({ target, schema }: JudgedTable, name: string, batches: readonly BufferedBatch[]) {
   const field = fieldByName(schema, name);
   if (field !== null && isPrimitive(field.type)) return { ...field, type: field.type };
+  const removes = (op: number): boolean => op === Op.delete || op === Op.softDelete || op === Op.truncate;
+  if (field === null && batches.every(({ batch }) => batch.ops.every(removes))) return null;
   throw new FrazilError(
     "config",
     "ORDER_COLUMN",

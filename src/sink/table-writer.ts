@@ -71,10 +71,15 @@ export class TableWriter {
     this.#bufferedBytes += batch.sizeBytes;
   }
 
-  /** A truncate of a keyed table that is not there, and whose columns nobody knows yet. */
+  /**
+   * Truncates of a keyed table that is not there, and whose columns nobody knows yet. Deletes, which may name the key alone, where a table
+   * keeps the columns that it is made with.
+   */
   #comesToNothing({ ops, fields }: ChangeBatch): boolean {
-    if (this.#table !== null || this.#batches.length > 0 || this.routed.rule.mode !== "upsert") return false;
-    return fields.length === 0 && ops.every((op) => op === Op.truncate);
+    const { rule, existing } = this.routed;
+    if (this.#table !== null || existing.size > 0 || this.#batches.length > 0 || rule.mode !== "upsert") return false;
+    if (ops.every((op) => op === Op.truncate)) return fields.length === 0;
+    return rule.schemaChanges === "ignore" && ops.every((op) => op === Op.delete || op === Op.truncate);
   }
 
   /** See `KeyResolver.forward`. */
@@ -123,12 +128,15 @@ export class TableWriter {
 
   async #open(columns: ReturnType<typeof changedColumns>, reached: Position): Promise<TrackedTable> {
     if (this.#table !== null) return this.#table;
-    const { rule, ident } = this.routed;
-    const key = rule.mode === "upsert" ? this.#key.declared(this.#batches) : [];
+    const { rule, ident, existing } = this.routed;
+    // A truncate alone: the table of another job that it empties has columns.
+    const named = columns.size > 0 || existing.size === 0;
+    const key = rule.mode === "upsert" && named ? this.#key.declared(this.#batches) : [];
     for (const name of key) {
       if (!columns.has(name)) throw this.#key.missingColumn(name);
     }
-    const schema = firstSchema(this.routed.binding.target, columns, key);
+    const present = [...existing].map(([name, type]) => [name, { name, type, required: false }] as const);
+    const schema = firstSchema(this.routed.binding.target, named ? columns : new Map(present), key);
     const layout = firstLayout(this.routed.binding.target, rule, schema);
     this.#table = await this.#committer.open(
       {

@@ -1,10 +1,12 @@
 import { describe, expect, it } from "vitest";
 import { addColumns, currentSchema } from "../../../table-format/index.ts";
 import { exitCodeOf, type FrazilError } from "../../../src/core/errors.ts";
+import { debeziumJson } from "../../../src/formats/debezium-json/format.ts";
 import type { JobRun, JobSummary } from "../../../src/pipeline/job-run.ts";
 import { runJob } from "../../../src/pipeline/run-job.ts";
 import { change, memoryWarehouse, upsertRule, type Warehouse } from "../../support/checkpoints.ts";
 import { ForeignWriter } from "../../support/foreign-writer.ts";
+import { messageSource } from "../../support/message-source.ts";
 import { type ScriptedChange, scriptSource } from "../../support/script-source.ts";
 import { tableRows } from "../../support/table-rows.ts";
 import { virtualRuntime } from "../../support/virtual-runtime.ts";
@@ -48,6 +50,20 @@ describe.each(["memory", "object-store"] as const)("on a catalog of kind %s", (k
     await job(warehouse, [...odd, ...story("a", "~1:y:100")], { pipeline: "odd" });
     await job(warehouse, [...even, ...story("a", "~9:x:900")], { pipeline: "even" });
     expect(await rowsOf(warehouse)).toEqual(["1|y|100", "2|x|20", "3|y|30", "5|y|5", "6|x|6", "9|x|900"]);
+  });
+
+  it("a job whose first change is a truncate empties the table that another one has filled", async () => {
+    const warehouse = memoryWarehouse(kind);
+    await job(warehouse, story("a", "+1:x:1", "+2:x:2"), { pipeline: "one" });
+    const truncate = { value: { before: null, after: null, op: "t" } };
+    await job(warehouse, [], {
+      pipeline: "two",
+      createSource: (router, notices, rejects) =>
+        messageSource(new Map([["a", [truncate]]]), debeziumJson.createDecoder(router, notices, rejects), {
+          uint32: () => 1,
+        }),
+    });
+    expect(await rowsOf(warehouse)).toEqual([]);
   });
 
   it("a job of the same name with other tables takes the first one's place, which then cannot commit", async () => {

@@ -41,6 +41,19 @@ async function outcome(
   return { rows: await tableRows(warehouse.io, warehouse.catalog, { namespace: ["shop"], name: "a" }), dropped };
 }
 
+it.each([
+  ["evolve", { schemaChanges: "evolve" }],
+  ["ignore", { schemaChanges: "ignore" }],
+  ["ignore, and no order_by", { schemaChanges: "ignore", orderBy: undefined }],
+] as const)("deletes before the first row, which name the key alone, under schema_changes: %s", async (_, rule) => {
+  const warehouse = memoryWarehouse("memory");
+  const process = await Process.start(warehouse, [upsertRule("a", { orderBy: "at", ...rule })]);
+  process.checkpointer.add(batchOf(process, { id: LONG }, [["delete", 1]], 0));
+  if (process.checkpointer.bufferedRows > 0) await process.checkpointOf([], 1);
+  await process.checkpointOf([batchOf(process, { id: LONG, at: LONG }, [["insert", 1, 5]], 1)], 2);
+  expect(await tableRows(warehouse.io, warehouse.catalog, { namespace: ["shop"], name: "a" })).toEqual(["1|5"]);
+});
+
 const TYPES: readonly [string, PrimitiveType, low: Cell, high: Cell][] = [
   // Neighbours that one double stands for.
   ["long", LONG, 9_007_199_254_740_992n, 9_007_199_254_740_993n],
