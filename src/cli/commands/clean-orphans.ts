@@ -2,6 +2,7 @@ import { identText, type LoadedTable } from "../../../table-format/index.ts";
 import { FrazilError } from "../../core/errors.ts";
 import { runCleaning } from "../../maintenance/clean-orphans/clean.ts";
 import { type Orphan, type OrphanPlan, planOrphans } from "../../maintenance/clean-orphans/plan.ts";
+import { locationsOf } from "../../maintenance/service/known-tables.ts";
 import { listTables } from "../../query/table-names.ts";
 import type { Warehouse } from "../../warehouse.ts";
 import type { CliContext } from "../context.ts";
@@ -34,7 +35,7 @@ export async function cleanOrphans(
   await withWarehouse(context, async (warehouse) => {
     const chosen = await Promise.all(names.map((name) => namedTable(warehouse, name)));
     const all = await everyTable(warehouse);
-    const locations = all.map(({ ident, metadata }) => ({ ident, location: metadata.location }));
+    const locations = all.flatMap(locationsOf);
     let refused: unknown = null;
     for (const table of options.all === true ? all : chosen) {
       try {

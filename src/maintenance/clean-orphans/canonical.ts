@@ -17,6 +17,15 @@ export function canonicalPath(location: string): string {
     .normalize("NFC");
 }
 
+/**
+ * Where a location may lie below its table, in the form of `canonicalPath`: from each of its parts on that is a folder which writers use. The
+ * way to the table's folder is left out, as it has many names: symbolic links, aliases of a store, letters whose case does not count.
+ */
+export function* placesInTable(location: string): Generator<string> {
+  const path = canonicalPath(location);
+  for (const { index } of path.matchAll(/\/(?=(?:data|metadata|_scratch)\/)/g)) yield path.slice(index);
+}
+
 /** Whether a location is the folder itself or lies below it, in the same bucket. */
 export function isWithin(folder: string, location: string): boolean {
   const outer = canonicalPath(folder);

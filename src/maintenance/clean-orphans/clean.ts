@@ -2,7 +2,6 @@ import { FrazilError, mapConcurrently } from "../../../table-format/index.ts";
 import type { MaintenanceContext } from "../../commit/maintenance-commit.ts";
 import { growingPauses, isOutage } from "../../commit/pauses.ts";
 import { EXPIRE_REQUESTS_IN_FLIGHT, ORPHANS_PER_BATCH } from "../../core/limits.ts";
-import { canonicalPath } from "./canonical.ts";
 import { dropReachable, type Orphan, type OrphanPlan, reloaded } from "./plan.ts";
 
 export interface CleanReport {
@@ -27,7 +26,7 @@ export async function runCleaning(
 ): Promise<CleanReport> {
   const { io, runtime } = context;
   const now = await reloaded(context, plan.table);
-  const left = new Map(plan.orphans.map((orphan) => [canonicalPath(orphan.location), orphan]));
+  const left = new Map(plan.orphans.map((orphan) => [orphan.place, orphan]));
   if (now.metadataLocation !== plan.metadataLocation) await dropReachable(io, now, plan.sinceMs, left);
   const orphans = [...left.values()];
   const deleted: Orphan[] = [];

@@ -11,14 +11,14 @@ import { type OwnName, parseOwnName, pipelineOfTag } from "../../commit/names.ts
 import { readStamp } from "../../commit/stamp.ts";
 import { ORPHAN_CANDIDATES_HELD } from "../../core/limits.ts";
 import { checkMayDelete } from "../expire/expire.ts";
-import { canonicalPath, isWithin } from "./canonical.ts";
+import { canonicalPath, isWithin, placesInTable } from "./canonical.ts";
 import { walkReachable } from "./reachable.ts";
 import { isNestedMetadata, type OrphanKind, shapeOf, versionOf } from "./shape.ts";
 
 export interface OrphanSettings {
   /** Files that no name decides are garbage from this age on, by the store's time of writing. */
   readonly olderThanMs: number;
-  /** Where the catalog's tables lie, for the check that none shares this one's folder. */
+  /** Where the catalog's tables lie and put files, for the check that none shares this one's folder. */
   readonly locations: readonly { readonly ident: TableIdent; readonly location: string }[];
   /** Listed files held at once; by default the limit of the engine. */
   readonly candidatesHeld?: number;
@@ -26,6 +26,8 @@ export interface OrphanSettings {
 
 export interface Orphan {
   readonly location: string;
+  /** Below the table's location, by which it is found among what the table needs (`placesInTable`). */
+  readonly place: string;
   readonly sizeBytes: number;
   readonly kind: OrphanKind;
 }
@@ -92,7 +94,7 @@ export async function planOrphans(
     const candidate = candidateOf(entry, folder, sinceMs, table);
     if (candidate === null) counts.unknown++;
     // Of two spellings that count as one, one is left alone.
-    else if (!candidates.has(canonicalPath(entry.location))) candidates.set(canonicalPath(entry.location), candidate);
+    else if (!candidates.has(candidate.place)) candidates.set(candidate.place, candidate);
     if (candidates.size >= held) await settle();
   }
   runtime.step("orphans.listed");
@@ -102,7 +104,7 @@ export async function planOrphans(
 }
 
 /**
- * Takes what the table needs out of the candidates, by canonical path.
+ * Takes what the table needs out of the candidates, by their place in it.
  * @throws FrazilError as `walkReachable`: what cannot be read could reach any of them.
  */
 export async function dropReachable(
@@ -112,7 +114,9 @@ export async function dropReachable(
   candidates: Map<string, unknown>,
 ): Promise<void> {
   if (candidates.size === 0) return;
-  await walkReachable(io, table, sinceMs, (location) => candidates.delete(canonicalPath(location)));
+  await walkReachable(io, table, sinceMs, (location) => {
+    for (const place of placesInTable(location)) candidates.delete(place);
+  });
 }
 
 /** The table as it is now. @throws FrazilError `data` when it is another one or gone: then nobody knows what its folder holds. */
@@ -143,7 +147,8 @@ function candidateOf(entry: FileEntry, folder: string, sinceMs: number, table: L
   const shape = shapeOf(path);
   if (shape === null) return null;
   const { kind, version, name } = shape;
-  return { location, sizeBytes, kind, version, own: parseOwnName(name), old: lastModifiedMs < sinceMs };
+  const own = parseOwnName(name);
+  return { location, place: canonicalPath(path), sizeBytes, kind, version, own, old: lastModifiedMs < sinceMs };
 }
 
 function garbageTest({ metadata, metadataLocation }: LoadedTable): (candidate: Candidate) => boolean {

@@ -1,6 +1,9 @@
 /** What a file below a table's location is, by its place and name. */
 export type OrphanKind = "dataFiles" | "deleteFiles" | "manifests" | "manifestLists" | "metadataFiles" | "statistics";
 
+/** What a sort of ours puts aside, and removes when it ends. */
+const SORT_RUN = /^_scratch\/[0-9a-f]{16}\/run-\d{5,}\.parquet$/;
+
 /** What a name says of a file. */
 export interface FileShape {
   readonly kind: OrphanKind;
@@ -10,14 +13,15 @@ export interface FileShape {
 }
 
 /**
- * The shape of a file that Iceberg writers put below a table's location; null for everything else, which is never touched: other folders
- * than `data` and `metadata`, hidden names, hints, metadata files by bare version (`vN.metadata.json`, which other catalogs overwrite).
+ * The shape of a file that Iceberg writers, or sorts of ours, put below a table's location; null for everything else, which is never
+ * touched: other folders than `data` and `metadata`, hidden names, hints, metadata files by bare version (`vN.metadata.json`, which other catalogs overwrite).
  * @param path relative to the table's location
  */
 export function shapeOf(path: string): FileShape | null {
   const parts = path.split("/");
   const name = parts.at(-1) ?? "";
   const folders = parts.slice(0, -1);
+  if (SORT_RUN.test(path)) return { kind: "dataFiles", name, version: null };
   if ([...folders, name].some(isHidden)) return null;
   const kind = folders[0] === "data" ? dataKind(name) : folders.join("/") === "metadata" ? metadataKind(name) : null;
   if (kind === null) return null;

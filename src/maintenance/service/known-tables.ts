@@ -1,10 +1,19 @@
-import type { Catalog, TableIdent } from "../../../table-format/index.ts";
+import type { Catalog, LoadedTable, TableIdent } from "../../../table-format/index.ts";
 import type { Clock } from "../../core/runtime.ts";
 
+/** One of the folders in which a table's files lie. */
 export interface TableLocation {
   readonly ident: TableIdent;
   readonly location: string;
 }
+
+/** Properties that name a folder for new files outside the table's location; the last two are older names of the first. */
+const PATH_PROPERTIES = [
+  "write.data.path",
+  "write.metadata.path",
+  "write.object-storage.path",
+  "write.folder-storage.path",
+];
 
 /** For how long it is remembered where the tables lie: one round of cleaning over all of them. */
 const LOCATIONS_KNOWN_MS = 60_000;
@@ -37,7 +46,13 @@ async function tableLocations(catalog: Catalog): Promise<readonly TableLocation[
   const locations: TableLocation[] = [];
   for (const ident of await listTables(catalog)) {
     const loaded = await catalog.loadTable(ident);
-    if (loaded !== null) locations.push({ ident, location: loaded.metadata.location });
+    if (loaded !== null) locations.push(...locationsOf(loaded));
   }
   return locations;
+}
+
+/** Where a table lies, and where else its properties say that it puts files. */
+export function locationsOf({ ident, metadata: { location, properties } }: LoadedTable): TableLocation[] {
+  const elsewhere = PATH_PROPERTIES.flatMap((name) => properties.get(name) ?? []);
+  return [location, ...elsewhere].map((folder) => ({ ident, location: folder }));
 }

@@ -1,11 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type Catalog, type FileIO, FrazilError, identText } from "../../../../table-format/index.ts";
+import { type Catalog, currentSchema, type FileIO, FrazilError, identText } from "../../../../table-format/index.ts";
 import { setTag } from "../../../../src/commit/tag-snapshot.ts";
 import { runCleaning } from "../../../../src/maintenance/clean-orphans/clean.ts";
 import { planOrphans } from "../../../../src/maintenance/clean-orphans/plan.ts";
 import { runCompaction } from "../../../../src/maintenance/compact/compact.ts";
 import { planCompaction } from "../../../../src/maintenance/compact/plan.ts";
+import { knownLocations } from "../../../../src/maintenance/service/known-tables.ts";
+import { sortArrangement } from "../../../../src/maintenance/compact/arrangement.ts";
 import { planExpiry, runExpiry } from "../../../../src/maintenance/expire/expire.ts";
 import {
   change,
@@ -325,7 +327,13 @@ describe("while it deletes", () => {
     await expect(runCleaning(place(warehouse, process), plan)).rejects.toMatchObject({ kind: "unavailable" });
   });
 
-  it("keeps what the table has come to reach since the plan", async () => {
+  it.each([
+    // Spelled as another engine might.
+    "mem2://w/shop/a//data/l%61te.parquet",
+    // By way of a symbolic link, or of another name of the same store.
+    "mem://w/lake/current/shop/a/data/late.parquet",
+    "mem:///mnt/Shop/A/data/late.parquet",
+  ])("keeps what the table has come to reach since the plan as %s", async (filePath) => {
     const { warehouse, process } = await littered();
     const [encoded] = (await new ForeignWriter(warehouse, "a").load()).metadata.snapshots;
     expect(encoded).toBeDefined();
@@ -347,8 +355,7 @@ describe("while it deletes", () => {
       upperBounds: null,
       splitOffsets: null,
     };
-    // Spelled as another engine might.
-    await new ForeignWriter(warehouse, "a").addFiles([{ filePath: "mem2://w/shop/a//data/l%61te.parquet", ...empty }]);
+    await new ForeignWriter(warehouse, "a").addFiles([{ filePath, ...empty }]);
     const report = await runCleaning(place(warehouse, process), plan);
     expect(report.kept).toBe(1);
     expect(await warehouse.io.stat(location)).not.toBeNull();
@@ -361,6 +368,48 @@ describe("while it deletes", () => {
     const other = { ...plan, table: { ...table, metadata: { ...table.metadata, tableUuid: "another" } } };
     await expect(runCleaning(place(warehouse, process), other)).rejects.toMatchObject({ code: "TABLE_REPLACED" });
   });
+});
+
+it("knows where other tables put files outside their own folder", async () => {
+  const warehouse = memoryWarehouse("memory");
+  const process = await Process.start(warehouse, [upsertRule("a"), upsertRule("b")]);
+  await process.checkpoint([change("a", "+1:x:1"), change("b", "+1:x:1")]);
+  const { catalog } = warehouse;
+  for (const property of ["write.data.path", "write.metadata.path", "write.object-storage.path"]) {
+    await new ForeignWriter(warehouse, "b").update([
+      { action: "set-properties", updates: new Map([[property, `${FOLDER}/data/of-b`]]) },
+    ]);
+    const locations = await knownLocations(catalog, process.runtime.clock)();
+    const plan = planOrphans(place(warehouse, process), await loaded(warehouse), { olderThanMs: ALL_OLD, locations });
+    await expect(plan).rejects.toMatchObject({ code: "LOCATION_SHARED" });
+    await new ForeignWriter(warehouse, "b").update([{ action: "remove-properties", removals: [property] }]);
+  }
+  const locations = await knownLocations(catalog, process.runtime.clock)();
+  await planOrphans(place(warehouse, process), await loaded(warehouse), { olderThanMs: ALL_OLD, locations });
+});
+
+it("takes what an interrupted sort left behind for garbage by its age", async () => {
+  const warehouse = memoryWarehouse("memory");
+  const process = await Process.start(warehouse, [upsertRule("a")]);
+  await process.checkpoint([change("a", "+3:x:1"), change("a", "+1:x:2")]);
+  await process.checkpoint([change("a", "+2:x:2")]);
+  const { metadata } = await loaded(warehouse);
+  const plan = await planCompaction(place(warehouse, process), await loaded(warehouse), {
+    targetSizeBytes: 1 << 20,
+    minFiles: 2,
+    memoryBytes: 64,
+    arrangement: sortArrangement(metadata, currentSchema(metadata), ["id"]),
+  });
+  // The process dies: it removes nothing more.
+  warehouse.fault = (operation, location) => {
+    if (operation === "delete" && location.includes("/_scratch/")) throw storeGone();
+  };
+  await Array.fromAsync(runCompaction(place(warehouse, process), plan)).catch(() => undefined);
+  warehouse.fault = () => undefined;
+  const runs = (await Array.fromAsync(warehouse.io.list(`${FOLDER}/_scratch`))).map(({ location }) => location);
+  expect(runs.length).toBeGreaterThan(0);
+  expect(await orphans(warehouse, process, ALL_YOUNG)).not.toContain(runs[0]);
+  expect(await orphans(warehouse, process)).toEqual(expect.arrayContaining(runs));
 });
 
 it("refuses tables whose folder may hold other tables' files", async () => {
