@@ -1,6 +1,8 @@
 /** `npm run bench -- <name> [--json]`: one line a figure. Exits non-zero when a bench's results are wrong. */
 import { decode } from "./decode.ts";
+import { freshness } from "./freshness.ts";
 import { ingest } from "./ingest.ts";
+import { soak } from "./soak.ts";
 import { upsert } from "./upsert.ts";
 
 /** One figure of a case. */
@@ -14,7 +16,7 @@ export interface Figure {
 /** Runs a bench and yields its figures as they come; throws when its results are wrong. */
 export type Bench = (progress: (line: string) => void) => AsyncIterable<Figure>;
 
-const BENCHES: Readonly<Record<string, Bench>> = { decode, ingest, upsert };
+const BENCHES: Readonly<Record<string, Bench>> = { decode, freshness, ingest, soak, upsert };
 
 const json = process.argv.includes("--json");
 const name = process.argv.slice(2).find((argument) => !argument.startsWith("--"));
