@@ -103,7 +103,20 @@ async function connect(settings: S3Settings): Promise<S3Connection> {
       ? {}
       : { credentials: { accessKeyId, secretAccessKey, ...(sessionToken === undefined ? {} : { sessionToken }) } }),
   });
+  if (region === undefined) await requireRegion(client);
   return { sdk, client };
+}
+
+/** The SDK looks for a region only when it signs, and its error then looks like that of a store that does not answer. */
+async function requireRegion(client: S3Sdk.S3Client): Promise<void> {
+  try {
+    await client.config.region();
+  } catch (error) {
+    throw new FrazilError("config", "S3_NO_REGION", "expected the region of the bucket, found none", {
+      hint: "set warehouse.s3.region or AWS_REGION",
+      cause: error,
+    });
+  }
 }
 
 function pauseMs(attempt: number, random: number): number {

@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import type { FrazilError } from "../../../src/core/errors.ts";
 import { S3_ATTEMPTS, S3_PART_BYTES } from "../../../src/core/limits.ts";
 import { createS3Storage } from "../../../src/storage/s3.ts";
@@ -224,4 +224,17 @@ test("a listing follows its pages", async () => {
     { location: "s3://lake/wh/b", sizeBytes: 3, lastModifiedMs: Date.UTC(2026, 0, 2, 3, 4, 5) },
   ]);
   expect(new URL(server.requests[0]?.url ?? "", "http://x").searchParams.get("prefix")).toBe("wh/");
+});
+
+test("without a region anywhere it is said at once what to set, and no store is blamed", async () => {
+  await using server = await startFakeS3(() => reset);
+  vi.stubEnv("AWS_REGION", undefined);
+  vi.stubEnv("AWS_CONFIG_FILE", "/nowhere");
+  vi.stubEnv("AWS_SHARED_CREDENTIALS_FILE", "/nowhere");
+  const { accessKeyId, secretAccessKey } = server.settings;
+  const settings = { accessKeyId, secretAccessKey };
+  const failure = await failureOf(createS3Storage(settings, server.deps).read(location)).finally(() =>
+    vi.unstubAllEnvs(),
+  );
+  expect(failure).toMatchObject({ kind: "config", code: "S3_NO_REGION", hint: expect.stringContaining("AWS_REGION") });
 });
