@@ -1,4 +1,5 @@
 import { counted, grouped } from "../core/count-text.ts";
+import { type CountedPoint, parseCounted } from "../core/counted-point.ts";
 import { FrazilError } from "../core/errors.ts";
 import type { FiguresReading } from "../core/figures.ts";
 import type { Position } from "../core/position.ts";
@@ -62,19 +63,26 @@ export function progressLine(
   };
 }
 
-/** The share of the way done over the splits whose points are numbers; null where there are none. */
+/** The share of the way done over the splits whose points count messages; null where there are none. */
 function shareDone(from: Position, reached: Position, target: Position): number | null {
   let total = 0;
   let done = 0;
   for (const [split, end] of target) {
-    const first = Number(from.get(split) ?? 0);
-    const last = Number(end);
-    const now = Number(reached.get(split) ?? first);
-    if (!Number.isFinite(first + last + now)) return null;
-    total += Math.max(0, last - first);
-    done += Math.min(Math.max(0, now - first), Math.max(0, last - first));
+    const start = from.get(split) ?? "0";
+    const [first, now, last] = [start, reached.get(split) ?? start, end].map(parseCounted);
+    if (first == null || now == null || last == null) return null;
+    const begin = offsetIn(last.generation, first);
+    const length = Math.max(0, Number(last.offset) - begin);
+    total += length;
+    done += Math.min(Math.max(0, offsetIn(last.generation, now) - begin), length);
   }
   return total === 0 ? null : done / total;
+}
+
+/** A point as an offset in one generation of its stream: those before lie at its start, those after behind its end. */
+function offsetIn(generation: number, point: CountedPoint): number {
+  if (point.generation < generation) return 0;
+  return point.generation === generation ? Number(point.offset) : Number.MAX_SAFE_INTEGER;
 }
 
 const ENDINGS: Record<JobSummary["reason"], string> = {
