@@ -20,8 +20,10 @@ export function addJobFileVerbs(program: Command): void {
 
   program
     .command("lint")
-    .description("check job files without their sources, warehouses or environment; ends with 78 for errors")
-    .argument("<job...>", "job files")
+    .description(
+      "check job files and files of policies without their sources, warehouses or environment; ends with 78 for errors",
+    )
+    .argument("<file...>", "job files, and files of maintain --policies")
     .option("--deny-warnings", "end with 78 for warnings too")
     .action(
       verb(async (context, paths: string[], options: LintOptions) =>

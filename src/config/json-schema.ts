@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { jobSchema, type SourceSchema } from "./job-schema.ts";
+import { policiesSchema } from "./policies.ts";
 
 /** The keywords of JSON Schema that a job file's declaration makes use of. */
 export interface JsonSchema {
@@ -31,7 +32,16 @@ const VARIABLE = {
 
 /** The shape of a job file before variables are put in: what the reference and the templates are made from. */
 export function jobShape(sources: readonly SourceSchema[]): JsonSchema {
-  const schema = z.toJSONSchema(jobSchema(sources), {
+  return shapeOf(jobSchema(sources));
+}
+
+/** The shape of a file of policies, as `jobShape`. */
+export function policiesShape(): JsonSchema {
+  return shapeOf(policiesSchema);
+}
+
+function shapeOf(declared: z.ZodType): JsonSchema {
+  const schema = z.toJSONSchema(declared, {
     io: "input",
     unrepresentable: "any",
     target: "draft-07",

@@ -11,13 +11,30 @@ A job is one YAML file. \`frazil init <source>\` writes one to fill in, \`frazil
 
 Durations are \`500ms\`, \`10s\`, \`5m\`, \`1h\`, \`7d\`; sizes \`64KiB\`, \`256MiB\`, \`1GB\`. An unknown key is an error.`;
 
+const POLICIES_HEAD = `# File of policies
+
+<!-- Written by \`npm run docs\` from the declarations in src/config: change those. -->
+
+What \`frazil maintain --policies <file>\` does to which tables, and when. One YAML file, with \`\${VAR}\` as in a [job file](job-file.md); \`frazil lint\` checks it, and [an example](../examples/maintain.yaml) is to be copied. [Maintenance](../maintenance.md) says what each kind does. The kinds of a policy are those of \`maintenance:\` in a job.`;
+
 /** The reference of the job file: a table of settings for each block. */
 export function jobFilePage(job: JsonSchema): string {
-  const parts = [HEAD, "## The file", settingsTable(job)];
-  for (const [type, source] of sourceShapes(job)) {
-    parts.push(`## \`source:\` of type \`${type}\``, source.description ?? "", settingsTable(source));
-  }
-  for (const [key, value] of Object.entries(job.properties ?? {})) {
+  const sources = [...sourceShapes(job)].flatMap(([type, source]) => [
+    `## \`source:\` of type \`${type}\``,
+    source.description ?? "",
+    settingsTable(source),
+  ]);
+  return page(HEAD, job, sources);
+}
+
+/** The reference of the file of policies, in the same form. */
+export function policiesPage(policies: JsonSchema): string {
+  return page(POLICIES_HEAD, policies, []);
+}
+
+function page(head: string, file: JsonSchema, afterFile: readonly string[]): string {
+  const parts = [head, "## The file", settingsTable(file), ...afterFile];
+  for (const [key, value] of Object.entries(file.properties ?? {})) {
     const block = value.items ?? value;
     if (block.properties === undefined) continue;
     const each = value.items === undefined ? "" : " A list; of each entry:";
@@ -57,7 +74,8 @@ function settings(block: JsonSchema, prefix: string): string[][] {
 
 /** At the top of the file, blocks and lists of blocks have sections of their own. */
 function isOwnSection(shape: JsonSchema, block: JsonSchema): boolean {
-  const isTop = block.properties?.["source"] !== undefined && block.properties["tables"] !== undefined;
+  const { source, tables, policies } = block.properties ?? {};
+  const isTop = policies !== undefined || (source !== undefined && tables !== undefined);
   return isTop && (shape.properties !== undefined || shape.items !== undefined || shape.oneOf !== undefined);
 }
 

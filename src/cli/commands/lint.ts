@@ -1,7 +1,7 @@
 import { counted } from "../../core/count-text.ts";
 import { readFileSync } from "node:fs";
 import { sharedTables } from "../../config/lint-files.ts";
-import { type Finding, lintJob } from "../../config/lint.ts";
+import { type Finding, lintJob, lintPolicies, looksLikePolicies } from "../../config/lint.ts";
 import type { Severity } from "../../config/lint-rules.ts";
 import { EXIT } from "../../core/errors.ts";
 import { type AnyJob, SOURCES, sourceTraits } from "../../registry.ts";
@@ -12,7 +12,7 @@ export interface LintOptions {
   readonly denyWarnings?: boolean;
 }
 
-/** `frazil lint <job…>`: reads the files and nothing else. Text unless `--json` is given, so that editors and CI find the places. */
+/** `frazil lint <file…>`, of jobs and of policies: reads the files and nothing else. Text unless `--json` is given, so that editors and CI find the places. */
 export async function lint(context: CliContext, paths: readonly string[], options: LintOptions): Promise<void> {
   const { globals, output } = context;
   const jobs = new Map<string, AnyJob>();
@@ -45,7 +45,9 @@ function lintFile(
     const message = `cannot be read: ${(error as Error).message}`;
     return { findings: [{ severity: "error", line: 1, column: 1, message }], job: null };
   }
-  return lintJob(text, env, SOURCES, sourceTraits);
+  if (looksLikePolicies(text)) return { findings: lintPolicies(text, env).findings, job: null };
+  const { findings, value: job } = lintJob(text, env, SOURCES, sourceTraits);
+  return { findings, job };
 }
 
 function lineText({ path, line, column, severity, message }: Finding & { path: string }): string {

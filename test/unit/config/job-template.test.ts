@@ -11,7 +11,7 @@ describe.each([...sourceShapes(shape).keys()])("the template of a %s job", (type
   const text = jobTemplate(shape, type);
 
   it("lints clean", () => {
-    const { findings, job } = lintJob(text, {}, SOURCES, sourceTraits);
+    const { findings, value: job } = lintJob(text, {}, SOURCES, sourceTraits);
     expect(findings).toEqual([]);
     expect(job?.source.type).toBe(type);
   });

@@ -31,7 +31,7 @@ const table = (lines: string) => GOOD.replace("    mode: upsert\n", lines);
 
 describe("a job file", () => {
   it("passes as it is", () => {
-    const { findings, job } = lintJob(GOOD, {}, SOURCES, () => TRAITS);
+    const { findings, value: job } = lintJob(GOOD, {}, SOURCES, () => TRAITS);
     expect([findings, job?.name]).toEqual([[], "orders"]);
   });
 
@@ -200,7 +200,7 @@ it("knows of each format what to advise", () => {
 });
 
 describe("several files", () => {
-  const jobOf = (text: string) => lintJob(text, {}, SOURCES, () => TRAITS).job!;
+  const jobOf = (text: string) => lintJob(text, {}, SOURCES, () => TRAITS).value!;
 
   it("may not share a name or a table in one warehouse", () => {
     const jobs = new Map([

@@ -1,5 +1,8 @@
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
 import { defaultPolicies, loadPolicies } from "../../../src/config/policies.ts";
+import { lintPolicies, looksLikePolicies } from "../../../src/config/lint.ts";
 import { tasksByPattern } from "../../../src/maintenance/service/service.ts";
 
 const load = (text: string) => loadPolicies(text, "maintain.yaml", { KEEP: "3d" });
@@ -40,4 +43,23 @@ it("has defaults for every table", () => {
   const [all] = defaultPolicies().policies;
   expect(all?.tables).toBe("*");
   expect(all?.tasks.map(({ kind }) => kind)).toEqual(["compact", "rewrite_manifests", "expire", "clean_orphans"]);
+});
+
+it("ships an example that lints clean, has every kind, and knows policies from jobs", () => {
+  const path = fileURLToPath(new URL("../../../docs/examples/maintain.yaml", import.meta.url));
+  const text = readFileSync(path, "utf8");
+  expect(looksLikePolicies(text)).toBe(true);
+  const { findings, value } = lintPolicies(text, {});
+  expect(findings).toEqual([]);
+  const kinds = new Set(value?.policies.flatMap(({ tasks }) => tasks.map(({ kind }) => kind)));
+  expect([...kinds].toSorted()).toEqual(["analyze", "clean_orphans", "compact", "expire", "rewrite_manifests", "tag"]);
+  expect(looksLikePolicies("name: a\nsource: { type: kafka }\n")).toBe(false);
+});
+
+it("lints without the environment, each problem at its place", () => {
+  const { findings } = lintPolicies("lease: ${LEASE}\npolicies:\n  - { tables: a.*, compct: {} }\n", {});
+  expect(findings.map(({ severity, line, column }) => [severity, line, column])).toEqual([
+    ["warning", 1, 8],
+    ["error", 3, 20],
+  ]);
 });
