@@ -21,4 +21,5 @@ export {
   type PlainRow,
   type PlainValue,
   shopChangelog,
+export type { Part } from "./query/row-choice.ts";
 } from "./sources/generator/expected.ts";

@@ -1,10 +1,13 @@
 import { type Command, Option } from "commander";
 import type { CompactOptions } from "./commands/compact.ts";
+import type { ConsumersOptions } from "./commands/consumers.ts";
 import type { ExpireOptions } from "./commands/expire.ts";
 import type { ReadOptions } from "./commands/read.ts";
 import type { RollbackOptions } from "./commands/rollback.ts";
 import type { TagOptions } from "./commands/tag.ts";
 import type { TapOptions } from "./commands/tap.ts";
+import { addEngineOptions } from "./engine-options.ts";
+import { addRowOptions } from "./row-options.ts";
 import { countOption, durationOption, shareOption, sizeOption, verb } from "./verb.ts";
 
 /** Verbs that look into a warehouse or a source. */
@@ -26,8 +29,7 @@ export function addInspectVerbs(program: Command): void {
       ),
     );
 
-  program
-    .command("read")
+  addRowOptions(program.command("read"))
     .description("print the rows of a table, or its changes commit by commit")
     .argument("<table>", "namespace.table")
     .option(
@@ -35,9 +37,26 @@ export function addInspectVerbs(program: Command): void {
       "print changes behind a snapshot id, RFC 3339 time or tag; earliest: all that are held, latest: those to come",
     )
     .option("--follow", "go on with the commits to come until Ctrl-C; without --from, the present rows come first")
+    .option(
+      "--consumer <name>",
+      "keep in the warehouse how far was read, and go on there; --from counts the first time",
+    )
+    .option("--net", "fold the commits that there are into the net change of each row")
     .action(
       verb(async (context, table: string, options: ReadOptions) =>
         (await import("./commands/read.ts")).read(context, table, options),
+      ),
+    );
+
+  program
+    .command("consumers")
+    .description("tell who reads the changes of a table, and how far they have come")
+    .argument("[table]", "namespace.table; without it all tables of the warehouse")
+    .option("--delete <name>", "forget a consumer")
+    .option("--yes", "do it; without it the plan is printed")
+    .action(
+      verb(async (context, table: string | undefined, options: ConsumersOptions) =>
+        (await import("./commands/consumers.ts")).consumers(context, table, options),
       ),
     );
 
@@ -116,6 +135,11 @@ export function addInspectVerbs(program: Command): void {
     .option(
       "--keep-for <time>",
       "keep snapshots younger than this (default 5d, or the table's property)",
+    .option(
+      "--consumers-hold <time>",
+      "how long a consumer that stands still keeps what it has yet to read (default 7d, or the table's property)",
+      durationOption,
+    )
       durationOption,
     )
     .option("--yes", "do it; without it the plan is printed")

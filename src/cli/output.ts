@@ -13,7 +13,9 @@ export interface Output {
   /** Columns of the terminal on stdout. */
   readonly widthColumns: number;
   /** Data. Resolves when the reader can take more. */
-  write(text: string): Promise<void>;
+  write(data: string | Uint8Array): Promise<void>;
+  /** Resolves when the system has taken everything written so far. */
+  flush(): Promise<void>;
   /** A line for people on stderr; nothing with `--quiet`. */
   note(line: string): void;
 }
@@ -25,9 +27,13 @@ export function processOutput(globals: Globals, log: Log): Output {
     json: globals.json || !stdout.isTTY,
     color: globals.color,
     widthColumns: stdout.columns ?? 80,
-    async write(text) {
-      if (!stdout.write(text)) await once(stdout, "drain");
+    async write(data) {
+      if (!stdout.write(data)) await once(stdout, "drain");
     },
+    flush: () =>
+      new Promise((resolve, reject) => {
+        stdout.write("", (error) => (error == null ? resolve() : reject(error)));
+      }),
     note(line) {
       if (globals.quiet) return;
       if (globals.logFormat === "json") log.info(line);
@@ -87,6 +93,8 @@ export function sizeText(bytes: bigint): string {
 
 /** Errors of the command line's own words, which are no setting: usage, like a wrong option. */
 const USAGE_CODES: ReadonlySet<string> = new Set([
+  "BAD_CONSUMER",
+  "BAD_PART",
   "BAD_RANGE",
   "BAD_TAG",
   "COMPACT_SCOPE",

@@ -10,6 +10,7 @@ import { addInspectVerbs } from "./inspect-verbs.ts";
 import { addJobFileVerbs } from "./job-file-verbs.ts";
 import { addMaintenanceVerbs } from "./maintenance-verbs.ts";
 import { addMaintainVerb } from "./maintain-verb.ts";
+import { addRowOptions, type RowOptions } from "./row-options.ts";
 import { countOption, durationOption, verb } from "./verb.ts";
 
 /**
@@ -63,14 +64,13 @@ export function createProgram(): Command {
       ),
     );
 
-  program
-    .command("diff")
+  addRowOptions(program.command("diff"))
     .description("print the rows that changed between two snapshots of a table")
     .argument("<table>", "namespace.table")
     .argument("<range>", "a..b: snapshot ids, RFC 3339 times or tags; without b: up to now")
     .action(
-      verb(async (context, table: string, range: string) =>
-        (await import("./commands/diff.ts")).diff(context, table, range),
+      verb(async (context, table: string, range: string, options: RowOptions) =>
+        (await import("./commands/diff.ts")).diff(context, table, range, options),
       ),
     );
 

@@ -87,6 +87,31 @@ export const QUERY_FETCH_BYTES = 8 * 1024 * 1024;
 /** How often the catalog is asked for a new snapshot by a reader that follows: one small read, and changes are as fresh as people notice. */
 export const FOLLOW_POLL_MS = 1_000;
 
+/** Rows of a table that its source hands over at a time: long runs in each column, and a checkpoint can close between two. */
+export const TABLE_SOURCE_ROWS = 16_384;
+
+/** Rows of one data file that are picked out in one go; of more, the file is read row group by row group, each once. */
+export const TABLE_SPARSE_ROWS = 65_536;
+
+/** Rows of one snapshot, of those that went or those that came, whose keys are held to pair them: at 60 to 150 bytes each. */
+export const TABLE_PAIRED_ROWS = 1_000_000;
+
+/** How long a table that is read may not be there when a job starts: as long as a stack takes that starts all at once. */
+export const TABLE_START_LIMIT_MS = 60_000;
+
+/** How long the store or the catalog of a table that is read may stay away in a running job before it ends with exit 69. */
+export const TABLE_OUTAGE_LIMIT_MS = 600_000;
+
+/** Attempts at one write of a consumer's position, and the pause before the second: a server that restarts is back within them. */
+export const CONSUMER_ATTEMPTS = 8;
+export const CONSUMER_RETRY_MS = 200;
+
+/** Commits that a consumer may read ahead of those that it has committed: their ids stand in its position, 20 bytes each. */
+export const CONSUMER_UNCOMMITTED = 1_000;
+
+/** How long after its last step forward a consumer keeps the snapshots that it has yet to read from being expired. */
+export const CONSUMER_HOLDS_MS = 7 * 24 * 3_600_000;
+
 /** Rows of a record batch, and of a batch of changes, that the library hands out: large enough for columns, small enough to hold. */
 export const LIBRARY_BATCH_ROWS = 65_536;
 

@@ -1,17 +1,22 @@
 import type { RecordBatch, Table as ArrowTable } from "apache-arrow";
 import { identText, type LoadedTable, type Schema } from "../../table-format/index.ts";
+import { arrowBatch, arrowSchema, arrowTable } from "../query/arrow-table.ts";
 import { type TableAt, tableNow } from "../query/as-of.ts";
 import type { QueryWarehouse } from "../query/query.ts";
-import { arrowBatch, arrowSchema, arrowTable } from "./arrow-table.ts";
+import { rowBatches } from "../query/row-batches.ts";
+import { type Part, rowChoice } from "../query/row-choice.ts";
+import { openScan } from "../query/scan.ts";
 import { type Point, pastTable } from "./point.ts";
 import { type Row, rowOf } from "./row.ts";
-import { rowBatches } from "./row-batches.ts";
-import { openScan } from "./scan.ts";
 import { type ChangesOptions, changesOf, type TableChanges } from "./table-changes.ts";
 
 export interface ColumnOptions {
   /** Which columns, in this order; absent: all. */
   readonly columns?: readonly string[] | undefined;
+  /** A condition of DuckDB's SQL over the table's columns, such as `total > 100`. Never put input into it. */
+  readonly where?: string | undefined;
+  /** One of several parts, each of some of the data files; absent: all. */
+  readonly part?: Part | undefined;
 }
 
 /** A table at one snapshot: whenever it is read, its rows are the same. */
@@ -24,6 +29,11 @@ export interface TableView {
   readonly snapshotId: bigint | null;
   /** All rows in memory, in record batches of 65,536. @throws FrazilError `unsupported` for what cannot be read. */
   toArrow(options?: ColumnOptions): Promise<ArrowTable>;
+  /**
+   * `n` parts that together hold every row once, for `rows`, `toArrow` and `changes` of readers side by side, here or in other
+   * processes: `view.rows({ part })` at the same snapshot.
+   */
+  parts(n: number): Part[];
   /** Row by row. Leaving the loop early frees what it held. */
   rows(options?: ColumnOptions): AsyncIterableIterator<Row>;
 }
@@ -65,8 +75,9 @@ function tableView(warehouse: QueryWarehouse, at: TableAt): TableView {
     name: identText(at.table.ident),
     schema: at.schema,
     snapshotId: at.snapshot?.snapshotId ?? null,
-    async toArrow({ columns } = {}) {
-      const scan = await openScan(warehouse, at, columns);
+    parts: (n) => Array.from({ length: n }, (_, index) => ({ index, of: n })),
+    async toArrow(options = {}) {
+      const scan = await openScan(warehouse, at, rowChoice(options));
       try {
         const schema = arrowSchema(scan);
         const batches: RecordBatch[] = [];
@@ -76,8 +87,8 @@ function tableView(warehouse: QueryWarehouse, at: TableAt): TableView {
         await scan.close();
       }
     },
-    async *rows({ columns } = {}) {
-      const scan = await openScan(warehouse, at, columns);
+    async *rows(options = {}) {
+      const scan = await openScan(warehouse, at, rowChoice(options));
       try {
         for await (const chunk of scan.chunks()) for (const values of chunk) yield rowOf(scan.names, values);
       } finally {

@@ -1,24 +1,26 @@
 import {
-  ancestors,
+  currentSchema,
   currentSnapshot,
   FrazilError,
   identText,
-  isAncestor,
   type LoadedTable,
-  refSnapshot,
   type Snapshot,
-  snapshotById,
   snapshotSchema,
 } from "../../table-format/index.ts";
 import type { Clock } from "../core/runtime.ts";
-import { tableAsOf } from "./as-of.ts";
-import { type Diff, diffBetween } from "./diff.ts";
+import { tableNow } from "./as-of.ts";
+import type { Consumer } from "./consumer.ts";
+import { diffSegments } from "./diff.ts";
 import type { ResultRows } from "./duckdb.ts";
 import type { QueryWarehouse } from "./query.ts";
+import { ALL_ROWS, type RowChoice } from "./row-choice.ts";
+import { foldSteps, heldSnapshot, startSnapshot, type Step, stepsBetween } from "./steps.ts";
 
-/** The changes of one commit, as rows in its snapshot's schema behind `_op`, `_snapshot_id` and `_commit_ts`. */
+/** The changes of one commit, as rows behind `_op`, `_snapshot_id` and `_commit_ts`. */
 export interface CommitChanges extends ResultRows {
   readonly snapshot: Snapshot;
+  /** Says to the consumer that the changes up to this commit have been handled; without a consumer it does nothing. */
+  commit(): Promise<void>;
 }
 
 export interface FollowOptions {
@@ -35,6 +37,14 @@ export interface FollowOptions {
   readonly pollMs: number;
   /** Something that a reader should know, in a sentence. */
   readonly notice: (message: string) => void;
+  /** The commits that there are at a look become one net change. */
+  readonly net?: boolean | undefined;
+  /** Which columns and rows; by default all. */
+  readonly choice?: RowChoice | undefined;
+  /** Read all commits by the table's present schema rather than each by its own. So it is anyway where columns or rows are chosen. */
+  readonly presentSchema?: boolean | undefined;
+  /** Whose position to go on from; `from` then only counts for what it has not begun. */
+  readonly consumer?: Consumer | undefined;
 }
 
 /**
@@ -46,103 +56,89 @@ export interface FollowOptions {
  * Rows of one commit must be read before the next one is asked for.
  *
  * @throws FrazilError `data`, code `LOST_START`, when the start is no longer held, saying what is; `TABLE_DROPPED`, `TABLE_REPLACED`;
- * and as `openDiff`.
+ * `fenced`, code `CONSUMER_TAKEN`; and as `openDiff`.
  */
 export async function* tableChanges(
   warehouse: QueryWarehouse,
   first: LoadedTable,
   options: FollowOptions,
 ): AsyncGenerator<CommitChanges> {
+  const { consumer, from } = options;
   let table = first;
-  let last = startSnapshot(table, options.from);
+  let last = consumer === undefined ? startSnapshot(table, from) : startOf(table, consumer);
+  // What was given out and not committed comes again, in the same steps.
+  let steps = consumer === undefined ? [] : stepsAgain(table, last, consumer);
   for (;;) {
-    for (const step of stepsFrom(table, last, options.from)) {
+    const head = currentSnapshot(table.metadata);
+    const begin = steps.at(-1)?.to ?? last;
+    if (begin !== null) heldSnapshot(table, begin.snapshotId, "up to which changes were told");
+    const news = head === null ? [] : stepsBetween(table, begin, head, from);
+    steps.push(...(options.net === true && news.length > 1 ? [foldSteps(news)] : news));
+    for (const step of steps) {
       if (options.stop.aborted) return;
-      if (step.isNet) options.notice(netText(table, step));
-      if (!step.passOver) {
-        const diff = await openChanges(warehouse, table, step);
+      if (step.isGap) options.notice(gapText(table, step));
+      if (step.segments.length > 0) {
+        const { snapshotId } = step.to;
+        await consumer?.begin(snapshotId);
+        const diff = await openChanges(warehouse, table, step, options);
         try {
-          yield { ...diff, snapshot: step.to };
+          yield { ...diff, snapshot: step.to, commit: async () => consumer?.commit(snapshotId) };
         } finally {
           await diff.close();
         }
       }
       last = step.to;
     }
+    if (last !== null) await consumer?.passOver(last.snapshotId);
     if (!options.follow) return;
     await options.clock.sleep(options.pollMs, options.stop);
     if (options.stop.aborted) return;
     table = await reload(warehouse, table);
+    steps = [];
   }
 }
 
-/** From one state of the table to a later one. */
-interface Step {
-  readonly from: Snapshot | null;
-  readonly to: Snapshot;
-  /** No row changes its values. */
-  readonly passOver: boolean;
-  /** Several commits, or a way back, taken together. */
-  readonly isNet: boolean;
+function startOf(table: LoadedTable, { name, state }: Consumer): Snapshot | null {
+  return state.after === null ? null : heldSnapshot(table, state.after, `up to which the consumer ${name} has read`);
 }
 
-/** Null: the empty table. @throws FrazilError `LOST_START`. */
-function startSnapshot(table: LoadedTable, from: string): Snapshot | null {
-  const { metadata } = table;
-  if (from === "now" || from === "earliest") return null;
-  if (from === "latest") return currentSnapshot(metadata);
-  if (
-    /^\d{1,19}$/.test(from) &&
-    refSnapshot(metadata, from) === null &&
-    snapshotById(metadata, BigInt(from)) === null
-  ) {
-    throw lostStart(table, `snapshot ${from}`);
-  }
-  return tableAsOf(table, from).snapshot;
+function stepsAgain(table: LoadedTable, last: Snapshot | null, { name, state }: Consumer): Step[] {
+  let before = last;
+  return state.given.map((id) => {
+    const to = heldSnapshot(table, id, `which the consumer ${name} was reading`);
+    const step = foldSteps(stepsBetween(table, before, to, "now"));
+    before = to;
+    return step;
+  });
 }
 
-/** The steps from the last state told to the present one, oldest first. */
-function stepsFrom(table: LoadedTable, last: Snapshot | null, from: string): Step[] {
-  const { metadata } = table;
-  const head = currentSnapshot(metadata);
-  if (head === null || head.snapshotId === last?.snapshotId) return [];
-  if (last !== null && snapshotById(metadata, last.snapshotId) === null) {
-    throw lostStart(table, `snapshot ${last.snapshotId}, up to which changes were told,`);
-  }
-  const history = [...ancestors(metadata, head.snapshotId)];
-  if (last === null && from !== "earliest") return [step(null, head, false)];
-  const known = last === null ? -1 : history.findIndex(({ snapshotId }) => snapshotId === last.snapshotId);
-  if (last === null || known >= 0) {
-    const path = (known >= 0 ? history.slice(0, known) : history).toReversed();
-    return path.map((to, index) => step(index === 0 ? last : (path[index - 1] as Snapshot), to, false));
-  }
-  // Not a commit on top of what was told: on to the first snapshot that the two histories do not share.
-  const path = history.filter(({ snapshotId }) => !isAncestor(metadata, snapshotId, last.snapshotId)).toReversed();
-  const [next = head, ...others] = path;
-  return [
-    step(last, next, true),
-    ...others.map((to, index) => step(index === 0 ? next : (others[index - 1] as Snapshot), to, false)),
-  ];
-}
-
-function step(from: Snapshot | null, to: Snapshot, isNet: boolean): Step {
-  const replaces = to.summary.get("operation") === "replace" && to.parentSnapshotId === (from?.snapshotId ?? null);
-  return { from, to, isNet, passOver: replaces || (from !== null && !isNet && changesNothing(to)) };
-}
-
-/** A fence, or the position of an idle table: pipelines commit such snapshots, and their summaries are to be trusted. */
-function changesNothing({ summary }: Snapshot): boolean {
-  if (!summary.has("ingest.pipe") || summary.get("operation") !== "append") return false;
-  return !summary.has("added-data-files");
-}
-
-async function openChanges(warehouse: QueryWarehouse, table: LoadedTable, { from, to }: Step): Promise<Diff> {
-  const at = { table, snapshot: to, schema: snapshotSchema(table.metadata, to) };
+async function openChanges(
+  warehouse: QueryWarehouse,
+  table: LoadedTable,
+  { to, segments }: Step,
+  { choice = ALL_ROWS, presentSchema = false }: FollowOptions,
+): Promise<ResultRows & { close(): Promise<void> }> {
+  const present = presentSchema || choice.columns !== null || choice.where !== null;
+  const schema = present ? currentSchema(table.metadata) : snapshotSchema(table.metadata, to);
   const time = new Date(Number(to.timestampMs)).toISOString();
-  return diffBetween(warehouse, from, at, [
+  return diffSegments(warehouse, segments, { table, snapshot: to, schema }, choice, [
     { sql: `${to.snapshotId}::BIGINT`, name: "_snapshot_id" },
     { sql: `'${time}'::TIMESTAMPTZ`, name: "_commit_ts" },
   ]);
+}
+
+/** The columns that changes have by the table's present schema, before there are any. @throws FrazilError as `tableChanges`. */
+export async function changeColumns(
+  warehouse: QueryWarehouse,
+  table: LoadedTable,
+  choice: RowChoice,
+): Promise<Pick<ResultRows, "names" | "types">> {
+  const { names, types, close } = await diffSegments(warehouse, [], tableNow(table), choice, [
+    { sql: "0::BIGINT", name: "_snapshot_id" },
+    { sql: "NULL::TIMESTAMPTZ", name: "_commit_ts" },
+  ]);
+  await close();
+  return { names, types };
 }
 
 async function reload(warehouse: QueryWarehouse, table: LoadedTable): Promise<LoadedTable> {
@@ -157,26 +153,7 @@ async function reload(warehouse: QueryWarehouse, table: LoadedTable): Promise<Lo
   return loaded;
 }
 
-function lostStart(table: LoadedTable, what: string): FrazilError {
-  const { metadata } = table;
-  const name = identText(table.ident);
-  const head = currentSnapshot(metadata);
-  const held = head === null ? [] : [...ancestors(metadata, head.snapshotId)];
-  const oldest = held.at(-1);
-  const range =
-    head === null || oldest === undefined
-      ? "it holds no snapshot"
-      : `it holds ${held.length} from ${snapshotText(oldest)} to ${snapshotText(head)}`;
-  return new FrazilError("data", "LOST_START", `table ${name} does not hold ${what} (any more); ${range}`, {
-    hint: `--from earliest begins with the rows of the oldest one; frazil snapshots ${name} lists all`,
-  });
-}
-
-function snapshotText(snapshot: Snapshot): string {
-  return `${snapshot.snapshotId} (${new Date(Number(snapshot.timestampMs)).toISOString()})`;
-}
-
-function netText(table: LoadedTable, { from, to }: Step): string {
+function gapText(table: LoadedTable, { from, to }: Step): string {
   const name = identText(table.ident);
   return `${name}: snapshot ${to.snapshotId} does not follow ${from?.snapshotId} (a rollback, or expired history); their net change is given as one`;
 }

@@ -5,16 +5,19 @@ import {
   FrazilError,
   identText,
   type LoadedTable,
+  type NestedField,
   type RoaringBitmap,
   type Snapshot,
 } from "../../table-format/index.ts";
 import { type PastTable, type TableAt, tableAsOf } from "./as-of.ts";
 import type { Duckdb, ResultRows } from "./duckdb.ts";
 import { openReading } from "./duckdb-reading.ts";
-import { columnName } from "./duckdb-types.ts";
+import { columnName, quoteName } from "./duckdb-types.ts";
 import type { LocalFiles } from "./local-files.ts";
 import type { QueryWarehouse } from "./query.ts";
-import { checkFieldIds, checkReadable, internalNames, selectRows, tableNames, toRead } from "./table-sql.ts";
+import { ALL_ROWS, checkCondition, chosenFields, type RowChoice, whereClause } from "./row-choice.ts";
+import { type Segment, segmentsBetween } from "./steps.ts";
+import { checkFieldIds, checkReadable, internalNames, selectRows, toRead } from "./table-sql.ts";
 
 /** The rows that changed between two snapshots; the first column is `_op`. Close it when done. */
 export interface Diff extends ResultRows {
@@ -27,41 +30,70 @@ export interface Diff extends ResultRows {
 /**
  * What happened to a table from one snapshot to another, as rows in the later one's schema with `_op`: `insert`, `delete`, and for
  * a key that stands on both sides `update_before` and `update_after`. It is the net change: a row that was written anew with equal
- * values does not show. Only files that differ are read.
+ * values does not show. Only files that differ are read; those that a compaction in between replaced are not.
  *
  * @param range `a..b` of snapshot ids, RFC 3339 times, tags or branches; without `a` from the beginning, without `b` up to now.
+ * @param choice as in `diffSegments`
  * @throws FrazilError as `openQuery`.
  */
-export async function openDiff(warehouse: QueryWarehouse, table: LoadedTable, range: string): Promise<Diff> {
+export async function openDiff(
+  warehouse: QueryWarehouse,
+  table: LoadedTable,
+  range: string,
+  choice: RowChoice = ALL_ROWS,
+): Promise<Diff> {
   const { from, to } = parseRange(table, range);
-  return diffBetween(warehouse, from, to, []);
+  const diff = await diffSegments(warehouse, segmentsBetween(table, from, to.snapshot), to, choice, []);
+  return { ...diff, from, to: to.snapshot };
 }
 
 /**
- * As `openDiff`, between two snapshots of a table.
+ * The net change over several pairs of states, as `openDiff` gives it. Whoever chooses columns and rows gets the changes of the table
+ * of these columns and rows: a row that ceases to fulfil the condition is a `delete`, one that differs in other columns alone does not
+ * show. The table's key is what pairs rows whether it is chosen or not.
  *
+ * @param to in whose schema the rows are given
  * @param extra Constant columns behind `_op`: SQL and name.
  */
-export async function diffBetween(
+export async function diffSegments(
   warehouse: QueryWarehouse,
-  from: Snapshot | null,
-  to: PastTable,
-  extra: readonly { readonly sql: string; readonly name: string }[],
-): Promise<Diff> {
+  segments: readonly Segment[],
+  to: TableAt,
+  choice: RowChoice,
+  extra: readonly ExtraColumn[],
+): Promise<ResultRows & { close(): Promise<void> }> {
+  const fields = chosenFields(to, choice);
   return openReading(warehouse, async (duckdb, files) => {
-    const plan = await diffSnapshots(warehouse.io, to.table.metadata, from, to.snapshot);
-    const { inserted, deleted } = plan;
-    checkReadable(
-      to,
-      [...inserted, ...deleted].map(({ file }) => file),
-      plan.hasEqualityDeletes,
-    );
-    await createRows(duckdb, files, to, "inserted", inserted);
-    await createRows(duckdb, files, to, "deleted", deleted);
-    await duckdb.lock([]);
-    const rows = await duckdb.query(diffSql(to, inserted.length > 0 && deleted.length > 0, extra));
-    return { ...rows, from, to: to.snapshot };
+    const inserted: (readonly ChangedRows[])[] = [];
+    const deleted: (readonly ChangedRows[])[] = [];
+    for (const [before, after] of segments) {
+      const plan = await diffSnapshots(warehouse.io, to.table.metadata, before, after);
+      const changed = [...plan.inserted, ...plan.deleted].map(({ file }) => file);
+      checkReadable(to, changed, plan.hasEqualityDeletes);
+      inserted.push(plan.inserted);
+      deleted.push(plan.deleted);
+    }
+    const came = await sideRows(duckdb, files, to, "inserted", inserted);
+    const went = await sideRows(duckdb, files, to, "deleted", deleted);
+    await duckdb.lock([...came.paths, ...went.paths]);
+    await checkCondition(duckdb, to, choice);
+    const columns = [...new Set([...keyFields(to), ...fields])];
+    for (const [name, { selects }] of [["inserted", came] as const, ["deleted", went] as const]) {
+      await createRows(duckdb, to, name, selects, columns, choice);
+    }
+    const hasRows = (side: readonly (readonly ChangedRows[])[]): boolean => side.some(({ length }) => length > 0);
+    return duckdb.query(diffSql(to, fields, columns, hasRows(inserted) && hasRows(deleted), extra));
   });
+}
+
+/** A constant beside the changes. */
+interface ExtraColumn {
+  readonly sql: string;
+  readonly name: string;
+}
+
+function keyFields({ schema }: TableAt): NestedField[] {
+  return schema.fields.filter(({ id }) => schema.identifierFieldIds.includes(id));
 }
 
 function parseRange(table: LoadedTable, range: string): { from: Snapshot | null; to: PastTable } {
@@ -76,45 +108,89 @@ function parseRange(table: LoadedTable, range: string): { from: Snapshot | null;
   return { from: from === "" ? null : tableAsOf(table, from).snapshot, to: later };
 }
 
-/** Fills `_frazil.<side>` with the chosen rows, columns under their internal names. */
-async function createRows(
+/** One side of the changes as SELECTs of all columns under their internal names, and the files that they open. */
+async function sideRows(
   duckdb: Duckdb,
   files: LocalFiles,
   at: TableAt,
   side: "inserted" | "deleted",
-  choices: readonly ChangedRows[],
-): Promise<void> {
-  const whole = choices.filter(({ positions }) => positions === null);
-  const partial = choices.filter(
-    (choice): choice is ChangedRows & { positions: RoaringBitmap } => choice.positions !== null,
-  );
-  const wholePaths = await files.paths(whole.map(({ file }) => toRead(file)));
-  const partialPaths = await files.paths(partial.map(({ file }) => toRead(file)));
-  await checkFieldIds(duckdb, at, [...wholePaths, ...partialPaths]);
-  const positions = `${side}_positions`;
-  await duckdb.createPositions(
-    positions,
-    partial.map((choice) => choice.positions),
-  );
-  const semiJoin = `SEMI JOIN _frazil.${positions} d ON t.file_index = d.fi AND t.file_row_number = d.pos`;
+  segments: readonly (readonly ChangedRows[])[],
+): Promise<{ readonly selects: readonly string[]; readonly paths: readonly string[] }> {
   const names = internalNames(at);
-  await duckdb.run(`CREATE TABLE _frazil.${side} AS
-    ${selectRows(at, wholePaths, names)} UNION ALL ${selectRows(at, partialPaths, names, semiJoin)}`);
+  const selects: string[] = [];
+  const paths: string[] = [];
+  for (const [index, choices] of segments.entries()) {
+    const whole = choices.filter(({ positions }) => positions === null);
+    const partial = choices.filter(
+      (choice): choice is ChangedRows & { positions: RoaringBitmap } => choice.positions !== null,
+    );
+    const wholePaths = await files.paths(whole.map(({ file }) => toRead(file)));
+    const partialPaths = await files.paths(partial.map(({ file }) => toRead(file)));
+    await checkFieldIds(duckdb, at, [...wholePaths, ...partialPaths]);
+    if (wholePaths.length > 0) selects.push(selectRows(at, wholePaths, names));
+    if (partialPaths.length > 0) {
+      const positions = `${side}_positions_${index}`;
+      await duckdb.createPositions(
+        positions,
+        partial.map((choice) => choice.positions),
+      );
+      const semiJoin = `SEMI JOIN _frazil.${positions} d ON t.file_index = d.fi AND t.file_row_number = d.pos`;
+      selects.push(selectRows(at, partialPaths, names, semiJoin));
+    }
+    paths.push(...wholePaths, ...partialPaths);
+  }
+  if (selects.length === 0) selects.push(selectRows(at, [], names));
+  return { selects, paths };
+}
+
+/** Fills `_frazil.<name>` with the chosen rows, columns under their internal names. */
+async function createRows(
+  duckdb: Duckdb,
+  at: TableAt,
+  name: string,
+  selects: readonly string[],
+  columns: readonly NestedField[],
+  choice: RowChoice,
+): Promise<void> {
+  const list = columns.map(columnName).join(", ");
+  const rows = selects.join(" UNION ALL ");
+  const condition = partCondition(at, columns, choice);
+  if (choice.where === null) {
+    await duckdb.run(`CREATE TABLE _frazil.${name} AS SELECT ${list} FROM (${rows}) ${condition}`);
+    return;
+  }
+  // The condition knows the columns by the table's names.
+  const renamed = at.schema.fields.map((field) => `${columnName(field)} AS ${quoteName(field.name)}`).join(", ");
+  const back = columns.map((field) => `${quoteName(field.name)} AS ${columnName(field)}`).join(", ");
+  const chosen = `SELECT ${back} FROM (SELECT ${renamed} FROM (${rows})) ${whereClause(choice)}`;
+  const { chunks } = await duckdb.query(`CREATE TABLE _frazil.${name} AS SELECT * FROM (${chosen}) ${condition}`);
+  for await (const _rows of chunks());
+}
+
+/** Rows of one key go to one part, so that each pairs its own; without a key, rows of equal values. */
+function partCondition(at: TableAt, columns: readonly NestedField[], { part }: RowChoice): string {
+  if (part === null) return "";
+  const key = keyFields(at);
+  const hashed = (key.length === 0 ? columns : key).map(columnName).join(", ");
+  return `WHERE hash(${hashed}) % ${part.of} = ${part.index}`;
 }
 
 /**
  * Pairs what went with what came, by key.
  *
- * @param cancels Whether both sides have rows: then those that are equal in every column, copy for copy, cancel each other out.
+ * @param fields what is given
+ * @param compared what makes two rows equal
+ * @param cancels Whether both sides have rows: then those that are equal, copy for copy, cancel each other out.
  */
 function diffSql(
   at: TableAt,
+  fields: readonly NestedField[],
+  compared: readonly NestedField[],
   cancels: boolean,
-  extra: readonly { readonly sql: string; readonly name: string }[],
+  extra: readonly ExtraColumn[],
 ): string {
-  const { fields, identifierFieldIds } = at.schema;
-  const columns = fields.map(columnName);
-  const key = fields.filter((field) => identifierFieldIds.includes(field.id)).map(columnName);
+  const columns = compared.map(columnName);
+  const key = keyFields(at).map(columnName);
   const same = (names: readonly string[]): string =>
     names.map((name) => `b.${name} IS NOT DISTINCT FROM a.${name}`).join(" AND ");
   const numbered = (table: string): string =>
@@ -125,11 +201,10 @@ function diffSql(
       : `SELECT *, rowid AS ord FROM _frazil.${mine}`;
   const nth = key.length === 0 ? "0" : `row_number() OVER (PARTITION BY ${key.join(", ")} ORDER BY ord)`;
   const pairs = key.length === 0 ? "false" : same([...key, "nth"]);
-  const names = tableNames(at);
   const selected = [
     "a.op AS _op",
     ...extra.map(({ sql, name }) => `${sql} AS ${name}`),
-    ...columns.map((column, index) => `a.${column} AS ${names[index]}`),
+    ...fields.map((field) => `a.${columnName(field)} AS ${quoteName(field.name)}`),
   ];
   // Internal names carry the order: a column of the table may be called anything.
   return `

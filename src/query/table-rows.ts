@@ -2,6 +2,7 @@ import { deletedPositions, type FileIO, planSnapshot } from "../../table-format/
 import type { TableAt } from "./as-of.ts";
 import type { Duckdb } from "./duckdb.ts";
 import type { LocalFiles } from "./local-files.ts";
+import { itemsOfPart, type Part } from "./row-choice.ts";
 import { checkFieldIds, checkReadable, selectRows, tableNames, toRead } from "./table-sql.ts";
 
 /** The rows of a table at one point, for DuckDB. */
@@ -15,6 +16,7 @@ export interface TableRows {
  * Plans a table and makes its deletes known to DuckDB.
  *
  * @param deletesName The table under `_frazil` to fill with deleted positions.
+ * @param part Of the data files; null: all.
  * @throws FrazilError `unsupported` for tables that cannot be read.
  */
 export async function prepareTable(
@@ -23,6 +25,7 @@ export async function prepareTable(
   files: LocalFiles,
   at: TableAt,
   deletesName: string,
+  part: Part | null = null,
 ): Promise<TableRows> {
   if (at.snapshot === null) return { select: selectRows(at, [], tableNames(at)), paths: [] };
   const plan = await planSnapshot(io, at.table.metadata, at.snapshot);
@@ -31,9 +34,18 @@ export async function prepareTable(
     plan.dataFiles.map(({ file }) => file),
     plan.hasEqualityDeletes,
   );
+  const dataFiles =
+    part === null
+      ? plan.dataFiles
+      : itemsOfPart(
+          plan.dataFiles,
+          part,
+          ({ file }) => file.fileSizeBytes,
+          ({ file }) => file.filePath,
+        );
   // Files without deletes stay clear of the join, so that counting them reads nothing but footers.
-  const clean = plan.dataFiles.filter(({ file }) => !plan.deletes.get(file.filePath)?.length);
-  const dirty = plan.dataFiles.filter(({ file }) => plan.deletes.get(file.filePath)?.length);
+  const clean = dataFiles.filter(({ file }) => !plan.deletes.get(file.filePath)?.length);
+  const dirty = dataFiles.filter(({ file }) => plan.deletes.get(file.filePath)?.length);
   const cleanPaths = await files.paths(clean.map(({ file }) => toRead(file)));
   await checkFieldIds(duckdb, at, cleanPaths);
   if (dirty.length === 0) return { select: selectRows(at, cleanPaths, tableNames(at)), paths: cleanPaths };

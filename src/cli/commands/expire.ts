@@ -14,6 +14,7 @@ export interface ExpireOptions {
   readonly yes?: boolean;
 }
 
+  readonly consumersHold?: number;
 /** `frazil expire <table> [--yes]`: prints which snapshots and files would go, and removes them with `--yes`. */
 export async function expire(context: CliContext, name: string, options: ExpireOptions): Promise<void> {
   const { output, runtime } = context;
@@ -48,7 +49,7 @@ export async function expire(context: CliContext, name: string, options: ExpireO
 }
 
 /** The table's own policy unless the command says otherwise. */
-function policyOf({ metadata }: LoadedTable, { keepLast, keepFor }: ExpireOptions): RetentionPolicy {
+function policyOf({ metadata }: LoadedTable, { keepLast, keepFor, consumersHold }: ExpireOptions): RetentionPolicy {
   const own = tablePolicy(metadata);
   return {
     minSnapshotsToKeep: keepLast ?? own.minSnapshotsToKeep,
@@ -57,6 +58,7 @@ function policyOf({ metadata }: LoadedTable, { keepLast, keepFor }: ExpireOption
 }
 
 function counts({ dataFiles, deleteFiles, manifests, manifestLists, statistics, bytes }: UnreachableFiles) {
+    consumerHoldsMs: consumersHold === undefined ? undefined : BigInt(consumersHold),
   return {
     dataFiles: dataFiles.length,
     deleteFiles: deleteFiles.length,

@@ -1,60 +1,105 @@
+import type { LoadedTable } from "../../../table-format/index.ts";
 import { FOLLOW_POLL_MS } from "../../core/limits.ts";
-import { tableChanges } from "../../query/changes.ts";
-import { quoteName } from "../../query/duckdb-types.ts";
-import { openQuery } from "../../query/query.ts";
+import { changedColumns } from "../../query/arrow-table.ts";
+import { tableNow } from "../../query/as-of.ts";
+import { changeColumns, type CommitChanges, tableChanges } from "../../query/changes.ts";
+import { Consumer } from "../../query/consumer.ts";
+import { openScan } from "../../query/scan.ts";
+import type { Warehouse } from "../../warehouse.ts";
 import type { CliContext } from "../context.ts";
-import { printRows } from "../result-rows.ts";
+import type { RowOptions } from "../row-options.ts";
+import { chosenRows, openRowPrinter, type RowPrinter } from "../row-output.ts";
 import { onSignals } from "../signals.ts";
 import { timeText } from "../snapshot-figures.ts";
 import { namedTable, withWarehouse } from "../warehouse-option.ts";
 
-export interface ReadOptions {
+export interface ReadOptions extends RowOptions {
   readonly from?: string;
   readonly follow?: boolean;
+  readonly net?: boolean;
+  readonly consumer?: string;
 }
 
-/** `frazil read <table> [--from …] [--follow]`: the rows that there are, or the changes from a point on. */
+/** `frazil read <table> [--from …] [--follow] [--consumer …]`: the rows that there are, or the changes from a point on. */
 export async function read(context: CliContext, name: string, options: ReadOptions): Promise<void> {
-  if (options.from === undefined && options.follow !== true) {
-    await readRows(context, name);
+  const { from, follow, net, consumer } = options;
+  if (from === undefined && follow !== true && net !== true && consumer === undefined) {
+    await withWarehouse(context, async (warehouse) => {
+      await readRows(context, warehouse, await namedTable(warehouse, name), options);
+    });
     return;
   }
-  const { output, runtime } = context;
   const signals = onSignals(null);
   try {
     await withWarehouse(context, async (warehouse) => {
-      const table = await namedTable(warehouse, name);
-      const changes = tableChanges(warehouse, table, {
-        from: options.from ?? "now",
-        follow: options.follow ?? false,
-        stop: signals.stop,
-        clock: runtime.clock,
-        pollMs: FOLLOW_POLL_MS,
-        notice: (message) => output.note(message),
-      });
-      for await (const commit of changes) {
-        if (!output.json)
-          output.note(`snapshot ${commit.snapshot.snapshotId}, ${timeText(commit.snapshot.timestampMs)}`);
-        await printRows(output, commit);
-      }
+      await readChanges(context, warehouse, await namedTable(warehouse, name), options, signals.stop);
     });
   } finally {
     signals.close();
   }
 }
 
-async function readRows(context: CliContext, name: string): Promise<void> {
-  await withWarehouse(context, async (warehouse) => {
-    const { ident } = await namedTable(warehouse, name);
-    const result = await openQuery(
-      warehouse,
-      `SELECT * FROM ${quoteName(ident.namespace.join("."))}.${quoteName(ident.name)}`,
-      null,
-    );
-    try {
-      await printRows(context.output, result);
-    } finally {
-      await result.close();
-    }
+async function readChanges(
+  context: CliContext,
+  warehouse: Warehouse,
+  table: LoadedTable,
+  options: ReadOptions,
+  stop: AbortSignal,
+): Promise<void> {
+  const { output, runtime } = context;
+  const { from = "now", follow = false, net, format } = options;
+  const choice = chosenRows(options);
+  const consumer =
+    options.consumer === undefined
+      ? undefined
+      : await Consumer.claim({ ...warehouse, runtime }, table, options.consumer, from);
+  const printer = await openRowPrinter(output, format, async () =>
+    changedColumns(await changeColumns(warehouse, table, choice)),
+  );
+  const changes = tableChanges(warehouse, table, {
+    from,
+    follow,
+    stop,
+    clock: runtime.clock,
+    pollMs: FOLLOW_POLL_MS,
+    notice: (message) => output.note(message),
+    net,
+    choice,
+    presentSchema: format === "arrow",
+    consumer,
   });
+  for await (const commit of changes) {
+    await printCommit(context, printer, commit, output.json || format !== undefined);
+  }
+  await printer.end();
+}
+
+/** Prints a commit's changes, and moves the consumer on once the system has taken them. */
+async function printCommit(
+  { output }: CliContext,
+  printer: RowPrinter,
+  commit: CommitChanges,
+  quiet: boolean,
+): Promise<void> {
+  if (!quiet) output.note(`snapshot ${commit.snapshot.snapshotId}, ${timeText(commit.snapshot.timestampMs)}`);
+  const { required } = changedColumns(commit);
+  await printer.print({ ...commit, required });
+  await output.flush();
+  await commit.commit();
+}
+
+async function readRows(
+  { output }: CliContext,
+  warehouse: Warehouse,
+  table: LoadedTable,
+  options: RowOptions,
+): Promise<void> {
+  const scan = await openScan(warehouse, tableNow(table), chosenRows(options));
+  try {
+    const printer = await openRowPrinter(output, options.format, async () => scan);
+    await printer.print(scan);
+    await printer.end();
+  } finally {
+    await scan.close();
+  }
 }

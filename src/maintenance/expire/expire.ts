@@ -10,8 +10,9 @@ import { commitExpiry } from "../../commit/expire-commit.ts";
 import { LedgerStore } from "../../commit/ledger.ts";
 import type { MaintenanceContext } from "../../commit/maintenance-commit.ts";
 import { pipelineOfTag } from "../../commit/names.ts";
-import { EXPIRE_REQUESTS_IN_FLIGHT } from "../../core/limits.ts";
-import { expiredAt, type Expired, type RetentionPolicy } from "./retention.ts";
+import { listConsumers } from "../../core/consumer-state.ts";
+import { CONSUMER_HOLDS_MS, EXPIRE_REQUESTS_IN_FLIGHT } from "../../core/limits.ts";
+import { expiredAt, type Expired, keepDownTo, type RetentionPolicy } from "./retention.ts";
 import { type UnreachableFiles, unreachableFiles } from "./unreachable.ts";
 
 export interface ExpireContext extends MaintenanceContext {
@@ -44,7 +45,7 @@ export async function planExpiry(
   const { metadata } = table;
   checkMayDelete(table);
   const nowMs = BigInt(context.runtime.clock.nowMs());
-  const expired = expiredAt(metadata, policy, await snapshotsOfCuts(context, table), nowMs);
+  const expired = expiredAt(metadata, policy, await neededByReaders(context, table, policy), nowMs);
   const gone = new Set(expired.snapshotIds);
   const left = withoutSnapshots(metadata, gone);
   const snapshots = metadata.snapshots.filter(({ snapshotId }) => gone.has(snapshotId));
@@ -65,7 +66,7 @@ export async function runExpiry(context: ExpireContext, plan: ExpirePlan): Promi
   const nowMs = BigInt(context.runtime.clock.nowMs());
   const planned = new Set(plan.expired.snapshotIds);
   const done = await commitExpiry(context, table, async (base) => {
-    const { snapshotIds, refs } = expiredAt(base.metadata, policy, await snapshotsOfCuts(context, base), nowMs);
+    const { snapshotIds, refs } = expiredAt(base.metadata, policy, await neededByReaders(context, base, policy), nowMs);
     return {
       snapshotIds: snapshotIds.filter((id) => planned.has(id)),
       refs: refs.filter((name) => plan.expired.refs.includes(name)),
@@ -90,6 +91,35 @@ export async function runExpiry(context: ExpireContext, plan: ExpirePlan): Promi
 
 /** Snapshots that make up the consistent cut of the table's pipelines (`Ledger`): readers of the cut ask for them by id. */
 async function snapshotsOfCuts(
+/**
+ * Snapshots that readers ask for by id: those of cuts, and what consumers have yet to read, with every commit up to now. A consumer that
+ * has not moved for longer than it may hold (`frazil.consumer-holds-ms` of the table) keeps nothing.
+ */
+async function neededByReaders(
+  context: ExpireContext,
+  table: LoadedTable,
+  policy: RetentionPolicy,
+): Promise<Set<bigint>> {
+  const { metadata, ident } = table;
+  const needed = await snapshotsOfCuts(context, table);
+  const holdsMs = policy.consumerHoldsMs ?? consumerHoldsMs(metadata);
+  const sinceMs = BigInt(context.runtime.clock.nowMs()) - holdsMs;
+  for (const { state } of await listConsumers(context.io, context.warehouseLocation, ident)) {
+    if (state.tableUuid !== metadata.tableUuid || BigInt(state.updatedMs) < sinceMs) continue;
+    for (const id of [state.after, ...state.given]) {
+      if (id === null) continue;
+      needed.add(id);
+      keepDownTo(metadata, id, needed);
+    }
+  }
+  return needed;
+}
+
+function consumerHoldsMs({ properties }: TableMetadata): bigint {
+  const text = properties.get("frazil.consumer-holds-ms");
+  return text !== undefined && /^\d{1,18}$/.test(text) ? BigInt(text) : BigInt(CONSUMER_HOLDS_MS);
+}
+
   { io, warehouseLocation }: ExpireContext,
   { ident, metadata }: LoadedTable,
 ): Promise<Set<bigint>> {

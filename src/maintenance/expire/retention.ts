@@ -7,6 +7,8 @@ export interface RetentionPolicy {
   readonly minSnapshotsToKeep: number;
   /** Snapshots younger than this are kept, whether a ref reaches them or not. */
   readonly maxSnapshotAgeMs: bigint;
+  /** How long after its last step forward a consumer keeps what it has yet to read; absent: as the table says. */
+  readonly consumerHoldsMs?: bigint | undefined;
 }
 
 /** What goes: snapshots in the order of the metadata, and tags and branches that are older than they are to become. */
@@ -91,7 +93,8 @@ function keepBranch(
   }
 }
 
-function keepDownTo(metadata: TableMetadata, tagged: bigint, kept: Set<bigint>): void {
+/** Keeps all snapshots from the current one down to another, when it leads there. */
+export function keepDownTo(metadata: TableMetadata, tagged: bigint, kept: Set<bigint>): void {
   if (metadata.currentSnapshotId === null) return;
   const between: bigint[] = [];
   for (const { snapshotId } of ancestors(metadata, metadata.currentSnapshotId)) {

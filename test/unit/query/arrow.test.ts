@@ -2,7 +2,7 @@ import { BIGINT, BOOLEAN, type DuckDBType, type DuckDBValue, DuckDBInstance, VAR
 import { tableFromIPC, tableToIPC } from "apache-arrow";
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { arrowBatch, arrowSchema, arrowTable } from "../../../src/library/arrow-table.ts";
+import { arrowBatch, arrowSchema, arrowTable } from "../../../src/query/arrow-table.ts";
 
 /** The rows of a statement as Arrow, through Arrow's own stream format. */
 async function arrowOf(sql: string, required: readonly string[] = []) {

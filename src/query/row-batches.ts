@@ -1,6 +1,6 @@
 import type { DuckDBValue } from "@duckdb/node-api";
 import { LIBRARY_BATCH_ROWS } from "../core/limits.ts";
-import type { ResultRows } from "../query/duckdb.ts";
+import type { ResultRows } from "./duckdb.ts";
 
 /** A result in batches of even size, the last one shorter; none when it has no rows. */
 export async function* rowBatches(

@@ -1,0 +1,36 @@
+import type { NestedField } from "../../table-format/index.ts";
+import type { RowColumns } from "./arrow-table.ts";
+import type { TableAt } from "./as-of.ts";
+import type { ResultRows } from "./duckdb.ts";
+import { openReading } from "./duckdb-reading.ts";
+import { quoteName } from "./duckdb-types.ts";
+import type { QueryWarehouse } from "./query.ts";
+import { checkCondition, chosenFields, type RowChoice, whereClause } from "./row-choice.ts";
+import { prepareTable } from "./table-rows.ts";
+
+/** The rows of a table at one point, while they are read. Close it when done. */
+export interface Scan extends ResultRows, RowColumns {
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the rows of a table at one point. A part is of whole data files.
+ *
+ * @throws FrazilError `config`, codes `COLUMN_NOT_FOUND`, `SQL_ERROR`; `unsupported` for tables that cannot be read.
+ */
+export async function openScan(warehouse: QueryWarehouse, at: TableAt, choice: RowChoice): Promise<Scan> {
+  const fields = chosenFields(at, choice);
+  return openReading(warehouse, async (duckdb, files) => {
+    const { select, paths } = await prepareTable(warehouse.io, duckdb, files, at, "deletes", choice.part);
+    await duckdb.lock(paths);
+    await checkCondition(duckdb, at, choice);
+    const list = fields.map(({ name }) => quoteName(name)).join(", ");
+    const { types, chunks } = await duckdb.query(`SELECT ${list} FROM (${select}) ${whereClause(choice)}`);
+    return { names: fields.map(({ name }) => name), types, required: requiredNames(fields), chunks };
+  });
+}
+
+/** The names of columns that are never null. */
+function requiredNames(fields: readonly NestedField[]): ReadonlySet<string> {
+  return new Set(fields.filter(({ required }) => required).map(({ name }) => name));
+}
