@@ -74,17 +74,20 @@ function epochText(epoch: bigint): string {
 export interface OwnName {
   readonly pipeline: string;
   readonly epoch: bigint;
+  /** Null for files of maintenance. */
+  readonly checkpoint: bigint | null;
 }
 
-const OWN_NAME = /^([a-z0-9-]{1,40})-e(\d{10,})-(?:c\d{12,}|k[0-9a-f]{16})-(?:w|dv-|pd-|a\d)/;
+const OWN_NAME = /^([a-z0-9-]{1,40})-e(\d{10,})-(?:c(\d{12,})|k[0-9a-f]{16})-(?:w|dv-|pd-|a\d)/;
 
 /**
  * Reads the last part of a location back. Null for names that hold no epoch: manifest lists, files of maintenance jobs on tables without
  * a pipeline of their own, files of other engines.
  */
 export function parseOwnName(name: string): OwnName | null {
-  const [, pipeline, epoch] = OWN_NAME.exec(name) ?? [];
-  return pipeline === undefined || epoch === undefined ? null : { pipeline, epoch: BigInt(epoch) };
+  const [, pipeline, epoch, checkpoint] = OWN_NAME.exec(name) ?? [];
+  if (pipeline === undefined || epoch === undefined) return null;
+  return { pipeline, epoch: BigInt(epoch), checkpoint: checkpoint === undefined ? null : BigInt(checkpoint) };
 }
 
 /** The tag that holds the pipeline's position and fence in each of its tables. */

@@ -8,7 +8,7 @@ import {
 } from "../../../table-format/index.ts";
 import type { MaintenanceContext } from "../../commit/maintenance-commit.ts";
 import { type OwnName, parseOwnName, pipelineOfTag } from "../../commit/names.ts";
-import { readStamp } from "../../commit/stamp.ts";
+import { readStamp, type Stamp } from "../../commit/stamp.ts";
 import { ORPHAN_CANDIDATES_HELD } from "../../core/limits.ts";
 import { checkMayDelete } from "../expire/expire.ts";
 import { canonicalPath, isWithin, placesInTable } from "./canonical.ts";
@@ -57,7 +57,7 @@ interface Candidate extends Orphan {
  * Finds the files below a table's location that nothing reaches. Changes nothing.
  *
  * What a live writer may still publish is never among them: a file of a pipeline is garbage once its epoch is below that of the
- * pipeline's tag, as no commit of that epoch can succeed any more; a metadata file when its version is not above the current one and it
+ * pipeline's tag, as no commit of that epoch can succeed any more, and in the tag's epoch when its checkpoint has come and it is old enough; a metadata file when its version is not above the current one and it
  * is old enough; any other when it is old enough. The table is loaded after its files were listed, so that what is committed
  * in between is reached.
  *
@@ -152,21 +152,23 @@ function candidateOf(entry: FileEntry, folder: string, sinceMs: number, table: L
 }
 
 function garbageTest({ metadata, metadataLocation }: LoadedTable): (candidate: Candidate) => boolean {
-  const epochs = new Map<string, bigint>();
+  const stamps = new Map<string, Stamp>();
   for (const [ref, { snapshotId }] of metadata.refs) {
     const pipeline = pipelineOfTag(ref);
     const snapshot = metadata.snapshots.find((each) => each.snapshotId === snapshotId);
     const stamp = pipeline === null || snapshot === undefined ? null : readStamp(snapshot);
-    if (stamp !== null && stamp.pipeline === pipeline) epochs.set(pipeline, stamp.epoch);
+    if (stamp !== null && stamp.pipeline === pipeline) stamps.set(pipeline, stamp);
   }
   const current = versionOf(metadataLocation);
   return ({ kind, old, own, version }) => {
     // A commit that is under way has written the next version and not yet named it.
     if (kind === "metadataFiles") return old && version !== null && current !== null && version <= current;
-    const epoch = own === null ? undefined : epochs.get(own.pipeline);
-    if (own === null || epoch === undefined || own.epoch === epoch) return old;
+    const stamp = own === null ? undefined : stamps.get(own.pipeline);
+    if (own === null || stamp === undefined) return old;
     // A higher epoch is being fenced in just now.
-    return own.epoch < epoch;
+    if (own.epoch !== stamp.epoch) return own.epoch < stamp.epoch;
+    // A later checkpoint is still to come, from a process that was suspended perhaps: only a higher epoch rules it out.
+    return old && (own.checkpoint === null || own.checkpoint <= stamp.checkpoint);
   };
 }
 
