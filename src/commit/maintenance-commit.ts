@@ -9,6 +9,7 @@ import {
   type TableRequirement,
 } from "../../table-format/index.ts";
 import { FrazilError } from "../core/errors.ts";
+import { MAINTENANCE_COMMIT_MS } from "../core/limits.ts";
 import { randomSnapshotId } from "../core/runtime.ts";
 import { inTurn } from "./commit-queue.ts";
 import { gaveUp, sameTable } from "./commit-errors.ts";
@@ -33,7 +34,7 @@ export async function commitReplace(
   context: MaintenanceContext,
   planned: LoadedTable,
   names: FileNames,
-  { filesFor, committed }: Replacement,
+  { sinceMs, filesFor, committed }: Replacement,
 ): Promise<bigint | null> {
   const produce: Produce = async (base, { snapshotId, timestampMs, attempt }) => {
     const { metadata } = base;
@@ -59,14 +60,24 @@ export async function commitReplace(
     );
     return snapshot;
   };
-  return commitSnapshot(context, planned, produce, committed);
+  return commitSnapshot(context, planned, { sinceMs, produce, committed });
 }
 
-export interface Replacement {
+interface MaintenanceWork {
+  /** When the first file for it was written, milliseconds since 1970 UTC. */
+  readonly sinceMs: number;
+  /** Told that the commit is known to have happened, before anybody else of this process has a turn at the table. */
+  readonly committed?: () => void;
+}
+
+export interface Replacement extends MaintenanceWork {
   /** The files on a base, asked at every attempt; null: nothing is left to do. */
   readonly filesFor: (base: LoadedTable) => Promise<FileChanges | null>;
-  /** Told that the commit is known to have happened, before anybody else of this process has a turn at the table. */
-  readonly committed: () => void;
+}
+
+export interface SnapshotWork extends MaintenanceWork {
+  /** Writes the manifests on a base, asked at every attempt; null: nothing is left to do. */
+  readonly produce: Produce;
 }
 
 type Produce = (base: LoadedTable, given: MaintenanceAttempt) => Promise<Snapshot | null>;
@@ -82,24 +93,21 @@ interface MaintenanceAttempt {
 /**
  * Commits a snapshot that leaves the rows as they are, asserting what `commitReplace` does.
  *
- * @param produce writes the manifests on a base, asked at every attempt; null: nothing is left to do.
- * @param committed see `Replacement`
  * @returns the snapshot's id, or null. @throws as `commitReplace`
  */
 export async function commitSnapshot(
   context: MaintenanceContext,
   planned: LoadedTable,
-  produce: Produce,
-  committed: () => void = () => undefined,
+  work: SnapshotWork,
 ): Promise<bigint | null> {
   const { runtime } = context;
   const name = identText(planned.ident);
-  const replace: Replace = { planned, produce, snapshotId: randomSnapshotId(runtime.random) };
+  const replace: Replace = { ...work, planned, snapshotId: randomSnapshotId(runtime.random) };
   const pauses = growingPauses(runtime, GIVE_UP_AFTER_MS, context.giveUp);
   for (let attempt = 0; ; attempt++) {
     const outcome = await inTurn(context.queue, [planned], async () => {
       const ended = await attemptOnce(context, replace, attempt);
-      if (ended.outcome === "committed") committed();
+      if (ended.outcome === "committed") work.committed?.();
       return ended;
     });
     if (outcome.outcome === "committed") return replace.snapshotId;
@@ -119,16 +127,15 @@ export async function commitSnapshot(
   }
 }
 
-interface Replace {
+interface Replace extends SnapshotWork {
   readonly planned: LoadedTable;
-  readonly produce: Produce;
   readonly snapshotId: bigint;
 }
 
 /** Loads the table, writes the manifests and sends the commit once. A catalog or store that is gone counts as an answer that was lost. */
 async function attemptOnce(
   context: MaintenanceContext,
-  { planned, produce, snapshotId }: Replace,
+  { planned, sinceMs, produce, snapshotId }: Replace,
   attempt: number,
 ): Promise<
   Exclude<CommitOutcome, { outcome: "committed" }> | { readonly outcome: "committed" } | { readonly outcome: "nothing" }
@@ -139,6 +146,7 @@ async function attemptOnce(
     // After a lost answer our id tells that the request took effect; sending it again is safe, as at most one can.
     if (base.metadata.snapshots.some((snapshot) => snapshot.snapshotId === snapshotId)) return { outcome: "committed" };
     checkEpochs(planned, base);
+    checkStillThere(base, runtime.clock.nowMs() - sinceMs);
     const nowMs = BigInt(runtime.clock.nowMs());
     const { lastUpdatedMs } = base.metadata;
     // Later than the last one even by a clock that is behind: times tell snapshots apart.
@@ -167,6 +175,18 @@ function checkEpochs(planned: LoadedTable, base: LoadedTable): void {
       hint: "run it again",
     },
   );
+}
+
+/**
+ * Files that nothing reaches are garbage after a day at the earliest: those of a process that was suspended meanwhile may be gone.
+ * @throws FrazilError `conflict`, code `TOO_LATE`
+ */
+function checkStillThere({ ident }: LoadedTable, ageMs: number): void {
+  if (ageMs < MAINTENANCE_COMMIT_MS) return;
+  const hours = Math.floor(ageMs / 3_600_000);
+  throw new FrazilError("conflict", "TOO_LATE", `files for table ${identText(ident)} were begun ${hours} hours ago`, {
+    hint: "they may have been cleaned away; run it again",
+  });
 }
 
 /** The swap that moves `main` to the snapshot. */

@@ -169,6 +169,9 @@ export const COMPACT_RUNS_MERGED = 64;
 /** How long a compaction's tag keeps the snapshot that it reads if the process dies: longer than any compaction takes. */
 export const COMPACT_PIN_MS = 24 * 3_600_000;
 
+/** A rewrite's files are committed within this time or not at all: after a day they may be cleaned away as orphans. */
+export const MAINTENANCE_COMMIT_MS = 20 * 3_600_000;
+
 /** Bytes of an object of the maintenance history before the next one is begun: each run writes it anew. */
 export const MAINTENANCE_HISTORY_OBJECT_BYTES = 64 * 1024;
 

@@ -98,6 +98,7 @@ async function compactGroup(
 ): Promise<CompactedGroup> {
   const { clock, random } = context.runtime;
   const startedMs = clock.monotonicMs();
+  const sinceMs = clock.nowMs();
   const table = await loadAgain(context, plan.table);
   const inputs = await inputsNow(context, table, group);
   const report = {
@@ -135,6 +136,7 @@ async function compactGroup(
   });
   let added: readonly DataFile[] = [];
   const snapshotId = await commitReplace(context, table, names, {
+    sinceMs,
     async filesFor(base) {
       const changes = await changesOn(context, base, table, names, inputs, rewritten);
       added = changes?.addedDataFiles ?? [];

@@ -11,7 +11,12 @@ import {
   type RewrittenGroup,
   rewriteManifestGroup,
 } from "../../../table-format/index.ts";
-import { commitSnapshot, type MaintenanceContext, soleOwner } from "../../commit/maintenance-commit.ts";
+import {
+  commitSnapshot,
+  type MaintenanceContext,
+  type SnapshotWork,
+  soleOwner,
+} from "../../commit/maintenance-commit.ts";
 import { maintenanceNames } from "../../commit/names.ts";
 import { MANIFEST_ENTRIES_SORTED } from "../../core/limits.ts";
 
@@ -62,6 +67,7 @@ export async function runManifestRewrite(
   const { io, runtime } = context;
   const { table, settings } = plan;
   const names = maintenanceNames(table.metadata.location, soleOwner(table), runtime.random);
+  const sinceMs = runtime.clock.nowMs();
   let written = 0;
   const write = async (base: LoadedTable, planned: readonly ManifestGroup[], attempt: number) => {
     const done: RewrittenGroup[] = [];
@@ -78,7 +84,7 @@ export async function runManifestRewrite(
   };
   // Before the first attempt: whoever waits for the table's turn to commit waits for its list alone.
   let groups: readonly RewrittenGroup[] = await write(table, plan.groups, 0);
-  const snapshotId = await commitSnapshot(context, table, async (base, { snapshotId: id, timestampMs, attempt }) => {
+  const produce: SnapshotWork["produce"] = async (base, { snapshotId: id, timestampMs, attempt }) => {
     const manifests = await manifestsOfHead(io, base);
     const listed = new Set(manifests.map(identity));
     const valid = groups.filter((group) => group.manifests.every((manifest) => listed.has(identity(manifest))));
@@ -89,7 +95,8 @@ export async function runManifestRewrite(
     if (groups.length === 0) return null;
     const input = { snapshotId: id, timestampMs, schema: currentSchema(base.metadata) };
     return produceRewrittenManifests(io, base.metadata, input, groups, names.manifestList(id, attempt));
-  });
+  };
+  const snapshotId = await commitSnapshot(context, table, { sinceMs, produce });
   const before = groups.flatMap((group) => group.manifests);
   const after = groups.flatMap((group) => group.written);
   return {

@@ -227,3 +227,25 @@ it("waits for a catalog and a store that are gone while it commits", async () =>
   expect(runtime.clock.monotonicMs() - startedMs).toBeGreaterThan(500);
   expect(await tableRows(warehouse.io, warehouse.catalog, ident("a"))).toEqual(["1|x|1", "2|x|2"]);
 });
+
+it.each([
+  [19, "committed"],
+  [21, "TOO_LATE"],
+] as const)("a compaction that was suspended for %i hours: %s", async (hours, outcome) => {
+  const warehouse = memoryWarehouse("memory");
+  const process = await Process.start(warehouse, [upsertRule("a")]);
+  await process.checkpoint([change("a", "+1:x:1")]);
+  await process.checkpoint([change("a", "+2:x:2")]);
+  const runtime = virtualRuntime(78);
+  let sleptMs = 0;
+  const clock = { ...runtime.clock, nowMs: () => runtime.clock.nowMs() + sleptMs };
+  const place = { ...warehouse, runtime: { ...runtime, clock }, manifests: createManifestCache(100) };
+  const plan = await planCompaction(place, (await warehouse.catalog.loadTable(ident("a")))!, settings);
+  warehouse.fault = (operation, location) => {
+    if (operation === "openWrite" && location.endsWith(".parquet")) sleptMs = hours * 3_600_000;
+  };
+  const done = Array.fromAsync(runCompaction(place, plan), ({ snapshotId }) => snapshotId !== null);
+  if (outcome === "committed") expect(await done).toEqual([true]);
+  else await expect(done).rejects.toMatchObject({ kind: "conflict", code: outcome });
+  expect(await tableRows(warehouse.io, warehouse.catalog, ident("a"))).toEqual(["1|x|1", "2|x|2"]);
+});
