@@ -2,6 +2,7 @@
 import { decode } from "./decode.ts";
 import { freshness } from "./freshness.ts";
 import { ingest } from "./ingest.ts";
+import { read } from "./read.ts";
 import { soak } from "./soak.ts";
 import { upsert } from "./upsert.ts";
 
@@ -16,7 +17,7 @@ export interface Figure {
 /** Runs a bench and yields its figures as they come; throws when its results are wrong. */
 export type Bench = (progress: (line: string) => void) => AsyncIterable<Figure>;
 
-const BENCHES: Readonly<Record<string, Bench>> = { decode, freshness, ingest, soak, upsert };
+const BENCHES: Readonly<Record<string, Bench>> = { decode, freshness, ingest, read, soak, upsert };
 
 const json = process.argv.includes("--json");
 const name = process.argv.slice(2).find((argument) => !argument.startsWith("--"));
