@@ -4,7 +4,15 @@ export { loadJob, parseJob } from "./config/load.ts";
 export { EXIT, exitCodeOf, FrazilError, type ErrorKind } from "./core/errors.ts";
 export type { Clock, Log, Random, Runtime } from "./core/runtime.ts";
 export type { Checkpoint, CheckpointTable } from "./library/checkpoint-feed.ts";
-export { defineJob, generator, type Job, type JobDefinition, kafka, type SourceInput } from "./library/define-job.ts";
+export {
+  defineJob,
+  generator,
+  type Job,
+  type JobDefinition,
+  kafka,
+  type SourceInput,
+  table,
+} from "./library/define-job.ts";
 export { openWarehouse, type WarehouseReader } from "./library/open-warehouse.ts";
 export type { Point } from "./library/point.ts";
 export type { Row, RowValue } from "./library/row.ts";
@@ -21,5 +29,4 @@ export {
   type PlainRow,
   type PlainValue,
   shopChangelog,
-export type { Part } from "./query/row-choice.ts";
 } from "./sources/generator/expected.ts";

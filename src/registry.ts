@@ -1,4 +1,4 @@
-import type { JobOver } from "./config/job-schema.ts";
+import type { JobOver, WarehouseSettings } from "./config/job-schema.ts";
 import type { SourceTraits } from "./config/lint-rules.ts";
 import type { Format, Rejects } from "./core/format.ts";
 import { FrazilError } from "./core/errors.ts";
@@ -14,6 +14,8 @@ import { generatorSchema } from "./sources/generator/config.ts";
 import { createGeneratorSource } from "./sources/generator/source.ts";
 import { kafkaSourceSchema } from "./sources/kafka/config.ts";
 import { createKafkaSource } from "./sources/kafka/source.ts";
+import { tableSourceSchema } from "./sources/table/config.ts";
+import { createTableSource, type TableStore } from "./sources/table/source.ts";
 
 /** Message formats by the name that `format:` takes. */
 export const FORMATS = {
@@ -23,7 +25,11 @@ export const FORMATS = {
 } as const satisfies Record<string, Format>;
 
 /** Settings of each source type. The only file that knows the concrete sources and formats: a new one is one line here. */
-export const SOURCES = [generatorSchema, kafkaSourceSchema(Object.keys(FORMATS) as [keyof typeof FORMATS])] as const;
+export const SOURCES = [
+  generatorSchema,
+  kafkaSourceSchema(Object.keys(FORMATS) as [keyof typeof FORMATS]),
+  tableSourceSchema,
+] as const;
 
 export type AnyJob = JobOver<(typeof SOURCES)[number]>;
 
@@ -37,14 +43,23 @@ export interface SourceDeps {
   readonly rejects: Rejects | null;
   /** How long a server may stay away before the first answer; by default as long as a stack takes that starts all at once. */
   readonly startLimitMs?: number;
+  /** The job's own warehouse, and how one is opened for reading. */
+  readonly warehouse: WarehouseSettings;
+  readonly openWarehouse: (settings: WarehouseSettings) => Promise<TableStore>;
 }
 
 /** Makes the source that a job names. */
 export function createSource(settings: AnyJob["source"], deps: SourceDeps): Source {
   const { pipeline, runtime, router } = deps;
   if (settings.type === "generator") return createGeneratorSource(settings, { router, runtime });
-  const decoder = decoderOf(settings.format, deps);
   const limit = deps.startLimitMs === undefined ? {} : { startLimitMs: deps.startLimitMs };
+  if (settings.type === "table") {
+    const warehouse = settings.warehouse ?? deps.warehouse;
+    const isOwn = warehouse.location === deps.warehouse.location;
+    const open = () => deps.openWarehouse(warehouse);
+    return createTableSource(settings, { open, isOwn, router, notices: deps.notices, runtime, ...limit });
+  }
+  const decoder = decoderOf(settings.format, deps);
   return createKafkaSource(
     { ...settings, clientId: `frazil-${pipeline}`, groupId: pipeline },
     { decoder, runtime, ...limit },
@@ -57,8 +72,8 @@ export function createReplaySource(
   deps: Pick<SourceDeps, "router" | "notices" | "rejects"> & Omit<LetterSourceDeps, "decoder">,
 ): Source {
   const { router, notices, rejects, ...letters } = deps;
-  if (settings.type === "generator") {
-    throw new FrazilError("config", "NO_MESSAGES", "a generator sends no messages that could be dead letters");
+  if (settings.type !== "kafka") {
+    throw new FrazilError("config", "NO_MESSAGES", `a ${settings.type} sends no messages that could be dead letters`);
   }
   return createLetterSource({
     ...letters,
@@ -68,7 +83,7 @@ export function createReplaySource(
 
 /** What `lint` must know of a source besides its settings. */
 export function sourceTraits(settings: AnyJob["source"]): SourceTraits {
-  if (settings.type === "generator") return { namesKey: true, topics: false };
+  if (settings.type !== "kafka") return { namesKey: true, topics: false };
   const { namesKey, zoneless = false } = formatNamed(settings.format);
   return { namesKey, zoneless, topics: true };
 }

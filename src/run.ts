@@ -33,7 +33,15 @@ export async function run(job: AnyJob, runtime: Runtime, control: RunControl): P
     return await runIn(warehouse, job, runtime, {
       deadLetter: job.deadLetter,
       createSource: (router, notices, rejects) =>
-        createSource(job.source, { pipeline: job.name, runtime, router, notices, rejects }),
+        createSource(job.source, {
+          pipeline: job.name,
+          runtime,
+          router,
+          notices,
+          rejects,
+          warehouse: job.warehouse,
+          openWarehouse: (settings) => openWarehouse(settings, runtime, "read"),
+        }),
       beside: maintenanceOf(job),
       ...control,
     });

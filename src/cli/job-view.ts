@@ -4,6 +4,7 @@ import { FrazilError } from "../core/errors.ts";
 import type { Position } from "../core/position.ts";
 import type { Source } from "../core/source.ts";
 import { presentTypes } from "../pipeline/present-types.ts";
+import { lagOf, totalLag } from "../pipeline/read-lag.ts";
 import { startPoints } from "../pipeline/start-points.ts";
 import { type AnyJob, createSource } from "../registry.ts";
 import { RuleRouter, targetMatcher } from "../sink/router.ts";
@@ -80,6 +81,8 @@ export async function withSource<T>(
     notices: { inferred: () => {}, unrouted: () => {} },
     rejects: onReject === undefined ? null : { reject: (_slab, _message, error) => onReject(error) },
     startLimitMs: PATIENCE_MS,
+    warehouse: job.warehouse,
+    openWarehouse: (settings) => openWarehouse(settings, context.runtime, "read"),
   });
   try {
     await source.open();
@@ -96,6 +99,10 @@ export interface Progress {
   readonly from: Position;
   /** The source's end as of now. */
   readonly end: Position;
+  /** What is to be read of a split, in messages or changes of rows; null: it cannot be told. */
+  readonly lag: (split: string) => bigint | null;
+  /** The sum over all splits. */
+  readonly totalLag: bigint | null;
 }
 
 /** Compares what the warehouse holds with the source. */
@@ -104,5 +111,7 @@ export async function progressOf({ state }: JobView, source: Source): Promise<Pr
   source.recall?.(pipelineStreams(state));
   const [start, end] = [await source.startPosition(), await source.endPosition()];
   const known = [...positions.tables.values()].flatMap((position) => [...position.keys()]);
-  return { positions, from: startPoints(positions.resume, start, known), end };
+  const from = startPoints(positions.resume, start, known);
+  const lag = (split: string): bigint | null => lagOf(from.get(split), end.get(split), source);
+  return { positions, from, end, lag, totalLag: totalLag(from, end, source) };
 }

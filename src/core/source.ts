@@ -38,6 +38,8 @@ export interface Source {
   read(from: Position, signal: AbortSignal): AsyncIterable<SourceBatch>;
   /** Negative, zero or positive as point `a` lies before, at or after `b` in its split. */
   comparePoints(a: string, b: string): number;
+  /** What lies between two points of a split, for figures, where points do not count messages; null: it cannot be told. */
+  countBetween?(from: string, to: string): bigint | null;
   /** Tells the source that everything before is committed. Best effort: correctness never depends on it. */
   acknowledge(position: Position): Promise<void>;
   close(): Promise<void>;

@@ -40,3 +40,8 @@ export function kafka(settings: SettingsOf<"kafka">): SourceInput {
 export function generator(settings: SettingsOf<"generator"> = {}): SourceInput {
   return { ...settings, type: "generator" };
 }
+
+/** A table, its rows and then its changes, as a job's `source`. */
+export function table(settings: SettingsOf<"table">): SourceInput {
+  return { ...settings, type: "table" };
+}

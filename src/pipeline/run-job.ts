@@ -229,7 +229,7 @@ class Run {
     this.#committed = from;
     this.#reached = from;
     this.#sourceEnd = sourceEnd;
-    figures.readLag(totalLag(from, sourceEnd));
+    figures.readLag(totalLag(from, sourceEnd, source));
     this.#startedMs = job.runtime.clock.monotonicMs();
     this.#lastCheckpointMs = this.#startedMs;
     this.#lastCommitMs = this.#startedMs;
@@ -286,7 +286,7 @@ class Run {
     this.#records += batch.records;
     this.#reached = advance(this.#reached, batch.ends);
     this.#validThrough.note(batch);
-    this.#figures.readLag(totalLag(this.#reached, this.#sourceEnd));
+    this.#figures.readLag(totalLag(this.#reached, this.#sourceEnd, this.#source));
     this.#job.observer.progress({
       rows: this.#rows,
       records: this.#records,
@@ -392,7 +392,7 @@ class Run {
       .then(
         (end) => {
           this.#sourceEnd = end;
-          this.#figures.readLag(totalLag(this.#reached, end));
+          this.#figures.readLag(totalLag(this.#reached, end, this.#source));
         },
         () => this.#figures.readLag(null),
       )

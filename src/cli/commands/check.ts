@@ -3,7 +3,6 @@ import { readPipelineTag } from "../../commit/tracked-table.ts";
 import { EXIT, exitCodeOf, FrazilError } from "../../core/errors.ts";
 import { randomUuid } from "../../core/runtime.ts";
 import type { Source } from "../../core/source.ts";
-import { totalLag } from "../../pipeline/read-lag.ts";
 import { listTables } from "../../query/table-names.ts";
 import type { AnyJob } from "../../registry.ts";
 import { probeConditionalWrites } from "../../storage/probe.ts";
@@ -108,7 +107,7 @@ async function holds(context: CliContext, view: JobView): Promise<string> {
   return withSource(context, job, { warehouse }, async ({ source }) => {
     const progress = await progressOf(view, source);
     const changes = await firstChanges(source, progress);
-    const lag = totalLag(progress.from, progress.end);
+    const lag = progress.totalLag;
     const at = state.tables.length === 0 ? "starts" : `resumes ${counted(state.tables.length, "table")}`;
     return `${job.name} ${at}; ${lag === null ? "?" : grouped(lag)} to read, the first ${counted(changes, "change")} ${changes === 1 ? "decodes" : "decode"}`;
   });

@@ -3,7 +3,6 @@ import { currentSchema, type LoadedTable, type Schema, typeText } from "../../..
 import type { ChangeBatch } from "../../core/change-batch.ts";
 import { FrazilError } from "../../core/errors.ts";
 import type { Source } from "../../core/source.ts";
-import { lagOf } from "../../pipeline/read-lag.ts";
 import { hasReached } from "../../pipeline/start-points.ts";
 import { ownColumn, rowsFor } from "../../sink/history-batch.ts";
 import type { RoutedTable } from "../../sink/router.ts";
@@ -64,13 +63,17 @@ export async function plan(context: CliContext, path: string): Promise<void> {
   });
 }
 
-async function printStart({ output }: CliContext, view: JobView, { positions, from, end }: Progress): Promise<void> {
+async function printStart(
+  { output }: CliContext,
+  view: JobView,
+  { positions, from, end, lag }: Progress,
+): Promise<void> {
   const starts = positions.resume === null ? "starts" : "resumes";
   const location = view.warehouse?.location ?? view.job.warehouse.location;
   if (!output.json && view.warehouse === null) await output.write(`warehouse ${location} is created\n`);
   for (const split of new Set([...from.keys(), ...end.keys()])) {
     const at = from.get(split) ?? null;
-    const rows = lagOf(at ?? undefined, end.get(split));
+    const rows = lag(split);
     const record = {
       event: "start",
       split,

@@ -1,7 +1,6 @@
 import { grouped } from "../../core/count-text.ts";
 import { DEAD_LETTER_SPLIT } from "../../core/dead-letter.ts";
 import type { Position } from "../../core/position.ts";
-import { lagOf } from "../../pipeline/read-lag.ts";
 import type { CliContext } from "../context.ts";
 import { readJob } from "../job-file.ts";
 import { type Progress, progressOf, withJob, withSource } from "../job-view.ts";
@@ -25,7 +24,7 @@ export async function positions(context: CliContext, path: string): Promise<void
             position: progress.positions.resume?.get(split) ?? null,
             from: progress.from.get(split) ?? null,
             end: progress.end.get(split) ?? null,
-            lag: lagOf(progress.from.get(split), progress.end.get(split)),
+            lag: progress.lag(split),
             ledger: ledger?.ledger.position.get(split),
             anchor,
             tables: Object.fromEntries(
@@ -51,7 +50,7 @@ export async function positions(context: CliContext, path: string): Promise<void
           split,
           progress.from.get(split) ?? "start",
           progress.end.get(split) ?? (split === DEAD_LETTER_SPLIT ? "" : "gone"),
-          total(lagOf(progress.from.get(split), progress.end.get(split))),
+          total(progress.lag(split)),
         ]),
       ),
     );

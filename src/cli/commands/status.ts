@@ -4,7 +4,6 @@ import { pipelinesOf, pipelineTable } from "../../commit/read-pipeline.ts";
 import type { Stamp } from "../../commit/stamp.ts";
 import { sumTotals, type Totals } from "../../commit/totals.ts";
 import { FrazilError } from "../../core/errors.ts";
-import { totalLag } from "../../pipeline/read-lag.ts";
 import { listTables } from "../../query/table-names.ts";
 import type { CliContext } from "../context.ts";
 import { durationText, writtenTable } from "../figures-text.ts";
@@ -71,8 +70,7 @@ export async function status(context: CliContext, path: string | undefined): Pro
 async function readLag(context: CliContext, view: JobView): Promise<bigint | null> {
   try {
     return await withSource(context, view.job, { warehouse: view.warehouse }, async ({ source }) => {
-      const { from, end } = await progressOf(view, source);
-      return totalLag(from, end);
+      return (await progressOf(view, source)).totalLag;
     });
   } catch (error) {
     if (!(error instanceof FrazilError) || error.kind === "internal") throw error;
