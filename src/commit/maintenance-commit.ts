@@ -67,7 +67,7 @@ interface MaintenanceWork {
   /** When the first file for it was written, milliseconds since 1970 UTC. */
   readonly sinceMs: number;
   /** Told that the commit is known to have happened, before anybody else of this process has a turn at the table. */
-  readonly committed?: () => void;
+  readonly committed?: (() => void) | undefined;
 }
 
 export interface Replacement extends MaintenanceWork {
