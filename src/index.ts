@@ -21,6 +21,7 @@ export type { SqlValue } from "./library/sql-value.ts";
 export type { ChangedRow, ChangesOptions, TableChanges } from "./library/table-changes.ts";
 export type { ColumnOptions, SnapshotInfo, TableReader, TableView } from "./library/table-reader.ts";
 export type { CommitEvent, JobEnd, JobObserver, JobSummary, ProgressEvent, StartEvent } from "./pipeline/job-run.ts";
+export type { Part } from "./query/row-choice.ts";
 export { SOURCES, type AnyJob } from "./registry.ts";
 export { run, type RunControl } from "./run.ts";
 export {

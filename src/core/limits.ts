@@ -102,6 +102,16 @@ export const TABLE_START_LIMIT_MS = 60_000;
 /** How long the store or the catalog of a table that is read may stay away in a running job before it ends with exit 69. */
 export const TABLE_OUTAGE_LIMIT_MS = 600_000;
 
+/** Attempts at one write of a consumer's position, and the pause before the second: a server that restarts is back within them. */
+export const CONSUMER_ATTEMPTS = 8;
+export const CONSUMER_RETRY_MS = 200;
+
+/** Commits that a consumer may read ahead of those that it has committed: their ids stand in its position, 20 bytes each. */
+export const CONSUMER_UNCOMMITTED = 1_000;
+
+/** How long after its last step forward a consumer keeps the snapshots that it has yet to read from being expired. */
+export const CONSUMER_HOLDS_MS = 7 * 24 * 3_600_000;
+
 /** Rows of a record batch, and of a batch of changes, that the library hands out: large enough for columns, small enough to hold. */
 export const LIBRARY_BATCH_ROWS = 65_536;
 
@@ -156,8 +166,20 @@ export const COMPACT_BATCH_ROWS = 32_768;
 /** Sorted runs that are merged at a time. With more, the row group of each that is in memory would become too small to read well. */
 export const COMPACT_RUNS_MERGED = 64;
 
+/** Commits that one compaction by Spark may make: more than it has groups, so that each group is one. */
+export const SPARK_COMMITS = 100_000;
+
+/** How often Spark tries a call that loses against the commits of jobs. More would rewrite the same files for nothing. */
+export const SPARK_ATTEMPTS = 3;
+
+/** Bytes at the end of Spark's log in which a failure before its first call is looked for. */
+export const SPARK_LOG_TAIL_BYTES = 256 * 1024;
+
 /** How long a compaction's tag keeps the snapshot that it reads if the process dies: longer than any compaction takes. */
 export const COMPACT_PIN_MS = 24 * 3_600_000;
+
+/** A rewrite's files are committed within this time or not at all: after a day they may be cleaned away as orphans. */
+export const MAINTENANCE_COMMIT_MS = 20 * 3_600_000;
 
 /** Bytes of an object of the maintenance history before the next one is begun: each run writes it anew. */
 export const MAINTENANCE_HISTORY_OBJECT_BYTES = 64 * 1024;
