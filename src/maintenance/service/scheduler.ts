@@ -7,6 +7,9 @@ import { type Maintenance, runTask } from "./maintenance.ts";
 /** How soon a tag that could not be made is tried again: its point of time does not come back. Everything else waits for its next time. */
 const TAG_AGAIN_MS = 60_000;
 
+/** How far two machines' clocks may be apart: a point that lies further ahead was seen by one that was wrong, and does not count. */
+const CLOCKS_APART_MS = 600_000;
+
 /** How soon a catalog that cannot be listed is asked again. */
 const LIST_AGAIN_MS = 10_000;
 
@@ -87,7 +90,8 @@ class Scheduler {
       const tasks = tasksOf(table).flatMap((task): Due[] => {
         const pointMs = newest(task.schedule);
         const seenMs = lastRuns.get(name, taskName(task))?.pointMs ?? Number.NEGATIVE_INFINITY;
-        if (pointMs === null || pointMs <= seenMs) return [];
+        const seen = pointMs !== null && pointMs <= seenMs && seenMs <= nowMs + CLOCKS_APART_MS;
+        if (pointMs === null || seen) return [];
         return (this.#notBefore.get(keyOf(name, task)) ?? nowMs) <= nowMs ? [{ table, task, pointMs }] : [];
       });
       return tasks.sort((a, b) => this.#turnOf(keyOf(name, a.task)) - this.#turnOf(keyOf(name, b.task))).slice(0, 1);
