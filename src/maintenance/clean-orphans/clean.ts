@@ -2,6 +2,7 @@ import { FrazilError, mapConcurrently } from "../../../table-format/index.ts";
 import type { MaintenanceContext } from "../../commit/maintenance-commit.ts";
 import { growingPauses, isOutage } from "../../commit/pauses.ts";
 import { EXPIRE_REQUESTS_IN_FLIGHT, ORPHANS_PER_BATCH } from "../../core/limits.ts";
+import { checkClock } from "./store-clock.ts";
 import { dropReachable, type Orphan, type OrphanPlan, reloaded } from "./plan.ts";
 
 export interface CleanReport {
@@ -18,7 +19,7 @@ const GIVE_UP_AFTER_MS = 120_000;
  * Deletes the planned orphans in batches. The plan is not trusted: what the table has come to reach since is kept. A file that is gone
  * already is no error, an outage is waited for, and a crash leaves the rest to the next run.
  *
- * @throws FrazilError `unavailable` when the store stays away, `data` when the table was replaced.
+ * @throws FrazilError `unavailable` when the store stays away, `data` when the table was replaced; and as `checkClock`.
  */
 export async function runCleaning(
   context: Pick<MaintenanceContext, "catalog" | "io" | "runtime">,
@@ -29,6 +30,7 @@ export async function runCleaning(
   const left = new Map(plan.orphans.map((orphan) => [orphan.place, orphan]));
   if (now.metadataLocation !== plan.metadataLocation) await dropReachable(io, now, plan.sinceMs, left);
   const orphans = [...left.values()];
+  if (orphans.length > 0) await checkClock(context, now.metadata.location);
   const deleted: Orphan[] = [];
   const notDeleted: string[] = [];
   for (let first = 0; first < orphans.length; first += ORPHANS_PER_BATCH) {

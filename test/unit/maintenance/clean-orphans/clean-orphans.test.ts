@@ -305,6 +305,31 @@ it("keeps a checkpoint's files however old they are, as its process may have bee
   expect(await tableRows(warehouse.io, warehouse.catalog, IDENT)).toEqual(["1|x|1", "2|x|2"]);
 });
 
+it.each([
+  [0, true],
+  [0.9, true],
+  [1.1, false],
+  [100, false],
+  [-100, true],
+])("with a clock that is %d hours ahead of the store's: %s", async (hours, deletes) => {
+  const warehouse = memoryWarehouse("object-store");
+  const process = await Process.start(warehouse, [upsertRule("a")]);
+  await process.checkpoint([change("a", "+1:x:1")]);
+  await litter(warehouse.io, "x");
+  const { clock } = process.runtime;
+  const aheadMs = hours * 3_600_000;
+  const runtime = { ...process.runtime, clock: { ...clock, nowMs: () => clock.nowMs() + aheadMs } };
+  const here = { ...place(warehouse, process), runtime };
+  const settings = { olderThanMs: ALL_OLD + aheadMs, locations: [] };
+  const plan = await planOrphans(here, await loaded(warehouse), settings);
+  const before = await stored(warehouse.io);
+  if (deletes) expect((await runCleaning(here, plan)).deleted.length).toBe(6);
+  else {
+    await expect(runCleaning(here, plan)).rejects.toMatchObject({ code: "CLOCK_AHEAD", kind: "config" });
+    expect(await stored(warehouse.io)).toEqual(before);
+  }
+});
+
 describe("while it deletes", () => {
   const littered = async () => {
     const warehouse = memoryWarehouse("object-store");
