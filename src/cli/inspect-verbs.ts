@@ -6,7 +6,6 @@ import type { ReadOptions } from "./commands/read.ts";
 import type { RollbackOptions } from "./commands/rollback.ts";
 import type { TagOptions } from "./commands/tag.ts";
 import type { TapOptions } from "./commands/tap.ts";
-import { addEngineOptions } from "./engine-options.ts";
 import { addRowOptions } from "./row-options.ts";
 import { countOption, durationOption, shareOption, sizeOption, verb } from "./verb.ts";
 
@@ -135,11 +134,11 @@ export function addInspectVerbs(program: Command): void {
     .option(
       "--keep-for <time>",
       "keep snapshots younger than this (default 5d, or the table's property)",
+      durationOption,
+    )
     .option(
       "--consumers-hold <time>",
       "how long a consumer that stands still keeps what it has yet to read (default 7d, or the table's property)",
-      durationOption,
-    )
       durationOption,
     )
     .option("--yes", "do it; without it the plan is printed")

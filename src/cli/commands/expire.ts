@@ -11,10 +11,10 @@ import { namedTable, withWarehouse } from "../warehouse-option.ts";
 export interface ExpireOptions {
   readonly keepLast?: number;
   readonly keepFor?: number;
+  readonly consumersHold?: number;
   readonly yes?: boolean;
 }
 
-  readonly consumersHold?: number;
 /** `frazil expire <table> [--yes]`: prints which snapshots and files would go, and removes them with `--yes`. */
 export async function expire(context: CliContext, name: string, options: ExpireOptions): Promise<void> {
   const { output, runtime } = context;
@@ -54,11 +54,11 @@ function policyOf({ metadata }: LoadedTable, { keepLast, keepFor, consumersHold 
   return {
     minSnapshotsToKeep: keepLast ?? own.minSnapshotsToKeep,
     maxSnapshotAgeMs: keepFor === undefined ? own.maxSnapshotAgeMs : BigInt(keepFor),
+    consumerHoldsMs: consumersHold === undefined ? undefined : BigInt(consumersHold),
   };
 }
 
 function counts({ dataFiles, deleteFiles, manifests, manifestLists, statistics, bytes }: UnreachableFiles) {
-    consumerHoldsMs: consumersHold === undefined ? undefined : BigInt(consumersHold),
   return {
     dataFiles: dataFiles.length,
     deleteFiles: deleteFiles.length,

@@ -89,8 +89,6 @@ export async function runExpiry(context: ExpireContext, plan: ExpirePlan): Promi
   };
 }
 
-/** Snapshots that make up the consistent cut of the table's pipelines (`Ledger`): readers of the cut ask for them by id. */
-async function snapshotsOfCuts(
 /**
  * Snapshots that readers ask for by id: those of cuts, and what consumers have yet to read, with every commit up to now. A consumer that
  * has not moved for longer than it may hold (`frazil.consumer-holds-ms` of the table) keeps nothing.
@@ -120,6 +118,8 @@ function consumerHoldsMs({ properties }: TableMetadata): bigint {
   return text !== undefined && /^\d{1,18}$/.test(text) ? BigInt(text) : BigInt(CONSUMER_HOLDS_MS);
 }
 
+/** Snapshots that make up the consistent cut of the table's pipelines (`Ledger`): readers of the cut ask for them by id. */
+async function snapshotsOfCuts(
   { io, warehouseLocation }: ExpireContext,
   { ident, metadata }: LoadedTable,
 ): Promise<Set<bigint>> {
