@@ -6,6 +6,7 @@ import type { ReadOptions } from "./commands/read.ts";
 import type { RollbackOptions } from "./commands/rollback.ts";
 import type { TagOptions } from "./commands/tag.ts";
 import type { TapOptions } from "./commands/tap.ts";
+import { addEngineOptions } from "./engine-options.ts";
 import { addRowOptions } from "./row-options.ts";
 import { countOption, durationOption, shareOption, sizeOption, verb } from "./verb.ts";
 
@@ -89,8 +90,7 @@ export function addInspectVerbs(program: Command): void {
       ),
     );
 
-  program
-    .command("compact")
+  addEngineOptions(program.command("compact"))
     .description("join small data files of a table and rewrite those with many deleted rows, while jobs go on writing")
     .argument("<table>", "namespace.table")
     .option("--target-size <size>", "size of the new files (default 256MiB)", sizeOption)
@@ -122,8 +122,7 @@ export function addInspectVerbs(program: Command): void {
       ),
     );
 
-  program
-    .command("expire")
+  addEngineOptions(program.command("expire"))
     .description("take old snapshots out of a table and delete the files that only they reach")
     .argument("<table>", "namespace.table")
     .option(

@@ -1,12 +1,12 @@
 import { type Command, InvalidArgumentError } from "commander";
 import type { AnalyzeOptions } from "./commands/analyze.ts";
 import type { CleanOrphansOptions } from "./commands/clean-orphans.ts";
+import { addEngineOptions } from "./engine-options.ts";
 import { durationOption, verb } from "./verb.ts";
 
 /** Verbs that look after whole tables. */
 export function addMaintenanceVerbs(program: Command): void {
-  program
-    .command("clean-orphans")
+  addEngineOptions(program.command("clean-orphans"))
     .description(
       "delete files in the folders of tables that nothing reaches: what crashes and lost commits left behind",
     )

@@ -170,7 +170,7 @@ export const COMPACT_RUNS_MERGED = 64;
 export const SPARK_COMMITS = 100_000;
 
 /** How often Spark tries a call that loses against the commits of jobs. More would rewrite the same files for nothing. */
-export const SPARK_ATTEMPTS = 3;
+export const SPARK_ATTEMPTS = 5;
 
 /** Bytes at the end of Spark's log in which a failure before its first call is looked for. */
 export const SPARK_LOG_TAIL_BYTES = 256 * 1024;

@@ -6,11 +6,14 @@ import { locationsOf } from "../../maintenance/service/known-tables.ts";
 import { listTables } from "../../query/table-names.ts";
 import type { Warehouse } from "../../warehouse.ts";
 import type { CliContext } from "../context.ts";
+import type { EngineOptions } from "../engine-options.ts";
 import { grouped } from "../../core/count-text.ts";
 import { jsonLine, sizeText } from "../output.ts";
+import { type SparkEngine, sparkEngine } from "../spark-engine.ts";
+import { cleanBySpark } from "./clean-orphans-spark.ts";
 import { namedTable, withWarehouse } from "../warehouse-option.ts";
 
-export interface CleanOrphansOptions {
+export interface CleanOrphansOptions extends EngineOptions {
   readonly all?: boolean;
   readonly olderThan?: number;
   readonly list?: boolean;
@@ -32,14 +35,17 @@ export async function cleanOrphans(
     });
   }
   const { output } = context;
+  const spark = sparkEngine(context, options);
   await withWarehouse(context, async (warehouse) => {
     const chosen = await Promise.all(names.map((name) => namedTable(warehouse, name)));
     const all = await everyTable(warehouse);
     const locations = all.flatMap(locationsOf);
+    const bySpark: OrphanPlan[] = [];
     let refused: unknown = null;
     for (const table of options.all === true ? all : chosen) {
       try {
-        await cleanTable({ context, warehouse, options, locations }, table);
+        const plan = await cleanTable({ context, warehouse, options, locations, spark }, table);
+        if (plan !== null) bySpark.push(plan);
       } catch (error) {
         // A table that must not be cleaned keeps no other from it.
         if (!(error instanceof FrazilError) || error.kind !== "config" || options.all !== true) throw error;
@@ -52,6 +58,11 @@ export async function cleanOrphans(
         );
       }
     }
+    if (spark !== null && bySpark.length > 0) {
+      await cleanBySpark(spark, bySpark, (plan, deleted, ms) =>
+        writeCleaned(context, plan, { deleted, kept: plan.orphans.length - deleted.length, notDeleted: [], ms }),
+      );
+    }
     if (refused !== null) throw refused;
     if (options.yes !== true) output.note("nothing is changed yet: --yes does it");
   });
@@ -62,9 +73,14 @@ interface Cleaning {
   readonly warehouse: Warehouse;
   readonly options: CleanOrphansOptions;
   readonly locations: Parameters<typeof planOrphans>[2]["locations"];
+  readonly spark: SparkEngine | null;
 }
 
-async function cleanTable({ context, warehouse, options, locations }: Cleaning, table: LoadedTable): Promise<void> {
+/** Null unless Spark is to do what was planned. */
+async function cleanTable(
+  { context, warehouse, options, locations, spark }: Cleaning,
+  table: LoadedTable,
+): Promise<OrphanPlan | null> {
   const { output, runtime } = context;
   const { catalog, io } = warehouse;
   const place = { catalog, io, runtime };
@@ -76,10 +92,27 @@ async function cleanTable({ context, warehouse, options, locations }: Cleaning, 
     }
   }
   await output.write(output.json ? jsonLine(planRecord(name, plan)) : planText(name, plan));
-  if (options.yes !== true || plan.orphans.length === 0) return;
+  if (options.yes !== true || plan.orphans.length === 0) return null;
+  if (spark !== null) return plan;
   const startedMs = runtime.clock.monotonicMs();
-  const { deleted, kept, notDeleted } = await runCleaning(place, plan);
-  const ms = Math.round(runtime.clock.monotonicMs() - startedMs);
+  const done = await runCleaning(place, plan);
+  await writeCleaned(context, plan, { ...done, ms: runtime.clock.monotonicMs() - startedMs });
+  return null;
+}
+
+interface Cleaned {
+  readonly deleted: readonly Orphan[];
+  /** Of the plan, as something reaches them now. */
+  readonly kept: number;
+  readonly notDeleted: readonly string[];
+  readonly ms: number;
+}
+
+/** @throws FrazilError `io` when the store has not deleted all. */
+async function writeCleaned({ output }: CliContext, plan: OrphanPlan, done: Cleaned): Promise<void> {
+  const name = identText(plan.table.ident);
+  const { deleted, kept, notDeleted } = done;
+  const ms = Math.round(done.ms);
   const record = { event: "cleaned", table: name, ...counts(deleted), kept, notDeleted: notDeleted.length, ms };
   await output.write(output.json ? jsonLine(record) : `${name}: deleted ${filesText(deleted)} in ${ms} ms\n`);
   if (notDeleted.length === 0) return;

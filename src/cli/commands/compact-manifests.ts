@@ -4,11 +4,19 @@ import { planManifests, runManifestRewrite } from "../../maintenance/rewrite-man
 import type { LoadedTable } from "../../../table-format/index.ts";
 import type { CliContext } from "../context.ts";
 import { jsonLine } from "../output.ts";
+import type { SparkEngine } from "../spark-engine.ts";
+import { rewriteManifestsBySpark } from "./compact-spark.ts";
+
+interface ManifestsPlace {
+  readonly context: Pick<CliContext, "output" | "runtime">;
+  readonly place: MaintenanceContext;
+  /** Null: our own engine does it. */
+  readonly spark: SparkEngine | null;
+}
 
 /** `frazil compact <table> --manifests [--yes]`: prints which manifests would be merged, and acts with `--yes`. */
 export async function compactManifests(
-  { output, runtime }: Pick<CliContext, "output" | "runtime">,
-  place: MaintenanceContext,
+  { context: { output, runtime }, place, spark }: ManifestsPlace,
   name: string,
   table: LoadedTable,
   yes: boolean,
@@ -29,7 +37,8 @@ export async function compactManifests(
     return;
   }
   const startedMs = runtime.clock.monotonicMs();
-  const done = await runManifestRewrite(place, plan);
+  const done =
+    spark === null ? await runManifestRewrite(place, plan) : await rewriteManifestsBySpark({ place, spark }, plan);
   const ms = Math.round(runtime.clock.monotonicMs() - startedMs);
   const text =
     done.snapshotId === null

@@ -5,17 +5,21 @@ import { createManifestCache, currentSchema, type LoadedTable } from "../../../t
 import { FrazilError } from "../../core/errors.ts";
 import { COMPACT_MIN_FILES, COMPACT_TARGET_BYTES, MANIFEST_CACHE_ENTRIES } from "../../core/limits.ts";
 import { type Arrangement, sortArrangement, zOrderArrangement } from "../../maintenance/compact/arrangement.ts";
-import { type CompactedGroup, runCompaction } from "../../maintenance/compact/compact.ts";
+import { runCompaction } from "../../maintenance/compact/compact.ts";
 import { type FileScope, partitionScope, whereScope } from "../../maintenance/compact/file-scope.ts";
 import { bytesOf, type CompactPlan, planCompaction } from "../../maintenance/compact/plan.ts";
 import { createLocalStorage } from "../../storage/local.ts";
+import { compactedLine } from "../compacted-line.ts";
 import type { CliContext } from "../context.ts";
+import type { EngineOptions } from "../engine-options.ts";
 import { jsonLine, type Output } from "../output.ts";
 import { grouped } from "../../core/count-text.ts";
+import { sparkEngine } from "../spark-engine.ts";
 import { compactManifests } from "./compact-manifests.ts";
+import { checkSparkOptions, compactBySpark } from "./compact-spark.ts";
 import { namedTable, withWarehouse } from "../warehouse-option.ts";
 
-export interface CompactOptions {
+export interface CompactOptions extends EngineOptions {
   readonly targetSize?: number;
   readonly minFiles?: number;
   /** True: by the table's own order. */
@@ -34,20 +38,23 @@ export interface CompactOptions {
 /** `frazil compact <table> [--yes]`: prints the plan, and acts with `--yes`, one line a commit. */
 export async function compact(context: CliContext, name: string, options: CompactOptions): Promise<void> {
   const { output, runtime } = context;
+  const spark = sparkEngine(context, options);
+  if (spark !== null) checkSparkOptions(options);
   await withWarehouse(context, async (warehouse) => {
     const { catalog, io } = warehouse;
     const place = { catalog, io, runtime, manifests: createManifestCache(MANIFEST_CACHE_ENTRIES) };
     const table = await namedTable(warehouse, name);
     if (options.manifests === true) {
       checkManifestsAlone(options);
-      await compactManifests(context, place, name, table, options.yes === true);
+      await compactManifests({ context, place, spark }, name, table, options.yes === true);
       return;
     }
+    const nowMs = runtime.clock.nowMs();
     const plan = await planCompaction(place, table, {
       targetSizeBytes: options.targetSize ?? COMPACT_TARGET_BYTES,
       minFiles: options.minFiles ?? COMPACT_MIN_FILES,
       arrangement: arrangementOf(table, options),
-      scope: scopeOf(table, options, runtime.clock.nowMs()),
+      scope: scopeOf(table, options, nowMs),
       oldSpecs: options.oldSpecs,
       maxBytes: options.maxBytes,
       memoryBytes: options.memory,
@@ -58,11 +65,19 @@ export async function compact(context: CliContext, name: string, options: Compac
       output.note("nothing is changed yet: --yes does it");
       return;
     }
+    if (spark !== null) {
+      await compactBySpark({ output, place, spark }, plan, {
+        where: options.where,
+        partition: options.partition,
+        nowMs,
+      });
+      return;
+    }
     const folder = await mkdtemp(join(tmpdir(), "frazil-compact-"));
     try {
       const scratch = { io: createLocalStorage(), folder };
       for await (const done of runCompaction(place, plan, { pace: options.pace, scratch })) {
-        await output.write(output.json ? jsonLine(recordOf(name, done)) : textOf(done));
+        await output.write(compactedLine(output, name, done));
       }
     } finally {
       await rm(folder, { recursive: true, force: true });
@@ -70,10 +85,14 @@ export async function compact(context: CliContext, name: string, options: Compac
   });
 }
 
+const MANIFESTS_OPTIONS: ReadonlySet<string> = new Set<keyof CompactOptions>([
+  ...(["manifests", "yes", "engine", "master", "sparkSubmit", "sparkConf"] as const),
+]);
+
 /** @throws FrazilError `config` for options that choose and arrange data files. */
 function checkManifestsAlone(options: CompactOptions): void {
-  if (Object.keys(options).every((name) => name === "manifests" || name === "yes")) return;
-  throw new FrazilError("config", "USAGE", "--manifests rewrites no data files and takes no option but --yes", {
+  if (Object.keys(options).every((name) => MANIFESTS_OPTIONS.has(name))) return;
+  throw new FrazilError("config", "USAGE", "--manifests rewrites no data files and takes none of their options", {
     hint: "compact data files and manifests one after the other",
   });
 }
@@ -129,14 +148,4 @@ function skippedLines(skipped: CompactPlan["skipped"]): string[] {
     const bytes = some.reduce((sum, each) => sum + each.bytes, 0n);
     return `left: ${files} files (${grouped(bytes)} bytes) in ${some.length} partitions: ${reason}`;
   });
-}
-
-function recordOf(table: string, { durationMs, ...done }: CompactedGroup): Record<string, unknown> {
-  return { event: "compacted", table, ...done, ms: Math.round(durationMs) };
-}
-
-function textOf(done: CompactedGroup): string {
-  const where = done.partition === "" ? "" : `${done.partition}: `;
-  if (done.snapshotId === null) return `${where}skipped: ${done.skipped}\n`;
-  return `${where}snapshot ${done.snapshotId}: ${done.filesBefore} files, ${grouped(done.bytesBefore)} bytes -> ${done.filesAfter}, ${grouped(done.bytesAfter)} bytes, ${done.arrangement}, in ${Math.round(done.durationMs)} ms\n`;
 }

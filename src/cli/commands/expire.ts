@@ -5,10 +5,13 @@ import { type ExpirePlan, planExpiry, runExpiry } from "../../maintenance/expire
 import { type RetentionPolicy, tablePolicy } from "../../maintenance/expire/retention.ts";
 import type { UnreachableFiles } from "../../maintenance/expire/unreachable.ts";
 import type { CliContext } from "../context.ts";
+import type { EngineOptions } from "../engine-options.ts";
 import { jsonLine } from "../output.ts";
+import { sparkEngine } from "../spark-engine.ts";
+import { expireBySpark } from "./expire-spark.ts";
 import { namedTable, withWarehouse } from "../warehouse-option.ts";
 
-export interface ExpireOptions {
+export interface ExpireOptions extends EngineOptions {
   readonly keepLast?: number;
   readonly keepFor?: number;
   readonly consumersHold?: number;
@@ -18,6 +21,7 @@ export interface ExpireOptions {
 /** `frazil expire <table> [--yes]`: prints which snapshots and files would go, and removes them with `--yes`. */
 export async function expire(context: CliContext, name: string, options: ExpireOptions): Promise<void> {
   const { output, runtime } = context;
+  const spark = sparkEngine(context, options);
   await withWarehouse(context, async (warehouse) => {
     const { catalog, io, location } = warehouse;
     const manifests = createManifestCache(MANIFEST_CACHE_ENTRIES);
@@ -31,7 +35,7 @@ export async function expire(context: CliContext, name: string, options: ExpireO
       return;
     }
     const startedMs = runtime.clock.monotonicMs();
-    const done = await runExpiry(place, plan);
+    const done = spark === null ? await runExpiry(place, plan) : await expireBySpark({ place, spark }, plan);
     if (done === null) {
       output.note("somebody else expired them meanwhile");
       return;

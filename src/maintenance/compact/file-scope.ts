@@ -127,7 +127,7 @@ function mayMatch(
 const UNKNOWN: Range = { low: null, high: null, mayBeNull: true, mayHaveValues: true };
 
 function rangeOf(metadata: TableMetadata, schema: Schema, term: Term, text: string): RangedTerm {
-  const source = sourceOf(metadata, schema, term, text);
+  const source = termSource(metadata, schema, term, text);
   const { type: sourceType } = source.field;
   if (!isPrimitive(sourceType)) throw refused(text, `${term.text} has no order`, "name a column of a primitive type");
   let type: PrimitiveType;
@@ -170,14 +170,19 @@ function boundsOf(file: DataFile, fieldId: number, type: PrimitiveType, transfor
   return { low: made(low), high: made(high), ...counted };
 }
 
-interface Source {
+/** What a term is of: a column, put through a transform. */
+export interface TermSource {
   readonly field: NestedField;
   readonly transform: Transform;
+  /** As metadata spells it: `identity`, `bucket[16]`. */
   readonly transformText: string;
 }
 
-/** A term names a partition field, a transform of a column, or a column. */
-function sourceOf(metadata: TableMetadata, schema: Schema, term: Term, text: string): Source {
+/**
+ * A term names a partition field, a transform of a column, or a column.
+ * @throws FrazilError `config`, code `COMPACT_SCOPE`, for one that the table does not have.
+ */
+export function termSource(metadata: TableMetadata, schema: Schema, term: Term, text: string): TermSource {
   if (term.transform === null) {
     for (const spec of metadata.partitionSpecs.toReversed()) {
       const named = spec.fields.find((field) => field.name === term.name);

@@ -25,6 +25,8 @@ export interface ExpirePlan {
   readonly expired: Expired;
   /** What would be deleted if nobody committed meanwhile. */
   readonly files: UnreachableFiles;
+  /** Files outside the table's own folders that only those snapshots reach, which are left. */
+  readonly filesElsewhere: number;
 }
 
 export interface ExpireReport {
@@ -49,9 +51,9 @@ export async function planExpiry(
   const gone = new Set(expired.snapshotIds);
   const left = withoutSnapshots(metadata, gone);
   const snapshots = metadata.snapshots.filter(({ snapshotId }) => gone.has(snapshotId));
-  const files =
-    snapshots.length === 0 ? NO_FILES : inside(metadata, await unreachableFiles(context.io, metadata, snapshots, left));
-  return { table, policy, expired, files };
+  const unreachable = snapshots.length === 0 ? NO_FILES : await unreachableFiles(context.io, metadata, snapshots, left);
+  const files = inside(metadata, unreachable);
+  return { table, policy, expired, files, filesElsewhere: countOf(unreachable) - countOf(files) };
 }
 
 /**
@@ -163,6 +165,10 @@ function inside({ location, properties }: TableMetadata, files: UnreachableFiles
     statistics: own(files.statistics),
     bytes: files.bytes,
   };
+}
+
+function countOf({ dataFiles, deleteFiles, manifests, manifestLists, statistics }: UnreachableFiles): number {
+  return dataFiles.length + deleteFiles.length + manifests.length + manifestLists.length + statistics.length;
 }
 
 /** Content before the manifests that tell of it: what a crash leaves behind can still be traced. */
