@@ -122,13 +122,23 @@ export class Forwards {
   /** Forgets ways that lead nowhere any more. */
   prune(): void {
     for (const [output, inputs] of this.#inputs) {
-      if (!this.#numbers.has(output) || this.#files.numberOf(output) !== null) continue;
-      if (this.movedToLive(output) !== null) continue;
+      if (this.#mayLive(output)) continue;
       this.#inputs.delete(output);
       this.#numbers.delete(output);
       for (const step of inputs) {
         if (this.#steps.get(step.file.filePath) === step) this.#steps.delete(step.file.filePath);
       }
+    }
+  }
+
+  /** Whether a file, or one that its rows went on to, is live or may come up yet. */
+  #mayLive(path: string): boolean {
+    let at = path;
+    for (;;) {
+      if (this.#files.numberOf(at) !== null) return true;
+      const step = this.#steps.get(at);
+      if (step === undefined) return !this.#numbers.has(at);
+      at = step.to;
     }
   }
 
