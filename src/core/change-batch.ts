@@ -26,6 +26,8 @@ export interface ChangeColumn {
   readonly type: PrimitiveType;
   /** Declared as not null by the source. Tables keep all but key columns optional, so that the source may relax it. */
   readonly required: boolean;
+  /** The table has it, and no row of the batch has sent it: a table that has lost it since does not get it back. */
+  readonly unsent?: boolean;
 }
 
 /**

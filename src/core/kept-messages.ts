@@ -1,4 +1,4 @@
-import { type ChangeBatch, offsetPoints } from "./change-batch.ts";
+import { type ChangeBatch, Op, offsetPoints } from "./change-batch.ts";
 import type { LetterOrigin, ReplayedSlab } from "./dead-letter.ts";
 import { must } from "./errors.ts";
 import type { Decoder, MessageSlab } from "./format.ts";
@@ -42,7 +42,12 @@ function withMessages(batch: ChangeBatch, slab: MessageSlab): ChangeBatch {
   return { ...batch, messages, sizeBytes: batch.sizeBytes + messages.bytes.length };
 }
 
-function leavesOut({ absent }: ChangeBatch, row: number): boolean {
+/** Inserts without a value mean null; deletes carry their key only. */
+function leavesOut({ absent, ops, points }: ChangeBatch, row: number): boolean {
+  const op = ops[row];
+  const before = ops[row - 1];
+  const moved = op === Op.insert && before === Op.delete && points.after(row - 1) === points.after(row);
+  if (op !== Op.update && !moved) return false;
   return absent.some((bits) => bits !== null && ((bits[row >> 3] as number) & (1 << (row & 7))) !== 0);
 }
 

@@ -22,6 +22,8 @@ export interface TableBinding {
   readonly existing: ReadonlyMap<string, PrimitiveType>;
   /** Whether the table stays as it is: columns that `existing` lacks are left out, once it has any. */
   readonly keepsColumns?: boolean | undefined;
+  /** A column of the table that the job itself fills: messages do not have it. */
+  readonly ownColumn?: string | undefined;
 }
 
 /**

@@ -2,6 +2,7 @@ import type { PrimitiveType, TableIdent } from "../../table-format/index.ts";
 import { FrazilError, must } from "../core/errors.ts";
 import type { TableBinding, TableRouter } from "../core/table-binding.ts";
 import { needsTimes, type TableRule } from "../core/table-rule.ts";
+import { ownColumn } from "./history-batch.ts";
 
 /** A binding together with the rule that made it and the table it names. */
 export interface RoutedTable {
@@ -80,6 +81,7 @@ export class RuleRouter implements TableRouter {
       columns: rule.columns,
       existing,
       keepsColumns,
+      ownColumn: ownColumn(rule) ?? undefined,
     };
     const routed = { binding, rule, ident: parseTarget(target), existing };
     this.#tables.push(routed);

@@ -21,6 +21,7 @@ export function changedColumns(target: string, batches: readonly BufferedBatch[]
   const columns = new Map<string, ChangeColumn>();
   for (const { batch } of batches) {
     for (const field of batch.fields) {
+      if (field.unsent === true) continue;
       const known = columns.get(field.name);
       if (known === undefined || canWiden(known.type, field.type, 3)) columns.set(field.name, field);
       else if (!typesEqual(known.type, field.type) && !canWiden(field.type, known.type, 3)) {

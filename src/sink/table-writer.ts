@@ -182,6 +182,7 @@ export class TableWriter {
 
   /** Lets decoders see the table's types as they are now. */
   #rememberTypes(loaded: LoadedTable): void {
+    this.routed.existing.clear();
     for (const { name, type } of currentSchema(loaded.metadata).fields) {
       if (type.kind !== "struct" && type.kind !== "list" && type.kind !== "map" && type.kind !== "opaque") {
         this.routed.existing.set(name, type);

@@ -15,6 +15,7 @@ import { randomUuid } from "../../src/core/runtime.ts";
 import type { TableRule } from "../../src/core/table-rule.ts";
 import { Checkpointer } from "../../src/pipeline/checkpointer.ts";
 import type { CommitEvent } from "../../src/pipeline/job-run.ts";
+import { presentTypes } from "../../src/pipeline/present-types.ts";
 import { type KeyStore, memoryKeys, sidecarKeys, type SidecarKeysOptions } from "../../src/sink/key-index/key-store.ts";
 import { DeadLetters, deadLetterRule } from "../../src/sink/dead-letters.ts";
 import { highestLetter } from "../../src/sink/letter-number.ts";
@@ -113,13 +114,13 @@ export class Process {
     runtime: VirtualRuntime,
     context: CommitContext,
     committer: PipelineCommitter,
-    rules: TableRule[],
+    router: RuleRouter,
     keys: KeyStore,
     letters: (router: RuleRouter) => DeadLetters | null,
   ) {
     this.runtime = runtime;
     this.committer = committer;
-    this.router = new RuleRouter(rules, new Map());
+    this.router = router;
     const observer = {
       started() {},
       progress() {},
@@ -154,10 +155,14 @@ export class Process {
       keyCache === undefined
         ? memoryKeys(runtime.random)
         : await sidecarKeys({ ...keyCache, pipeline: "test", warehouse: context.warehouseLocation, tables, runtime });
-    if (letters === null) return new Process(runtime, context, committer, rules, keys, () => null);
+    const types = await presentTypes(warehouse.catalog, () => true);
+    if (letters === null) {
+      return new Process(runtime, context, committer, new RuleRouter(rules, types), keys, () => null);
+    }
     const held = committer.tables.get(letters);
     const next = held === undefined ? 0n : (await highestLetter(warehouse.io, held.loaded)) + 1n;
-    return new Process(runtime, context, committer, [deadLetterRule(letters), ...rules], keys, (router) => {
+    const withLetters = new RuleRouter([deadLetterRule(letters), ...rules], types);
+    return new Process(runtime, context, committer, withLetters, keys, (router) => {
       const binding = must(router.byStream(DEAD_LETTER_STREAM), "a rule of its own");
       const made = new DeadLetters(binding, "test", { maxRows: Infinity, maxShare: 1 });
       made.numberFrom(next);

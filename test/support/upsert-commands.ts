@@ -44,6 +44,8 @@ export interface Setting {
   readonly key: "number" | "text" | "pair";
   readonly partitionBy: readonly string[];
   readonly sidecars: boolean;
+  /** How changes come: with all their columns declared, or as messages without a schema, of which each process learns the columns. */
+  readonly messages: "declared" | "plain";
   readonly seed: number;
 }
 
@@ -114,6 +116,7 @@ export function settings(formatVersion: 2 | 3, sidecars: number): fc.Arbitrary<S
     key: fc.constantFrom("number" as const, "text" as const, "pair" as const),
     partitionBy: fc.constantFrom([], ["part"], ["bucket(3, part)"]),
     sidecars: fc.nat(99).map((share) => share >= 100 - sidecars),
+    messages: fc.constantFrom("declared" as const, "declared" as const, "plain" as const),
     seed: fc.nat(1_000_000),
   });
 }

@@ -1,13 +1,17 @@
 import { createBuilder, type PrimitiveType, type Value } from "../../table-format/index.ts";
 import { type ChangeBatch, Op, offsetPoints } from "../../src/core/change-batch.ts";
 import { must } from "../../src/core/errors.ts";
+import type { Decoder, MessageSlab } from "../../src/core/format.ts";
+import { keepMessages } from "../../src/core/kept-messages.ts";
 import type { TableRule } from "../../src/core/table-rule.ts";
+import { debeziumJson } from "../../src/formats/debezium-json/format.ts";
 import { memoryWarehouse, Process, storeGone, upsertRule, type Warehouse } from "./checkpoints.ts";
 import { compactLater, compactNow } from "./compaction.ts";
 import { damageFile } from "./damage.ts";
 import { append, ForeignTable, type PlainValues } from "./foreign-table.ts";
 import { slabOf } from "./slab.ts";
 import { type Command, type ForeignAct, type Setting, type Trouble } from "./upsert-commands.ts";
+import { plainMessage } from "./upsert-messages.ts";
 import { type Cell, type Cells, type LoggedChange, UpsertModel } from "./upsert-model.ts";
 import { seededRandom } from "./virtual-runtime.ts";
 
@@ -41,7 +45,10 @@ export class UpsertRun {
   readonly #model = new UpsertModel();
   readonly #random: { uint32(): number };
   readonly #columns = ["part", "value", "n"];
+  /** Columns that some change of the log has a value for: without a schema there are no others. */
+  readonly #shown = new Set<string>();
   #process: Process | null = null;
+  #decoder: Decoder | null = null;
   #incarnation = 0;
   #wide = false;
   #nextValue = 0n;
@@ -60,8 +67,10 @@ export class UpsertRun {
     this.#warehouse = warehouse;
     this.#cache = setting.sidecars ? cache : null;
     const key = setting.key === "pair" ? ["id", "sub"] : ["id"];
-    const { formatVersion, partitionBy } = setting;
-    this.#rules = [upsertRule("a", { key, formatVersion, partitionBy })];
+    const { formatVersion } = setting;
+    // Without a schema there may be no such column yet when the table is made.
+    const partitionBy = setting.messages === "plain" ? [] : setting.partitionBy;
+    this.#rules = [upsertRule("a", { from: "t", key, formatVersion, partitionBy })];
     this.#table = new ForeignTable(warehouse, { namespace: ["shop"], name: "a" });
     this.#letters = new ForeignTable(warehouse, { namespace: ["shop"], name: "letters" });
     this.#random = seededRandom(setting.seed);
@@ -117,8 +126,9 @@ export class UpsertRun {
   }
 
   #log(command: Extract<Command, { readonly key: number } | { readonly kind: "truncate" }>): void {
+    const plain = this.#setting.messages === "plain";
     const columns = [...this.#columns];
-    const change = { key: 0, to: 0, columns, cells: {}, wide: this.#wide };
+    const change = { key: 0, to: 0, columns: plain ? [...this.#shown] : columns, cells: {}, wide: this.#wide };
     const { log } = this.#model;
     if (command.kind === "truncate") log.push({ ...change, op: "truncate" });
     else if (command.kind === "delete") log.push({ ...change, op: "delete", key: command.key });
@@ -129,6 +139,7 @@ export class UpsertRun {
       const cells = this.#cells(columns, command.part, command.whole ? null : command.sent);
       log.push({ ...change, op: "rekey", key: command.key, to: command.to, cells });
     }
+    for (const [name, value] of Object.entries(log.at(-1)?.cells ?? {})) if (value !== null) this.#shown.add(name);
   }
 
   /** Values that no other change has. @param sent bits of the columns that are sent; null: all. */
@@ -233,6 +244,7 @@ export class UpsertRun {
     });
     process.runtime.onStep = () => undefined;
     this.#process = process;
+    this.#decoder = keepMessages(debeziumJson.createDecoder(process.router, { inferred() {}, unrouted() {} }, null));
     this.#compaction = null;
     this.#model.applyUpTo(Number(process.committer.tables.get("shop.a")?.position.get("t/0") ?? 0));
     await this.#compare();
@@ -326,11 +338,31 @@ export class UpsertRun {
       const first = must(this.#model.log[start], "a change");
       let next = start + 1;
       const length = 1 + (this.#random.uint32() % 6);
+      if (this.#setting.messages === "plain") {
+        const slab = this.#plainSlab(process, start, Math.min(end, start + length));
+        batches.push(...must(this.#decoder, "a decoder").decode(slab));
+        start += slab.count;
+        continue;
+      }
       while (next < end && next - start < length && sameShape(first, this.#model.log[next] as LoggedChange)) next++;
       batches.push(this.#batch(process, start, this.#model.log.slice(start, next)));
       start = next;
     }
     return batches;
+  }
+
+  /** The log as messages, to be read beside the columns that the table has by now: a crashed process may have added some. */
+  #plainSlab(process: Process, start: number, end: number): MessageSlab {
+    const { log } = this.#model;
+    const held = [...must(process.router.byStream("t"), "a rule").existing.keys()];
+    const messages = log.slice(start, end).map((change, index) => {
+      const columns = [...new Set([...change.columns, ...held.filter((name) => this.#columns.includes(name))])];
+      // What is a letter may have been decided without them.
+      if (columns.length > change.columns.length) this.#lettersAhead ||= this.#lettersReached(process) > start + index;
+      log[start + index] = { ...change, columns };
+      return plainMessage(change, (key, cells) => this.#plain(key, cells));
+    });
+    return slabOf(messages, "t", BigInt(start));
   }
 
   #batch(process: Process, first: number, changes: readonly LoggedChange[]): ChangeBatch {
@@ -355,7 +387,7 @@ export class UpsertRun {
       return builder.finish();
     });
     return {
-      table: must(process.router.byStream("a"), "a rule").table,
+      table: must(process.router.byStream("t"), "a rule").table,
       split: "t/0",
       length: rows.length,
       ops: Uint8Array.from(rows, ({ op }) => Op[op]),

@@ -152,6 +152,7 @@ export class CanalJsonDecoder implements Decoder {
     const moved = key !== null && oldRow.start >= 0 && bytes[oldRow.start] === OPEN_BRACE && this.keyDiffers(key, end);
     if (moved) {
       row.end = skipValue(bytes, row.start, end);
+      table.foresee(bytes, key, oldRow, row);
       if (!this.keys.fromImage(table, key, bytes, oldRow, row)) throw missingKey(key);
       this.commit(table, Op.delete);
     }

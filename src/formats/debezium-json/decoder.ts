@@ -215,6 +215,7 @@ export class DebeziumJsonDecoder implements Decoder, AfterTaker {
     }
     table.useSchema(schema);
     table.useKey(this.messageKeyFor(table));
+    table.foresee(bytes, key, before, after);
     table.mark();
     this.marked = true;
     if (this.deletes.fromImage(table, key, bytes, before)) this.commit(table, Op.delete);

@@ -36,6 +36,35 @@ export function learnColumns(
   }
 }
 
+/** Whether the object at `pos` has a column that `learnColumns` would add, or give a type. */
+export function showsUnknown(
+  layout: Layout,
+  bytes: Uint8Array,
+  pos: number,
+  end: number,
+  only: readonly string[] | null,
+): boolean {
+  pos = skipSpace(bytes, pos + 1, end);
+  if (bytes[pos] === CLOSE_BRACE) return false;
+  while (pos >= 0) {
+    const value = skipKey(bytes, pos, end);
+    const name = stringAt(bytes, pos, end);
+    const slot = only === null || only.includes(name) ? layout.find(name) : null;
+    const held = slot?.column === null && !slot.leftOut && bytes[value] !== LETTER_n;
+    if (slot === undefined || held) return true;
+    pos = nextMember(bytes, skipValue(bytes, value, end), end);
+  }
+  return false;
+}
+
+/** Gives columns that are held the type that the table has for them by now: their nulls are values then. */
+export function learnHeld(layout: Layout, binding: TableBinding): void {
+  for (const slot of layout.slots) {
+    const type = slot.column === null && !slot.leftOut ? binding.existing.get(slot.name) : undefined;
+    if (type !== undefined) declareColumn(slot, binding, type, false, layout.wire);
+  }
+}
+
 function learnColumn(
   layout: Layout,
   binding: TableBinding,

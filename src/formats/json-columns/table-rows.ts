@@ -1,4 +1,4 @@
-import type { Column } from "../../../table-format/index.ts";
+import type { Column, PrimitiveType } from "../../../table-format/index.ts";
 import { type ChangeBatch, NO_TIME, offsetPoints } from "../../core/change-batch.ts";
 import type { MessageSlab } from "../../core/format.ts";
 import type { DecodeNotices, TableBinding } from "../../core/table-binding.ts";
@@ -8,8 +8,9 @@ import type { Range } from "../json-bytes/range.ts";
 import type { ColumnSlot } from "./column-slot.ts";
 import { MessageFault } from "./data-errors.ts";
 import { Layout } from "./layout.ts";
-import { learnColumns } from "./learn.ts";
+import { learnColumns, learnHeld, showsUnknown } from "./learn.ts";
 import { readRow, type RowState, UNKNOWN_COLUMN } from "./row-reader.ts";
+import { unsentColumns } from "./unsent-columns.ts";
 import { PLAIN, type Wire } from "./wire.ts";
 
 /** Rows for which a fresh batch has room. */
@@ -24,6 +25,8 @@ export class TableRows {
   readonly notices: DecodeNotices;
   /** What messages have shown that declare no columns. */
   protected readonly grown: Layout;
+  /** The columns of all batches so far: messages may come with other ones each time. */
+  private readonly shown = new Map<string, PrimitiveType>();
   /** The columns of the open batch. */
   layout: Layout;
   /** Whether rows keep their times: see `ChangeBatch.timesUs`. */
@@ -121,6 +124,17 @@ export class TableRows {
     learnColumns(this.layout, this.binding, this.notices, bytes, pos, end, only);
   }
 
+  /**
+   * Learns the columns of a key change before its first half is read: both stand in one batch, where the second takes over what it does not
+   * send. The old row decides what the key columns are.
+   */
+  foresee(bytes: Uint8Array, key: readonly string[], old: Range, row: Range): void {
+    const { layout } = this;
+    if (!layout.grows) return;
+    if (showsUnknown(layout, bytes, old.start, old.end, key)) this.learn(bytes, old.start, old.end, key);
+    if (showsUnknown(layout, bytes, row.start, row.end, null)) this.learn(bytes, row.start, row.end, null);
+  }
+
   /** Drops the row being read. The batch ends with the rows before it. */
   drop(): void {
     this.end();
@@ -148,6 +162,7 @@ export class TableRows {
   /** Begins a row: values may be appended, and `commit` takes it. */
   startRow(literal: boolean): void {
     if (!this.opened) {
+      learnHeld(this.layout, this.binding);
       this.layout.open();
       this.opened = true;
     }
@@ -273,13 +288,21 @@ export class TableRows {
       columns.push(trimColumn(slot.builder.finish(), length));
       absent.push(slot.absent === null ? null : finishedBits(slot.absent, length));
     }
+    const ops = this.ops.subarray(0, length);
+    // A schema says which columns there are: those that it lacks are gone.
+    const unsent = layout.grows ? unsentColumns(this.binding, this.shown, layout.fields, ops) : [];
+    for (const added of unsent) {
+      columns.push(added.column);
+      absent.push(added.absent);
+    }
+    for (const { name, type } of layout.fields) this.shown.set(name, type);
     const nextOffsets = new BigInt64Array(this.next.buffer, 0, length);
     return {
       table: this.binding.table,
       split: this.split,
       length,
-      ops: this.ops.subarray(0, length),
-      fields: layout.fields,
+      ops,
+      fields: unsent.length === 0 ? layout.fields : [...layout.fields, ...unsent.map(({ field }) => field)],
       columns,
       absent,
       key: this.key,

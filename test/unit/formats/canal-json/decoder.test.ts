@@ -179,7 +179,7 @@ describe("an update", () => {
     const decoder = decoderOf(canalJson, bindingOf({ key: ["region", "id"] }));
     const message = canal("UPDATE", [row(1, "a", "us")], { old: [{ region: "eu" }], mysqlType: null });
     expect(rowsOf(decoder.decode([message]))).toEqual([
-      { op: "delete", after: "1", values: { region: "eu", id: "1" } },
+      { op: "delete", after: "1", values: { region: "eu", id: "1", name: ABSENT } },
       { op: "insert", after: "1", values: { region: "us", id: "1", name: "a" } },
     ]);
   });

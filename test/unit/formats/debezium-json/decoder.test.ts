@@ -87,8 +87,8 @@ describe("ops", () => {
       ]),
     );
     expect(rows).toEqual([
-      // Of a table's first rows only what has been seen is known.
-      { op: "delete", after: "1", values: { id: 1n } },
+      // In one batch, also where the change is the first to show its columns.
+      { op: "delete", after: "1", values: { id: 1n, name: ABSENT } },
       { op: "insert", after: "1", values: { id: 2n, name: "a" } },
       { op: "update", after: "2", values: { id: 2n, name: "b" } },
     ]);
