@@ -12,6 +12,8 @@ export interface TableBinding {
   readonly timed?: boolean | undefined;
   /** The column that orders the changes of a key: deletes bring it where their message has it. */
   readonly orderBy?: string | undefined;
+  /** The column that the table's rule adds to those of the changes. */
+  readonly ownColumn?: string | undefined;
   /** Whether a delete that is sent twice does more than one: it counts, sets a time or is held against the row. */
   readonly onceDeleted?: boolean | undefined;
   /** `key:` of the job; null = what the message names. */
@@ -22,8 +24,6 @@ export interface TableBinding {
   readonly existing: ReadonlyMap<string, PrimitiveType>;
   /** Whether the table stays as it is: columns that `existing` lacks are left out, once it has any. */
   readonly keepsColumns?: boolean | undefined;
-  /** A column of the table that the job itself fills: messages do not have it. */
-  readonly ownColumn?: string | undefined;
 }
 
 /**

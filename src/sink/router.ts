@@ -76,12 +76,12 @@ export class RuleRouter implements TableRouter {
       mode: rule.mode,
       timed: needsTimes(rule),
       orderBy: rule.orderBy,
+      ownColumn: ownColumn(rule) ?? undefined,
       onceDeleted: rule.softDelete !== undefined || rule.orderBy !== undefined || rule.ignoreDeletes === true,
       key: rule.key,
       columns: rule.columns,
       existing,
       keepsColumns,
-      ownColumn: ownColumn(rule) ?? undefined,
     };
     const routed = { binding, rule, ident: parseTarget(target), existing };
     this.#tables.push(routed);
