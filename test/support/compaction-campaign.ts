@@ -1,7 +1,7 @@
 import { expect } from "vitest";
 import { FrazilError } from "../../src/core/errors.ts";
 import { sortArrangement, zOrderArrangement } from "../../src/maintenance/compact/arrangement.ts";
-import { runCompaction } from "../../src/maintenance/compact/compact.ts";
+import { type MovedInOrder, runCompaction } from "../../src/maintenance/compact/compact.ts";
 import { partitionScope, whereScope } from "../../src/maintenance/compact/file-scope.ts";
 import { type CompactPlan, type CompactSettings, planCompaction } from "../../src/maintenance/compact/plan.ts";
 import { planExpiry, runExpiry } from "../../src/maintenance/expire/expire.ts";
@@ -31,10 +31,22 @@ export interface CampaignCounts {
   remapped: number;
   /** Compactions that made several files. */
   spread: number;
+  /** Compactions of which the job was told where rows went. */
+  followed: number;
 }
 
 export function noCounts(): CampaignCounts {
-  return { checkpoints: 0, compactions: 0, permuted: 0, crashes: 0, expiries: 0, foreign: 0, remapped: 0, spread: 0 };
+  return {
+    checkpoints: 0,
+    compactions: 0,
+    permuted: 0,
+    crashes: 0,
+    expiries: 0,
+    foreign: 0,
+    remapped: 0,
+    spread: 0,
+    followed: 0,
+  };
 }
 
 /** Errors that a table service ends with when others were quicker; it is run again. */
@@ -222,8 +234,16 @@ class Campaign {
       this.#depth--;
     });
     this.#crashAfter(place.runtime, this.#draw(6) === 0 ? this.#draw(8) : -1);
+    // Of every other seed in the job's own process, whose next checkpoint follows the rows.
+    const moved =
+      this.#seed % 2 === 0
+        ? (rows: MovedInOrder): void => {
+            this.#process.checkpointer.moved(IDENT, rows);
+            this.#counts.followed++;
+          }
+        : undefined;
     try {
-      for await (const done of runCompaction(place, plan, { pin: this.#draw(2) === 0 })) {
+      for await (const done of runCompaction(place, plan, { pin: this.#draw(2) === 0, moved })) {
         if (done.snapshotId === null) continue;
         this.#counts.compactions++;
         if (done.orderKept === false) this.#counts.permuted++;

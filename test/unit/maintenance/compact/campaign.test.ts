@@ -19,5 +19,6 @@ it(`${RUNS} runs of ${COMMANDS} commands leave the rows of a map`, { timeout: 60
   expect(counts.permuted).toBeGreaterThan(RUNS / 2);
   expect(counts.spread).toBeGreaterThan(RUNS / 10);
   expect(counts.remapped).toBeGreaterThan(RUNS / 10);
+  expect(counts.followed).toBeGreaterThan(RUNS / 4);
   expect(counts.crashes).toBeGreaterThan(RUNS / 2);
 });
