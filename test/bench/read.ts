@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { SqliteTable } from "../readers/requests.ts";
 import type { Figure } from "./bench.ts";
-import { numberOption } from "./options.ts";
+import { choiceOption, numberOption } from "./options.ts";
 import { type AnswerRow, openDuckdb, openSparkEngine, type ReadEngine } from "./read-engines.ts";
 import { changeNumbered, count, lookedUp, LOOKUP_SQL, type RowSums, type RowVersion, SCAN_SQL } from "./read-rows.ts";
 import { makeReadTable, type ReadTable } from "./read-table.ts";
@@ -41,8 +41,10 @@ export async function* read(progress: (line: string) => void): AsyncIterable<Fig
   const folder = mkdtempSync(join(tmpdir(), "frazil-bench-"));
   try {
     await using stack = new AsyncDisposableStack();
-    const engines = [stack.use(await openDuckdb(progress))];
-    if (!process.argv.includes("--no-spark")) engines.push(stack.use(await openSparkEngine(SPARK_TIMEOUT_MS)));
+    const engines: ReadEngine[] = [];
+    for (const name of choiceOption("engines", ["duckdb", "spark"])) {
+      engines.push(stack.use(name === "duckdb" ? await openDuckdb(progress) : await openSparkEngine(SPARK_TIMEOUT_MS)));
+    }
     yield* measure(folder, { rows, commits, engines, progress });
   } finally {
     rmSync(folder, { recursive: true, force: true });
@@ -96,27 +98,32 @@ async function* ratios(
 ): AsyncIterable<Figure> {
   for (const engine of engines) {
     progress(`${engine.name}: ${state} to clean`);
-    const took = {
-      table: [] as number[],
-      clean: [] as number[],
-      lookups: [] as number[],
-      cleanLookups: [] as number[],
+    const took: Record<"table" | "clean" | "lookups" | "cleanLookups", Cost[]> = {
+      table: [],
+      clean: [],
+      lookups: [],
+      cleanLookups: [],
     };
     for (let round = 0; round <= ROUNDS; round++) {
-      const times = {
+      const costs = {
         clean: await scan(engine, clean.place, clean.sums),
         table: await scan(engine, table.place, table.sums),
         cleanLookups: await lookups(engine, clean, rows),
         lookups: await lookups(engine, table, rows),
       };
       // The first round loads code.
-      if (round > 0) for (const [name, ms] of Object.entries(times)) took[name as keyof typeof took].push(ms);
+      if (round > 0) for (const [name, cost] of Object.entries(costs)) took[name as keyof typeof took].push(cost);
     }
     // Other work on the machine makes them longer, never shorter.
-    const ratio = (a: readonly number[], b: readonly number[]): number => rounded(Math.min(...a) / Math.min(...b));
+    const least = (costs: readonly Cost[], of: keyof Cost): number => Math.min(...costs.map((cost) => cost[of]));
+    const ratio = (a: readonly Cost[], b: readonly Cost[]): number => rounded(least(a, "ms") / least(b, "ms"));
     const of = engine.name;
-    yield { case: of, figure: `clean_scan_beside_${state}`, value: Math.round(Math.min(...took.clean)), unit: "ms" };
+    yield { case: of, figure: `clean_scan_beside_${state}`, value: Math.round(least(took.clean, "ms")), unit: "ms" };
     yield { case: of, figure: `scan_ratio_${state}`, value: ratio(took.table, took.clean), unit: "" };
+    if (engine.name === "duckdb") {
+      const cpu = rounded(least(took.table, "cpuMs") / least(took.clean, "cpuMs"));
+      yield { case: of, figure: `scan_cpu_ratio_${state}`, value: cpu, unit: "" };
+    }
     yield { case: of, figure: `lookup_ratio_${state}`, value: ratio(took.lookups, took.cleanLookups), unit: "" };
   }
 }
@@ -144,12 +151,12 @@ async function* liveRatios(
       if (!looks) continue;
       if (!cleanMs.has(engine.name) || commit % SPARK_EVERY === SPARK_EVERY - 1) {
         const times = [];
-        for (let round = 0; round < ROUNDS; round++) times.push(await scan(engine, clean.place, clean.sums));
+        for (let round = 0; round < ROUNDS; round++) times.push((await scan(engine, clean.place, clean.sums)).ms);
         cleanMs.set(engine.name, Math.min(...times));
       }
       let ratio = Infinity;
       for (let attempt = 0; attempt < LIVE.attempts && ratio > LIVE.most; attempt++) {
-        ratio = Math.min(ratio, (await scan(engine, live.place, sums)) / (cleanMs.get(engine.name) ?? Number.NaN));
+        ratio = Math.min(ratio, (await scan(engine, live.place, sums)).ms / (cleanMs.get(engine.name) ?? Number.NaN));
       }
       worst.set(engine.name, Math.max(worst.get(engine.name) ?? 0, ratio));
     }
@@ -162,28 +169,36 @@ async function* liveRatios(
   if (groups === 0) throw new Error("nothing was compacted beside the commits; use more --commits");
 }
 
-/** @returns milliseconds. @throws when the aggregates are not what they must be. */
-async function scan(engine: ReadEngine, place: SqliteTable, sums: RowSums): Promise<number> {
-  const startMs = performance.now();
-  const found = await engine.ask(place, SCAN_SQL);
-  const ms = performance.now() - startMs;
-  check(`${engine.name}'s scan`, found, { ...sums });
-  return ms;
+/** What an answer took. */
+interface Cost {
+  readonly ms: number;
+  /** Of this process, and so of DuckDB, which runs in it: other work on the machine weighs less on it than on the time that passed. */
+  readonly cpuMs: number;
 }
 
-/** @returns milliseconds of some lookups, one after the other. */
-async function lookups(engine: ReadEngine, { place, rowOf }: State, rows: number): Promise<number> {
-  let ms = 0;
-  for (let n = 1; n <= LOOKUPS[engine.name]; n++) {
-    // A row that was changed, and one that was not, in turns.
-    let row = changeNumbered(n * 31, rows);
-    if (n % 2 === 0) for (row = rowOf(n * 7); row.version !== 0;) row = rowOf(row.id + 1);
-    const startMs = performance.now();
-    const found = await engine.ask(place, (table) => LOOKUP_SQL(table, row.id));
-    ms += performance.now() - startMs;
-    check(`${engine.name}'s lookup of ${row.id}`, found, lookedUp(row));
-  }
-  return ms;
+async function costOf(work: () => Promise<void>): Promise<Cost> {
+  const [startMs, before] = [performance.now(), process.cpuUsage()];
+  await work();
+  const { user, system } = process.cpuUsage(before);
+  return { ms: performance.now() - startMs, cpuMs: (user + system) / 1000 };
+}
+
+/** Throws when the aggregates are not what they must be. */
+function scan(engine: ReadEngine, place: SqliteTable, sums: RowSums): Promise<Cost> {
+  return costOf(async () => check(`${engine.name}'s scan`, await engine.ask(place, SCAN_SQL), { ...sums }));
+}
+
+/** Some lookups, one after the other. Throws when a row is not what it must be. */
+function lookups(engine: ReadEngine, { place, rowOf }: State, rows: number): Promise<Cost> {
+  return costOf(async () => {
+    for (let n = 1; n <= LOOKUPS[engine.name]; n++) {
+      // A row that was changed, and one that was not, in turns.
+      let row = changeNumbered(n * 31, rows);
+      if (n % 2 === 0) for (row = rowOf(n * 7); row.version !== 0;) row = rowOf(row.id + 1);
+      const found = await engine.ask(place, (table) => LOOKUP_SQL(table, row.id));
+      check(`${engine.name}'s lookup of ${row.id}`, found, lookedUp(row));
+    }
+  });
 }
 
 function check(what: string, found: AnswerRow, expected: Readonly<Record<string, string | number>>): void {
