@@ -89,16 +89,29 @@ export class ForeignTable {
 
   /** Rewrites all rows, in another order, as a compaction with a sort does. */
   async rewrite(): Promise<void> {
+    await this.#rewriteAs("replace", (values) => values);
+  }
+
+  /** Rewrites all rows as `become` says, null leaving one out, as an engine does that copies on write. */
+  async copyOnWrite(become: (row: PlainValues) => PlainValues | null): Promise<void> {
+    await this.#rewriteAs("overwrite", become);
+  }
+
+  async #rewriteAs(
+    operation: "replace" | "overwrite",
+    become: (row: PlainValues) => PlainValues | null,
+  ): Promise<void> {
     const base = await this.#load();
     const rows = await this.#rows(base);
     if (rows.length === 0) return;
+    const kept = rows.map(({ values }) => become(values)).filter((values) => values !== null);
     const files = new Map(rows.map(({ live }) => [live.file.filePath, live]));
     const deletes = new Map(
       rows.flatMap((row) => row.deletes.map((live) => [live.file.filePath + live.file.contentOffset, live])),
     );
     await this.#commit(base, {
-      operation: "replace",
-      addedDataFiles: await this.#files(base, rows.map(({ values }) => values).toReversed()),
+      operation,
+      addedDataFiles: await this.#files(base, kept.toReversed()),
       removedDataFiles: [...files.values()],
       removedDeleteFiles: [...deletes.values()],
     });

@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
 import { currentSnapshot, type Snapshot, valueAt } from "../../../../table-format/index.ts";
 import { type ChangeColumn, Op } from "../../../../src/core/change-batch.ts";
@@ -7,6 +8,7 @@ import type { TableRule } from "../../../../src/core/table-rule.ts";
 import { RuleRouter } from "../../../../src/sink/router.ts";
 import type { TableSettings } from "../../../../src/sources/table/config.ts";
 import { memoryWarehouse, upsertRule, type Warehouse } from "../../../support/checkpoints.ts";
+import { ForeignTable } from "../../../support/foreign-table.ts";
 import {
   compactTable,
   copyTable,
@@ -71,6 +73,27 @@ async function drain(place: Warehouse, from: Position | null, given: Opened = {}
   }
   const end = await source.endPosition();
   return { texts: rows.map(({ text }) => text), rows, ends, end, ids: source.streamIds?.(), lines: runtime.lines };
+}
+
+/** A commit of another engine: keys and notes. */
+const COMMIT = fc.record({
+  how: fc.constantFrom("merge", "delete", "compact", "copied"),
+  rows: fc.array(fc.tuple(fc.integer({ min: 0, max: 9 }), fc.constantFrom("a", "b", "c")), { maxLength: 5 }),
+});
+
+/** What an upsert table with these rows becomes by the changes. */
+function played(rows: readonly string[], texts: readonly string[]): string[] {
+  const state = new Map(rows.map((row) => [row.split("|")[0], row]));
+  for (const text of texts) {
+    const [op, id, note] = text.split(" ");
+    if (op === "truncate") state.clear();
+    else if (op === "delete") expect(state.delete(id), text).toBe(true);
+    else {
+      expect(state.has(id), text).toBe(op === "update");
+      state.set(id, `${id}|${note}`);
+    }
+  }
+  return [...state.values()].sort();
 }
 
 async function headOf(place: Warehouse): Promise<Snapshot> {
@@ -153,6 +176,50 @@ describe("a table as a source", () => {
     expect((await drain(place, ends, { rule: { mode: "history" } })).texts).toEqual(["delete 1 a", "delete 2 b"]);
     await write(place, ["!0", "+5:e"]);
     expect((await drain(place, ends)).texts).toEqual(["truncate", "insert 5 e"]);
+  });
+
+  it("leaves out rows that another engine copied without a change", async () => {
+    const place = memoryWarehouse("memory");
+    await write(place, ["+1:a", "+2:b", "+3:c", "+4:d"], ["~4:d2"]);
+    const foreign = new ForeignTable(place, identOf("shop.a"));
+    const { ends } = await drain(place, null);
+    await foreign.copyOnWrite((row) => {
+      if (row["id"] === 2n) return null;
+      return row["id"] === 3n ? { ...row, note: "c2" } : row;
+    });
+    expect((await drain(place, ends)).texts).toEqual(["delete 2", "update 3 c2"]);
+    expect((await drain(place, ends, { rule: { mode: "history" } })).texts).toEqual([
+      "delete 2 b",
+      "updateBefore 3 c",
+      "update 3 c2",
+    ]);
+  });
+
+  it("gives the changes between any two of its snapshots, whoever made them", { timeout: 60_000 }, async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(COMMIT, { minLength: 1, maxLength: 6 }), async (commits) => {
+        const place = memoryWarehouse("memory");
+        written.splice(0);
+        const states = [await write(place, ["+0:first"])];
+        const points = [(await drain(place, null)).ends];
+        const foreign = new ForeignTable(place, identOf("shop.a"));
+        for (const { how, rows } of commits) {
+          const ids = new Set(rows.map(([id]) => BigInt(id)));
+          const added = [...new Map(rows).entries()].map(([id, note]) => ({ id: BigInt(id), note }));
+          if (how === "merge") await foreign.replace(({ id }) => ids.has(id as bigint), added);
+          else if (how === "delete") await foreign.replace(({ id }) => ids.has(id as bigint), []);
+          else if (how === "compact") await foreign.rewrite();
+          else await foreign.copyOnWrite((row) => (ids.has(row["id"] as bigint) ? { ...row, note: how } : row));
+          states.push(await tableRows(place.io, place.catalog, identOf("shop.a")));
+          points.push((await drain(place, points.at(-1) as Position)).ends);
+        }
+        for (const [index, from] of points.entries()) {
+          const { texts } = await drain(place, from);
+          expect(played(states[index] as string[], texts)).toEqual(states.at(-1));
+        }
+      }),
+      { numRuns: 15 },
+    );
   });
 
   it("counts what is to be read", async () => {
