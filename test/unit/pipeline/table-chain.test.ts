@@ -39,15 +39,17 @@ function randomChanges(random: { uint32(): number }, count: number): EraChange[]
   });
 }
 
-/** Runs again and again over crashes. */
+/** Runs again and again, over crashes and runs that end in the middle of a snapshot's changes. */
 async function through(random: { uint32(): number }, run: (given: RunGiven) => Promise<unknown>): Promise<number> {
-  for (let crashes = 0; ; crashes++) {
-    const crashAfter = crashes < 6 ? random.uint32() % 25 : null;
+  for (let crashes = 0, runs = 0; ; runs++) {
+    const crashAfter = runs < 6 ? random.uint32() % 25 : null;
+    const maxRows = runs < 4 && random.uint32() % 2 === 0 ? 1 + (random.uint32() % 12) : null;
     try {
-      await run({ seed: random.uint32(), crashAfter, checkpointRows: 1 + (random.uint32() % 20) });
-      return crashes;
+      await run({ seed: random.uint32(), crashAfter, maxRows, checkpointRows: 1 + (random.uint32() % 20) });
+      if (maxRows === null) return crashes;
     } catch (error) {
       if (!(error instanceof Crash)) throw error;
+      crashes++;
     }
   }
 }

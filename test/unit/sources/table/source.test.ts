@@ -282,6 +282,24 @@ describe("a position that is lost", () => {
     }
   });
 
+  it("by expiry: an append table goes on behind the gap, and holds nothing twice", async () => {
+    const place = memoryWarehouse("memory");
+    const copy = (settings: Partial<TableSettings> = {}) =>
+      copyTable(place, "shop.a", "shop.x", { seed: ++seeds, rule: { mode: "append" }, source: settings });
+    await write(place, ["+1:a"]);
+    await copy();
+    await write(place, ["+2:b"], ["+3:c"], ["+4:d"]);
+    await expireTable(place, "shop.a", 2, 1);
+    await expect(copy()).rejects.toMatchObject({ code: "LOST_OFFSETS" });
+    await copy({ onLostOffsets: "earliest" });
+    await write(place, ["+5:e"]);
+    await copy();
+    const held = await tableRows(place.io, place.catalog, identOf("shop.x"));
+    expect(new Set(held).size).toBe(held.length);
+    expect(held).toEqual(expect.arrayContaining(["1|a", "4|d", "5|e"]));
+    expect(held.length).toBeLessThan(5);
+  });
+
   it("by a rollback: the error says so; on_lost_offsets reads the table anew", async () => {
     const place = memoryWarehouse("memory");
     await write(place, ["+1:a"]);
