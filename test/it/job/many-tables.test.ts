@@ -2,6 +2,7 @@ import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, expect, it } from "vitest";
 import { createRuntime } from "../../../src/cli/runtime.ts";
@@ -26,7 +27,7 @@ interface Report {
 }
 
 it("200 tables share one memory budget, and none waits for the busy ones", { timeout: 300_000 }, async () => {
-  const job = join(import.meta.dirname, "many-tables-job.ts");
+  const job = fileURLToPath(new URL("many-tables-job.ts", import.meta.url));
   const { stdout } = await promisify(execFile)(process.execPath, [job, folder]);
   const report = JSON.parse(stdout) as Report;
   console.log(`${report.checkpoints} checkpoints, peak RSS ${report.peakRssMib} MiB`);
