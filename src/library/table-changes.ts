@@ -103,7 +103,8 @@ export async function* changesOf(
       held = rows;
     }
     if (stop.aborted) return;
-    if (held !== null) yield changesBatch(commit, held, true);
+    if (held === null) await commit.foundEmpty();
+    else yield changesBatch(commit, held, true);
   }
 }
 

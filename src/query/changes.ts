@@ -21,6 +21,8 @@ export interface CommitChanges extends ResultRows {
   readonly snapshot: Snapshot;
   /** Says to the consumer that the changes up to this commit have been handled; without a consumer it does nothing. */
   commit(): Promise<void>;
+  /** Says to the consumer that there was not one row: nothing is left to be handled. */
+  foundEmpty(): Promise<void>;
 }
 
 export interface FollowOptions {
@@ -82,7 +84,12 @@ export async function* tableChanges(
         await consumer?.begin(snapshotId);
         const diff = await openChanges(warehouse, table, step, options);
         try {
-          yield { ...diff, snapshot: step.to, commit: async () => consumer?.commit(snapshotId) };
+          yield {
+            ...diff,
+            snapshot: step.to,
+            commit: async () => consumer?.commit(snapshotId),
+            foundEmpty: async () => consumer?.foundEmpty(snapshotId),
+          };
         } finally {
           await diff.close();
         }

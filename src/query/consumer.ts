@@ -34,6 +34,8 @@ export class Consumer {
   readonly #table: string;
   #written: Written;
   #queue: Promise<void> = Promise.resolve();
+  /** Of those given out and not committed, the ones without changes. */
+  readonly #empty = new Set<bigint>();
 
   private constructor(place: ConsumerPlace, table: string, name: string, location: string, written: Written) {
     this.name = name;
@@ -98,8 +100,22 @@ export class Consumer {
   commit(snapshotId: bigint): Promise<void> {
     return this.#write(({ given }) => {
       const index = given.indexOf(snapshotId);
-      return index < 0 ? null : { after: snapshotId, given: given.slice(index + 1) };
+      return index < 0 ? null : this.#upTo(given, index);
     });
+  }
+
+  /** Notes that a snapshot has turned out to have no changes: it counts as committed with what stands before it. @throws FrazilError `fenced`. */
+  foundEmpty(snapshotId: bigint): Promise<void> {
+    this.#empty.add(snapshotId);
+    return this.#write(({ given }) => (given[0] === snapshotId ? this.#upTo(given, 0) : null));
+  }
+
+  /** The position behind one of the snapshots given out, and behind those that have no changes after it. */
+  #upTo(given: readonly bigint[], index: number): Pick<ConsumerState, "after" | "given"> {
+    let last = index;
+    while (last + 1 < given.length && this.#empty.has(given[last + 1] as bigint)) last++;
+    for (const id of given.slice(0, last + 1)) this.#empty.delete(id);
+    return { after: given[last] as bigint, given: given.slice(last + 1) };
   }
 
   /** Moves on to a snapshot without changes, when everything given out is committed. @throws FrazilError `fenced`. */

@@ -80,4 +80,65 @@ describe("read", () => {
     expect(code).toBe(0);
     expect(replayed(text)).toEqual(normal(sortedLines(job.at("read", "shop.orders").stdout)).sort());
   }, 60_000);
+
+  it("takes columns and a condition, for rows, changes and a diff", () => {
+    const chosen = ["--columns", "id,total", "--where", "id % 2 = 0"];
+    const rows = job.at("query", "SELECT id, total FROM shop.orders WHERE id % 2 = 0");
+    expect(sortedLines(job.at("read", "shop.orders", ...chosen).stdout)).toEqual(sortedLines(rows.stdout));
+    const from = ["--from", "earliest", "--net", ...chosen];
+    expect(replayed(job.at("read", "shop.orders", ...from).stdout)).toEqual(normal(sortedLines(rows.stdout)).sort());
+    const diff = objects(job.at("diff", "shop.orders", "..main", ...chosen).stdout);
+    expect(diff.map((each) => Object.keys(each).join())).toEqual(diff.map(() => "_op,id,total"));
+    expect(diff).toHaveLength(sortedLines(rows.stdout).length);
+    expect(job.at("read", "shop.orders", "--where", "nope > 1")).toMatchObject({ code: 64, stdout: "" });
+  }, 60_000);
+
+  it("goes on for a consumer, which is listed and can be forgotten", () => {
+    const consumer = ["read", "shop.customers", "--consumer", "mail"];
+    const first = job.at(...consumer);
+    expect([first.code, first.stderr]).toEqual([0, ""]);
+    expect(replayed(first.stdout)).toEqual(normal(sortedLines(job.at("read", "shop.customers").stdout)).sort());
+    expect(job.at(...consumer)).toEqual({ code: 0, stdout: "", stderr: "" });
+    const listed = objects(job.at("consumers").stdout);
+    expect(listed).toMatchObject([{ consumer: "mail", behind: 0, state: "ok", uncommitted: 0, epoch: 2 }]);
+    expect(job.at("consumers", "shop.customers", "--delete", "mail").stderr).toContain("--yes");
+    expect(job.at("consumers", "shop.customers", "--delete", "mail", "--yes").code).toBe(0);
+    expect(job.at("consumers", "shop.customers")).toMatchObject({ code: 0, stdout: "" });
+    expect(job.at("consumers", "shop.customers", "--delete", "mail", "--yes").code).toBe(1);
+    expect(job.at("read", "shop.customers", "--consumer", "no/name").code).toBe(64);
+  }, 120_000);
+
+  it("gives a consumer that is killed each change at least once, and one that was taken over exit 76", async () => {
+    const args = [MAIN, "read", "shop.orders", "--follow", "--consumer", "bus", "--warehouse", job.warehouse];
+    const start = () => {
+      const child = spawn(process.execPath, args, {
+        stdio: ["ignore", "pipe", "pipe"],
+        env: { PATH: process.env["PATH"] },
+      });
+      const reader = { child, text: "", closed: once(child, "close") as Promise<[number | null]> };
+      child.stdout.setEncoding("utf8").on("data", (chunk: string) => (reader.text += chunk));
+      return reader;
+    };
+    const whole: string[] = [];
+    // The first is killed at its first bytes, before or after its commit.
+    for (const events of [700, 900]) {
+      const reader = start();
+      await once(reader.child.stdout, "data");
+      job.endAt(events);
+      job.run();
+      reader.child.kill("SIGKILL");
+      await reader.closed;
+      // Whoever reads lines does not take one that has no end.
+      whole.push(reader.text.slice(0, reader.text.lastIndexOf("\n") + 1));
+    }
+    const older = start();
+    while (older.text === "") await once(older.child.stdout, "data");
+    const rest = job.at("read", "shop.orders", "--consumer", "bus");
+    expect(rest.code).toBe(0);
+    job.endAt(1_000);
+    job.run();
+    expect((await older.closed)[0]).toBe(76);
+    whole.push(older.text, rest.stdout, job.at("read", "shop.orders", "--consumer", "bus").stdout);
+    expect(replayed(whole.join(""))).toEqual(normal(sortedLines(job.at("read", "shop.orders").stdout)).sort());
+  }, 120_000);
 });

@@ -7,6 +7,7 @@ import {
   type PlainRow,
   type Row,
   runJob,
+  type TableChanges,
   type TableReader,
   type WarehouseReader,
 } from "../../../src/index.ts";
@@ -154,6 +155,55 @@ describe("changes", () => {
     expect(table.numRows).toBe(expected.length);
     expect(batch!.last).toBe(true);
     expect(new Set(table.getChild("_op"))).toEqual(new Set(["insert"]));
+  });
+
+  it("go on for a consumer behind what it has committed", async () => {
+    const [first] = orders.snapshots();
+    const options = { from: first!.snapshotId, consumer: "reader" } as const;
+    const begun = orders.changes(options);
+    const one = (await begun.next()).value as TableChanges;
+    await one.commit();
+    const two = (await begun.next()).value as TableChanges;
+    await begun.return?.();
+    const seen: bigint[] = [];
+    for await (const batch of orders.changes(options)) {
+      seen.push(batch.snapshotId);
+      await batch.commit();
+    }
+    expect(seen[0]).toBe(two.snapshotId);
+    expect(seen).not.toContain(one.snapshotId);
+    await expect(orders.changes(options).next()).resolves.toMatchObject({ done: true });
+    await expect(two.commit()).rejects.toMatchObject({ code: "CONSUMER_TAKEN" });
+    const both = orders.changes({ consumer: "reader", to: first!.snapshotId });
+    await expect(both.next()).rejects.toMatchObject({ code: "BAD_RANGE" });
+  });
+
+  it("that hold none of the chosen rows are committed by themselves", async () => {
+    const options = { from: "earliest", consumer: "choosy", where: "id < 0" } as const;
+    await expect(orders.changes(options).next()).resolves.toMatchObject({ done: true });
+    await expect(orders.changes({ consumer: "choosy" }).next()).resolves.toMatchObject({ done: true });
+  });
+
+  it("are read in parts and by columns, as rows are", async () => {
+    const parts = orders.parts(3);
+    expect(structuredClone(parts)).toEqual([0, 1, 2].map((index) => ({ index, of: 3 })));
+    const ids = new Set<bigint>();
+    let count = 0;
+    for (const part of parts) {
+      for await (const batch of orders.changes({ part, net: true, columns: ["id"], where: "id % 2 = 0" })) {
+        for (const row of batch.rows()) {
+          expect(Object.keys(row)).toEqual(["_op", "_snapshot_id", "_commit_ts", "id"]);
+          ids.add(row["id"] as bigint);
+          count++;
+        }
+      }
+    }
+    const even = expected.map(({ id }) => id as bigint).filter((id) => id % 2n === 0n);
+    expect(count).toBe(even.length);
+    expect(ids).toEqual(new Set(even));
+    const rows = await Promise.all(parts.map((part) => Array.fromAsync(orders.rows({ part, where: "id % 2 = 0" }))));
+    expect(new Set(rows.flat().map((row) => row["id"]))).toEqual(ids);
+    expect(rows.flat()).toHaveLength(even.length);
   });
 
   it("are followed until the signal, or until the warehouse is closed", async () => {
