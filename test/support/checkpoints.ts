@@ -187,7 +187,9 @@ export class Process {
 
   private async commitUpTo(end: number): Promise<void> {
     const cut: Position = new Map([...this.reached, ["t/0", String(end)]]);
-    await this.checkpointer.checkpoint(this.reached, cut, null);
+    // As a job does: what comes to nothing before there is a table is no checkpoint.
+    const worth = this.checkpointer.bufferedRows > 0 || this.committer.tables.size > 0;
+    if (worth) await this.checkpointer.checkpoint(this.reached, cut, null);
     this.reached = cut;
   }
 }
