@@ -59,6 +59,7 @@ class TableSource implements Source {
   readonly #split: string;
   readonly #ident: TableIdent;
   readonly #manifests: ManifestCache = createManifestCache(MANIFEST_CACHE_ENTRIES);
+  readonly #closed = new AbortController();
   #store: TableStore | null = null;
   #binding: TableBinding | null = null;
   /** The table that positions are of. */
@@ -101,9 +102,9 @@ class TableSource implements Source {
         return;
       } catch (error) {
         const isAbsent = error instanceof FrazilError && (error.kind === "not-found" || error.code === "TABLE_DROPPED");
-        if (!isAbsent || clock.monotonicMs() >= untilMs) throw error;
+        if (!isAbsent || clock.monotonicMs() >= untilMs || this.#closed.signal.aborted) throw error;
         if (waits === 0) log.warn("waiting for the table that is read", { table: this.#settings.table });
-        await clock.sleep(IDLE_MS);
+        await clock.sleep(IDLE_MS, this.#closed.signal);
       }
     }
   }
@@ -196,6 +197,7 @@ class TableSource implements Source {
   async acknowledge(): Promise<void> {}
 
   async close(): Promise<void> {
+    this.#closed.abort();
     await this.#store?.catalog.close();
   }
 

@@ -7,6 +7,7 @@ import type { SourceBatch } from "../../../../src/core/source.ts";
 import type { TableRule } from "../../../../src/core/table-rule.ts";
 import { RuleRouter } from "../../../../src/sink/router.ts";
 import type { TableSettings } from "../../../../src/sources/table/config.ts";
+import { createTableSource } from "../../../../src/sources/table/source.ts";
 import { memoryWarehouse, upsertRule, type Warehouse } from "../../../support/checkpoints.ts";
 import { ForeignTable } from "../../../support/foreign-table.ts";
 import {
@@ -240,6 +241,26 @@ describe("a table as a source", () => {
     await write(place, ["+1:a"]);
     await expect(open(place, { rule: { to: "shop.a" } })).rejects.toMatchObject({ code: "OWN_TABLE", kind: "config" });
     await expect(open(place, { rule: { from: "other" } })).rejects.toMatchObject({ code: "NO_TABLES" });
+  });
+
+  it("says so when the table is not there, and ends its wait when it is closed", async () => {
+    const place = memoryWarehouse("memory");
+    const absent = { code: "TABLE_DROPPED", message: "table shop.a, which is read, does not exist" };
+    await expect(open(place)).rejects.toMatchObject(absent);
+    const router = new RuleRouter([upsertRule("x", { from: "shop.a" })], new Map());
+    const { clock, log } = virtualRuntime(1);
+    const source = createTableSource(
+      { type: "table", table: "shop.a", warehouse: null, from: "earliest", onLostOffsets: "stop", pollMs: 1_000 },
+      {
+        open: async () => place,
+        isOwn: true,
+        router,
+        notices: { inferred() {}, unrouted() {} },
+        runtime: { log, clock: { ...clock, sleep: async () => source.close() } },
+        startLimitMs: Infinity,
+      },
+    );
+    await expect(source.open()).rejects.toMatchObject(absent);
   });
 
   it("refuses an update for an append table", async () => {
