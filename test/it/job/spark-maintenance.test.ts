@@ -205,7 +205,7 @@ describe.skipIf(missing !== null)(withReason("Spark's services beside a live job
     expect(job.checkpoints - checkpoints).toBeGreaterThan(2);
     // A job that has committed on top of it changes rows of the files that Spark wrote.
     expect(await lineage()).toEqual(before);
-    for (let id = 20n; id < 40n; id++) job.put(id % 2n === 0n ? "delete" : "update", id, "cold");
+    for (let id = 22n; id < 42n; id++) job.put(id % 2n === 0n ? "delete" : "update", id, "cold");
     await job.settled();
     const after = await lineage();
     const untouched = new Set(before);
