@@ -33,7 +33,8 @@ export interface Duckdb {
   /**
    * Runs statements of ours.
    *
-   * @throws FrazilError `corrupt`, code `FILE_UNREADABLE`, for a file that is missing or broken.
+   * @throws FrazilError `corrupt`, code `FILE_UNREADABLE`, for a file that is missing or broken; `io`, code `OUT_OF_MEMORY`, when
+   * neither memory nor the temporary folder holds what is to be kept.
    */
   run(sql: string): Promise<void>;
   /** Fills `_frazil.<name>` with `(fi UBIGINT, pos BIGINT)`: deleted or chosen positions by index of the file in a list. */
@@ -255,6 +256,12 @@ async function brokenStream(again: () => Promise<void>, count: number): Promise<
 /** A statement of ours fails because of a file, or because it is wrong: then it is passed on as the bug it is. */
 function fileError(error: unknown): unknown {
   const message = error instanceof Error ? error.message : String(error);
+  if (/^Out of Memory Error/.test(message)) {
+    return new FrazilError("io", "OUT_OF_MEMORY", message, {
+      cause: error,
+      hint: "make room for temporary files (TMPDIR), or read a shorter range",
+    });
+  }
   if (!/^(IO|Invalid Input|HTTP) Error|TProtocolException/.test(message)) return error;
   return new FrazilError("corrupt", "FILE_UNREADABLE", message, { cause: error });
 }

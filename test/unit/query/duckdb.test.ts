@@ -84,6 +84,18 @@ describe("a result that breaks off", () => {
   });
 });
 
+it("a statement of ours that finds no room is told as that", async () => {
+  const duckdb = await openDuckdb(tmpdir());
+  try {
+    await duckdb.run("SET memory_limit = '8MB'; SET max_temp_directory_size = '0KB'");
+    await expect(
+      duckdb.run("CREATE TABLE t AS SELECT hash(range) AS a, hash(range + 1) AS b FROM range(3000000)"),
+    ).rejects.toMatchObject({ kind: "io", code: "OUT_OF_MEMORY" });
+  } finally {
+    duckdb.close();
+  }
+});
+
 /** Overwrites the pages of a Parquet file and leaves its footer. */
 function breakPages(path: string): void {
   const bytes = readFileSync(path);
