@@ -1,5 +1,5 @@
 import { createManifestCache } from "../../../table-format/index.ts";
-import { grouped } from "../../core/count-text.ts";
+import { counted, grouped } from "../../core/count-text.ts";
 import { MANIFEST_CACHE_ENTRIES } from "../../core/limits.ts";
 import { planStatistics, runStatistics } from "../../maintenance/statistics/statistics.ts";
 import type { CliContext } from "../context.ts";
@@ -29,7 +29,7 @@ export async function analyze(context: CliContext, name: string, options: Analyz
     await output.write(
       output.json
         ? jsonLine({ event: "plan", table: name, snapshotId, columns: names, files: files.length, bytes })
-        : `${name}: counts the distinct values of ${names.join(", ")} in ${files.length} files (${sizeText(bytes)}), snapshot ${snapshotId}\n`,
+        : `${name}: counts the distinct values of ${names.join(", ")} in ${counted(files.length, "file")} (${sizeText(bytes)}), snapshot ${snapshotId}\n`,
     );
     if (options.yes !== true) {
       output.note("nothing is read or changed yet: --yes does it");
@@ -43,7 +43,7 @@ export async function analyze(context: CliContext, name: string, options: Analyz
     await output.write(
       output.json
         ? jsonLine({ event: "statistics", table: name, snapshotId, rows, distinct: counts, path, ms })
-        : `${name}: ${grouped(rows)} rows; distinct values: ${text}; in ${ms} ms\n`,
+        : `${name}: ${counted(rows, "row")}; distinct values: ${text}; in ${ms} ms\n`,
     );
   });
 }

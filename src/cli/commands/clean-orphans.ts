@@ -7,7 +7,7 @@ import { listTables } from "../../query/table-names.ts";
 import type { Warehouse } from "../../warehouse.ts";
 import type { CliContext } from "../context.ts";
 import type { EngineOptions } from "../engine-options.ts";
-import { grouped } from "../../core/count-text.ts";
+import { counted, grouped } from "../../core/count-text.ts";
 import { jsonLine, sizeText } from "../output.ts";
 import { type SparkEngine, sparkEngine } from "../spark-engine.ts";
 import { cleanBySpark } from "./clean-orphans-spark.ts";
@@ -40,12 +40,12 @@ export async function cleanOrphans(
     const chosen = await Promise.all(names.map((name) => namedTable(warehouse, name)));
     const all = await everyTable(warehouse);
     const locations = all.flatMap(locationsOf);
-    const bySpark: OrphanPlan[] = [];
+    const plans: OrphanPlan[] = [];
     let refused: unknown = null;
     for (const table of options.all === true ? all : chosen) {
       try {
         const plan = await cleanTable({ context, warehouse, options, locations, spark }, table);
-        if (plan !== null) bySpark.push(plan);
+        if (plan.orphans.length > 0) plans.push(plan);
       } catch (error) {
         // A table that must not be cleaned keeps no other from it.
         if (!(error instanceof FrazilError) || error.kind !== "config" || options.all !== true) throw error;
@@ -58,13 +58,13 @@ export async function cleanOrphans(
         );
       }
     }
-    if (spark !== null && bySpark.length > 0) {
-      await cleanBySpark(spark, bySpark, (plan, deleted, ms) =>
+    if (options.yes === true && spark !== null && plans.length > 0) {
+      await cleanBySpark(spark, plans, (plan, deleted, ms) =>
         writeCleaned(context, plan, { deleted, kept: plan.orphans.length - deleted.length, notDeleted: [], ms }),
       );
     }
     if (refused !== null) throw refused;
-    if (options.yes !== true) output.note("nothing is changed yet: --yes does it");
+    if (options.yes !== true && plans.length > 0) output.note("nothing is changed yet: --yes does it");
   });
 }
 
@@ -76,11 +76,11 @@ interface Cleaning {
   readonly spark: SparkEngine | null;
 }
 
-/** Null unless Spark is to do what was planned. */
+/** Deletes what is planned, unless Spark is to do it. */
 async function cleanTable(
   { context, warehouse, options, locations, spark }: Cleaning,
   table: LoadedTable,
-): Promise<OrphanPlan | null> {
+): Promise<OrphanPlan> {
   const { output, runtime } = context;
   const { catalog, io } = warehouse;
   const place = { catalog, io, runtime };
@@ -92,12 +92,11 @@ async function cleanTable(
     }
   }
   await output.write(output.json ? jsonLine(planRecord(name, plan)) : planText(name, plan));
-  if (options.yes !== true || plan.orphans.length === 0) return null;
-  if (spark !== null) return plan;
+  if (options.yes !== true || plan.orphans.length === 0 || spark !== null) return plan;
   const startedMs = runtime.clock.monotonicMs();
   const done = await runCleaning(place, plan);
   await writeCleaned(context, plan, { ...done, ms: runtime.clock.monotonicMs() - startedMs });
-  return null;
+  return plan;
 }
 
 interface Cleaned {
@@ -119,7 +118,7 @@ async function writeCleaned({ output }: CliContext, plan: OrphanPlan, done: Clea
   throw new FrazilError(
     "io",
     "NOT_DELETED",
-    `${notDeleted.length} files of table ${name} could not be deleted, the first of them ${notDeleted[0] ?? ""}`,
+    `${counted(notDeleted.length, "file")} of table ${name} could not be deleted, the first of them ${notDeleted[0] ?? ""}`,
     { hint: "look at the rights to delete; the files only take space" },
   );
 }
@@ -153,12 +152,12 @@ function planRecord(name: string, { orphans, listed, unknown, undecided }: Orpha
 
 function planText(name: string, { orphans, listed, unknown, undecided }: OrphanPlan): string {
   const rest = `${undecided} too young to tell, ${unknown} not of a table's shape`;
-  if (orphans.length === 0) return `${name}: no orphans among ${grouped(listed)} files; ${rest}\n`;
+  if (orphans.length === 0) return `${name}: no orphans among ${counted(listed, "file")}; ${rest}\n`;
   return `${name}: ${filesText(orphans)} of ${grouped(listed)} are orphans; ${rest}\n`;
 }
 
 function filesText(orphans: readonly Orphan[]): string {
   const { files, bytes, dataFiles, deleteFiles, manifests, manifestLists, metadataFiles, statistics } = counts(orphans);
   const kinds = `${dataFiles} data, ${deleteFiles} delete, ${manifests + manifestLists + metadataFiles} metadata, ${statistics} statistics`;
-  return `${grouped(files)} files (${sizeText(BigInt(bytes))}: ${kinds})`;
+  return `${counted(files, "file")} (${sizeText(BigInt(bytes))}: ${kinds})`;
 }

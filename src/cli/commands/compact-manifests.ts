@@ -1,9 +1,9 @@
-import { grouped } from "../../core/count-text.ts";
+import { counted, grouped } from "../../core/count-text.ts";
 import type { MaintenanceContext } from "../../commit/maintenance-commit.ts";
 import { planManifests, runManifestRewrite } from "../../maintenance/rewrite-manifests/rewrite-manifests.ts";
 import type { LoadedTable } from "../../../table-format/index.ts";
 import type { CliContext } from "../context.ts";
-import { jsonLine } from "../output.ts";
+import { jsonLine, sizeText } from "../output.ts";
 import type { SparkEngine } from "../spark-engine.ts";
 import { rewriteManifestsBySpark } from "./compact-spark.ts";
 
@@ -29,7 +29,7 @@ export async function compactManifests(
   await output.write(
     output.json
       ? jsonLine(record)
-      : `${name}: ${chosen.length} manifests (${grouped(bytes)} bytes) are merged; ${skipped} are left as they are\n`,
+      : `${name}: merges ${counted(chosen.length, "manifest")} (${sizeText(bytes)}); leaves ${grouped(skipped)} as they are\n`,
   );
   if (chosen.length === 0) return;
   if (!yes) {
@@ -43,6 +43,6 @@ export async function compactManifests(
   const text =
     done.snapshotId === null
       ? "another commit merged them meanwhile\n"
-      : `snapshot ${done.snapshotId}: ${done.manifestsBefore} manifests, ${grouped(done.bytesBefore)} bytes -> ${done.manifestsAfter}, ${grouped(done.bytesAfter)} bytes\n`;
+      : `snapshot ${done.snapshotId}: ${counted(done.manifestsBefore, "manifest")} (${sizeText(done.bytesBefore)}) -> ${grouped(done.manifestsAfter)} (${sizeText(done.bytesAfter)})\n`;
   await output.write(output.json ? jsonLine({ event: "manifests", table: name, ...done, ms }) : text);
 }

@@ -12,8 +12,8 @@ import { createLocalStorage } from "../../storage/local.ts";
 import { compactedLine } from "../compacted-line.ts";
 import type { CliContext } from "../context.ts";
 import type { EngineOptions } from "../engine-options.ts";
-import { jsonLine, type Output } from "../output.ts";
-import { grouped } from "../../core/count-text.ts";
+import { jsonLine, type Output, sizeText } from "../output.ts";
+import { counted, grouped } from "../../core/count-text.ts";
 import { sparkEngine } from "../spark-engine.ts";
 import { compactManifests } from "./compact-manifests.ts";
 import { checkSparkOptions, compactBySpark } from "./compact-spark.ts";
@@ -134,8 +134,10 @@ async function writePlan(output: Output, name: string, { groups, skipped }: Comp
     return;
   }
   const lines = [
-    `${name}: ${files.length} files (${grouped(bytes)} bytes, ${deletedRows} deleted rows) in ${groups.length} commits; ${skippedFiles} are left as they are`,
-    ...(moved === 0 ? [] : [`${moved} commits move rows of older partition specs into the present partitions`]),
+    `${name}: rewrites ${counted(files.length, "file")} (${sizeText(bytes)}, ${counted(deletedRows, "deleted row")}) in ${counted(groups.length, "commit")}; leaves ${grouped(skippedFiles)} as they are`,
+    ...(moved === 0
+      ? []
+      : [`${counted(moved, "commit")} with rows of older partition specs, which move to the present partitions`]),
     ...skippedLines(skipped),
   ];
   await output.write(lines.map((line) => `${line}\n`).join(""));
@@ -146,6 +148,6 @@ function skippedLines(skipped: CompactPlan["skipped"]): string[] {
   return [...Map.groupBy(skipped, ({ reason }) => reason)].map(([reason, some]) => {
     const files = some.reduce((sum, each) => sum + each.files, 0);
     const bytes = some.reduce((sum, each) => sum + each.bytes, 0n);
-    return `left: ${files} files (${grouped(bytes)} bytes) in ${some.length} partitions: ${reason}`;
+    return `left: ${counted(files, "file")} (${sizeText(bytes)}) in ${counted(some.length, "partition")}: ${reason}`;
   });
 }

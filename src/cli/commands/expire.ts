@@ -1,4 +1,4 @@
-import { grouped } from "../../core/count-text.ts";
+import { counted } from "../../core/count-text.ts";
 import { createManifestCache, FrazilError, type LoadedTable } from "../../../table-format/index.ts";
 import { MANIFEST_CACHE_ENTRIES } from "../../core/limits.ts";
 import { type ExpirePlan, planExpiry, runExpiry } from "../../maintenance/expire/expire.ts";
@@ -6,7 +6,7 @@ import { type RetentionPolicy, tablePolicy } from "../../maintenance/expire/rete
 import type { UnreachableFiles } from "../../maintenance/expire/unreachable.ts";
 import type { CliContext } from "../context.ts";
 import type { EngineOptions } from "../engine-options.ts";
-import { jsonLine } from "../output.ts";
+import { jsonLine, sizeText } from "../output.ts";
 import { sparkEngine } from "../spark-engine.ts";
 import { expireBySpark } from "./expire-spark.ts";
 import { namedTable, withWarehouse } from "../warehouse-option.ts";
@@ -46,7 +46,7 @@ export async function expire(context: CliContext, name: string, options: ExpireO
     await output.write(
       output.json
         ? jsonLine({ ...record, notDeleted: notDeleted.length })
-        : `${name}: ${snapshots} snapshots expired, ${snapshotsLeft} left; deleted ${filesText(files)} in ${ms} ms\n`,
+        : `${name}: ${counted(snapshots, "snapshot")} expired, ${snapshotsLeft} left; deleted ${filesText(files)} in ${ms} ms\n`,
     );
     if (notDeleted.length > 0) throw notAll(notDeleted);
   });
@@ -82,21 +82,22 @@ function planRecord(name: string, { table, expired, files }: ExpirePlan) {
 function planText(name: string, { table, expired, files }: ExpirePlan): string {
   const total = table.metadata.snapshots.length;
   const count = expired.snapshotIds.length;
-  if (count === 0 && expired.refs.length === 0) return `${name}: none of ${total} snapshots is to expire\n`;
+  if (count === 0 && expired.refs.length === 0) return `${name}: none of ${counted(total, "snapshot")} is to expire\n`;
   const refs = expired.refs.length === 0 ? "" : `; refs removed: ${expired.refs.join(", ")}`;
-  return `${name}: ${count} of ${total} snapshots expire, with ${filesText(files)}${refs}\n`;
+  return `${name}: ${count} of ${counted(total, "snapshot")} ${count === 1 ? "expires" : "expire"}, with ${filesText(files)}${refs}\n`;
 }
 
 function filesText(files: UnreachableFiles): string {
   const { dataFiles, deleteFiles, manifests, manifestLists, bytes } = counts(files);
-  return `${dataFiles} data files, ${deleteFiles} delete files, ${manifests} manifests and ${manifestLists} manifest lists (${grouped(bytes)} bytes)`;
+  const of = [counted(dataFiles, "data file"), counted(deleteFiles, "delete file"), counted(manifests, "manifest")];
+  return `${of.join(", ")} and ${counted(manifestLists, "manifest list")} (${sizeText(bytes)})`;
 }
 
 function notAll(paths: readonly string[]): FrazilError {
   return new FrazilError(
     "io",
     "NOT_DELETED",
-    `${paths.length} files could not be deleted, the first of them ${paths[0] ?? ""}; no snapshot needs them`,
+    `${counted(paths.length, "file")} could not be deleted, the first of them ${paths[0] ?? ""}; no snapshot needs them`,
     { hint: "remove them by hand, or leave them: they only take space" },
   );
 }

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import type { WarehouseSettings } from "../../config/job-schema.ts";
 import { defaultPolicies, loadPolicies, type Policies } from "../../config/policies.ts";
-import { grouped } from "../../core/count-text.ts";
+import { counted, grouped } from "../../core/count-text.ts";
 import { FrazilError } from "../../core/errors.ts";
 import { readHistory } from "../../maintenance/history/read-history.ts";
 import { recordFields, type RunRecord } from "../../maintenance/history/run-record.ts";
@@ -112,7 +112,7 @@ function historyText(runs: readonly RunRecord[]): string {
 
 function runLine(run: RunRecord): string {
   const { table, kind, outcome, snapshotId, durationMs, reason } = run;
-  const effect = effectText(run, ({ count, bytes }) => `${grouped(count)} files (${sizeText(bytes)})`);
+  const effect = effectText(run, ({ count, bytes }) => `${counted(count, "file")} (${sizeText(bytes)})`);
   const parts = [timeText(run), table, kind, outcome, effect, snapshotId === null ? "" : `snapshot ${snapshotId}`];
   return `${[...parts, `${grouped(Math.round(durationMs))} ms`, reason ?? ""].filter(Boolean).join("  ")}\n`;
 }
