@@ -256,7 +256,7 @@ async function brokenStream(again: () => Promise<void>, count: number): Promise<
 /** A statement of ours fails because of a file, or because it is wrong: then it is passed on as the bug it is. */
 function fileError(error: unknown): unknown {
   const message = error instanceof Error ? error.message : String(error);
-  if (/^Out of Memory Error/.test(message)) {
+  if (message.startsWith("Out of Memory Error")) {
     return new FrazilError("io", "OUT_OF_MEMORY", message, {
       cause: error,
       hint: "make room for temporary files (TMPDIR), or read a shorter range",
