@@ -4,7 +4,8 @@ A server: one JSON object a line on stdin is a request, one a line on stdout its
 closes. `reader.ts` beside this file is its client and holds the shapes of both.
 
 request: {id, reader: "pyiceberg" | "duckdb", table, snapshotId?, s3?, columns?, rows: bool} or
-         {id, reader: "describe", table, s3?} for what PyIceberg says of the table's metadata
+         {id, reader: "describe", table, s3?} for what PyIceberg says of the table's metadata or
+         {id, reader: "replace", table, gone: [key], added: [row]} to let PyIceberg delete rows by their keys and append others
 table:   {location: folder or metadata file, local or s3://} or {uri, catalog, table, warehouse?} for an SQLite catalog
 answer:  {id, ...} or {id, error}
 """
@@ -15,6 +16,8 @@ import json
 import os
 import sys
 import traceback
+
+import pyarrow as pa
 
 from canonical import canonical_lines, type_name
 
@@ -142,6 +145,25 @@ def describe(request):
     }
 
 
+def replace(request):
+    """Writes with PyIceberg: an append, a delete, or an overwrite of the rows with some keys."""
+    from pyiceberg.expressions import AlwaysFalse, And, EqualTo, Or
+
+    table = load_pyiceberg(request)
+    gone = AlwaysFalse()
+    for key in request["gone"]:
+        parts = [EqualTo(name, value) for name, value in key.items()]
+        gone = Or(gone, And(*parts) if len(parts) > 1 else parts[0])
+    added = pa.Table.from_pylist(request["added"], schema=table.schema().as_arrow())
+    if not request["gone"]:
+        table.append(added)
+    elif not request["added"]:
+        table.delete(gone)
+    else:
+        table.overwrite(added, overwrite_filter=gone)
+    return {}
+
+
 duck = None
 
 
@@ -150,6 +172,8 @@ def answer(request):
     global duck
     if request["reader"] == "describe":
         return describe(request)
+    if request["reader"] == "replace":
+        return replace(request)
     if request["reader"] == "pyiceberg":
         table, types = read_pyiceberg(request)
     else:

@@ -47,6 +47,8 @@ export interface Readers extends AsyncDisposable {
   /** DuckDB has no SQLite catalog: for such a table it is given the metadata file that the catalog names. */
   duckdb(table: LocatedTable | SqliteTable, options?: ReadOptions): Promise<TableContents>;
   describe(table: LocatedTable | SqliteTable, options?: Pick<ReadOptions, "s3">): Promise<TableDescription>;
+  /** Lets PyIceberg delete the rows with the keys of `gone` and append others: an append, a delete or an overwrite. */
+  replace(table: SqliteTable, gone: readonly object[], added: readonly object[]): Promise<void>;
 }
 
 /** Starts the readers (installing them on first use); a request that takes longer than `timeoutMs` ends them all. */
@@ -68,6 +70,9 @@ export async function openReaders(options: { readonly timeoutMs?: number } = {})
     async describe(table, { s3 } = {}) {
       const request = { reader: "describe", table: pythonTable(table), ...(s3 === undefined ? {} : { s3 }) };
       return (await python.ask(request)) as unknown as TableDescription;
+    },
+    async replace(table, gone, added) {
+      await python.ask({ reader: "replace", table: pythonTable(table), gone, added });
     },
     [Symbol.asyncDispose]: () => python.end(),
   };

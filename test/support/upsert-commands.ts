@@ -55,7 +55,7 @@ const key = fc.nat(KEYS - 1);
 const content = { sent: fc.nat(15), part: fc.nat(3) };
 const constantOf = <T extends string>(kind: T) => fc.record({ kind: fc.constant(kind) });
 
-const foreignAct: fc.Arbitrary<ForeignAct> = fc.oneof(
+export const foreignAct: fc.Arbitrary<ForeignAct> = fc.oneof(
   constantOf("compact"),
   fc.record({
     kind: fc.constantFrom("append" as const, "delete" as const, "update" as const),

@@ -11,6 +11,7 @@ import { damageFile } from "./damage.ts";
 import { append, ForeignTable, type PlainValues } from "./foreign-table.ts";
 import { slabOf } from "./slab.ts";
 import { type Command, type ForeignAct, type Setting, type Trouble } from "./upsert-commands.ts";
+import type { OtherWriter } from "./upsert-engines.ts";
 import { plainMessage } from "./upsert-messages.ts";
 import { type Cell, type Cells, type LoggedChange, UpsertModel } from "./upsert-model.ts";
 import { seededRandom } from "./virtual-runtime.ts";
@@ -42,6 +43,7 @@ export class UpsertRun {
   readonly #cache: string | null;
   readonly #table: ForeignTable;
   readonly #letters: ForeignTable;
+  readonly #other: OtherWriter;
   readonly #model = new UpsertModel();
   readonly #random: { uint32(): number };
   readonly #columns = ["part", "value", "n"];
@@ -61,8 +63,16 @@ export class UpsertRun {
   #beforeSending: (() => Promise<void>) | null = null;
   #loseAnswer: { readonly landed: boolean } | null = null;
 
-  /** @param cache a folder for keys; used where the setting says so. @param warehouse by default one in memory. */
-  constructor(setting: Setting, cache: string | null, warehouse: Warehouse = memoryWarehouse(setting.catalog)) {
+  /**
+   * @param cache a folder for keys; used where the setting says so. @param warehouse by default one in memory.
+   * @param other who writes besides; by default this project's own code.
+   */
+  constructor(
+    setting: Setting,
+    cache: string | null,
+    warehouse: Warehouse = memoryWarehouse(setting.catalog),
+    other: OtherWriter | null = null,
+  ) {
     this.#setting = setting;
     this.#warehouse = warehouse;
     this.#cache = setting.sidecars ? cache : null;
@@ -73,6 +83,13 @@ export class UpsertRun {
     this.#rules = [upsertRule("a", { from: "t", key, formatVersion, partitionBy })];
     this.#table = new ForeignTable(warehouse, { namespace: ["shop"], name: "a" });
     this.#letters = new ForeignTable(warehouse, { namespace: ["shop"], name: "letters" });
+    this.#other = other ?? {
+      replace: (gone, added) => {
+        const names = new Set(gone.map((row) => this.#keyText(row)));
+        return this.#table.replace((row) => names.has(this.#keyText(row)), added);
+      },
+      rewrite: () => this.#table.rewrite(),
+    };
     this.#random = seededRandom(setting.seed);
     this.#tapCatalog();
   }
@@ -268,7 +285,7 @@ export class UpsertRun {
     this.#lettersAhead ||= this.#lettersReached(process) > this.#model.applied && this.#model.judged === null;
     this.counts.foreign++;
     const { rows: model } = this.#model;
-    if (act.kind === "rewrite") return this.#table.rewrite();
+    if (act.kind === "rewrite") return this.#other.rewrite();
     if (act.kind === "compact") {
       this.counts.compactions += await compactNow(this.#warehouse, process);
       return;
@@ -277,12 +294,9 @@ export class UpsertRun {
     if (keys.length === 0) return;
     const columns = Object.keys(rows[0] ?? {}).filter((name) => this.#columns.includes(name));
     const fresh = keys.map((key) => [key, this.#cells(columns, key % 4, null)] as const);
-    const names = new Set(keys.map((key) => this.#keyText(this.#plain(key, {}))));
+    const gone = act.kind === "append" ? [] : keys.map((key) => this.#plain(key, {}));
     const added = act.kind === "delete" ? [] : fresh.map(([key, cells]) => this.#plain(key, cells));
-    await this.#table.replace(
-      (row) => names.has(this.#keyText(row)),
-      act.kind === "append" && rows.length === 0 ? [] : added,
-    );
+    await this.#other.replace(gone, act.kind === "append" && rows.length === 0 ? [] : added);
     for (const [key, cells] of fresh) {
       if (act.kind === "delete") model.delete(key);
       else if (rows.length > 0) model.set(key, cells);
