@@ -36,7 +36,7 @@ export function engineWriter(
     async replace(gone, added) {
       if (gone.length === 0 && added.length === 0) return;
       // PyIceberg does not write format version 3.
-      if (formatVersion === 2 && random.uint32() % 2 === 0) {
+      if (formatVersion === 2 && random.uint32() % 3 > 0) {
         counts.pyiceberg++;
         await engines.readers.replace(table, gone.map(plainJson), added.map(plainJson));
         return;

@@ -10,7 +10,7 @@ import { openReaders, type Readers } from "../../readers/reader.ts";
 import type { TableContents } from "../../readers/requests.ts";
 import { openSpark, type SparkReader } from "../../readers/spark.ts";
 import { requireServers, withReason } from "../../require.ts";
-import { type Command, commands, foreignAct, type Setting, settings } from "../../support/upsert-commands.ts";
+import { type Command, commands, foreignChange, type Setting, settings } from "../../support/upsert-commands.ts";
 import { type EngineCounts, engineWriter } from "../../support/upsert-engines.ts";
 import { UpsertRun } from "../../support/upsert-run.ts";
 import { seededRandom } from "../../support/virtual-runtime.ts";
@@ -19,7 +19,7 @@ const missing = await requireServers("readers", "spark");
 
 const RUNS = Number(process.env["FRAZIL_ENGINE_RUNS"] ?? 20);
 const COMMANDS = 100;
-/** Commits of others a run, beside those that the commands have. */
+/** Changes of others a run, beside those that the commands have. */
 const FOREIGN = 6;
 const SEED = Number(process.env["FRAZIL_ENGINE_SEED"] ?? 6);
 
@@ -66,7 +66,7 @@ describe.skipIf(missing !== null)(withReason("upsert tables that real engines wr
     const drawn = fc.tuple(
       fc.constantFrom(2 as const, 3 as const).chain((version) => settings(version, WITH_SIDECARS)),
       commands(COMMANDS),
-      fc.array(foreignAct, { minLength: FOREIGN, maxLength: FOREIGN }),
+      fc.array(foreignChange, { minLength: FOREIGN, maxLength: FOREIGN }),
     );
     // Not shrunk: a run takes seconds. What fails is printed as it was drawn.
     for (const [number, [setting, own, acts]] of fc.sample(drawn, { numRuns: RUNS, seed: SEED }).entries()) {
