@@ -154,17 +154,19 @@ class Recorder {
 
 /** The page without what differs from run to run: ids, times, durations, addresses, sizes of files, and the columns that they fill. */
 export function maskSession(page: string): string {
-  return page
-    .replace(/\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|\+00)?/g, "<time>")
-    .replace(/(127\.0\.0\.1|localhost):\d+/g, "<address>")
-    .replace(/\b\d{12,19}\b(?!\.)/g, (digits) => (digits === "9007199254740993" ? digits : "<id>"))
-    // Each new setting moves the lines of the file that init writes.
-    .replace(/(orders\.yaml:)\d+:/g, "$1<line>:")
-    .replace(/\b\d+ ms\b/g, "<n> ms")
-    .replace(/\b\d+(\.\d+)? s\b/g, "<n> s")
-    .replace(/\(\d[\d ]*\/s\)/g, "(<n>/s)")
-    .replace(/\b\d+(\.\d+)? (B|KiB|MiB)\b/g, "<size>")
-    .replace(/ {2,}/g, "  ")
-    .replace(/^ +(?=<id>)/gm, "")
-    .replace(/─+/g, "─");
+  return (
+    page
+      .replace(/\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|\+00)?/g, "<time>")
+      .replace(/(127\.0\.0\.1|localhost):\d+/g, "<address>")
+      .replace(/\b\d{12,19}\b(?!\.)/g, (digits) => (digits === "9007199254740993" ? digits : "<id>"))
+      // Each new setting moves the lines of the file that init writes.
+      .replace(/(orders\.yaml:)\d+:/g, "$1<line>:")
+      .replace(/\b\d+ ms\b/g, "<n> ms")
+      .replace(/\b\d+(\.\d+)? s\b/g, "<n> s")
+      .replace(/\(\d[\d ]*\/s\)/g, "(<n>/s)")
+      .replace(/\b\d+(\.\d+)? (B|KiB|MiB)\b/g, "<size>")
+      .replace(/ {2,}/g, "  ")
+      .replace(/^ +(?=<id>)/gm, "")
+      .replace(/─+/g, "─")
+  );
 }
