@@ -1,4 +1,3 @@
-import type { PrimitiveType } from "../../../table-format/index.ts";
 import { FrazilError } from "../../core/errors.ts";
 import type { DecodeNotices, TableBinding } from "../../core/table-binding.ts";
 import { CLOSE_BRACE, OPEN_BRACE, QUOTE } from "../json-bytes/ascii.ts";
@@ -10,7 +9,7 @@ import { stringAt } from "../json-bytes/strings.ts";
 import { asciiText } from "../json-bytes/text.ts";
 import { Layout } from "../json-columns/layout.ts";
 import { checkColumnName } from "../json-columns/column-name.ts";
-import { addKnown, declareColumn, givenType, leaveOut } from "../json-columns/kept-columns.ts";
+import { declareColumn, givenType, leaveOut } from "../json-columns/kept-columns.ts";
 import { TableRows } from "../json-columns/table-rows.ts";
 import { mysqlWire } from "./mysql-wire.ts";
 import { parseMysqlType } from "./mysql-type.ts";
@@ -23,12 +22,9 @@ export class CanalRows extends TableRows {
   private readonly layouts = new Map<string, Layout>();
   private lastText: Buffer = Buffer.alloc(0);
   private last: Layout | null = null;
-  /** The columns of the table, and those that messages have declared. */
-  private readonly known: Map<string, PrimitiveType>;
 
   constructor(binding: TableBinding, notices: DecodeNotices) {
     super(binding, notices, mysqlWire(null));
-    this.known = new Map(binding.existing);
   }
 
   /**
@@ -47,22 +43,13 @@ export class CanalRows extends TableRows {
       let layout = this.layouts.get(text);
       if (layout === undefined) {
         layout = declaredLayout(this.binding, this.notices, bytes, start, end);
-        if (this.noteKnown(layout) || this.layouts.size === MAX_CACHED) this.layouts.clear();
-        // With `binlog_row_image=minimal` an update names, and declares, no more than what it changes.
-        addKnown(layout, this.binding, this.known, mysqlWire(null));
+        if (this.layouts.size === MAX_CACHED) this.layouts.clear();
         this.layouts.set(text, layout);
       }
       this.last = layout;
       this.lastText = Buffer.from(bytes.slice(start, end));
     }
     this.useLayout(this.last);
-  }
-
-  /** @returns whether the layout has columns that nothing was known of. */
-  private noteKnown(layout: Layout): boolean {
-    const before = this.known.size;
-    for (const { column } of layout.slots) if (column !== null) this.known.set(column.name, column.type);
-    return this.known.size > before;
   }
 }
 

@@ -43,25 +43,3 @@ export function declareColumn(
     throw new FrazilError("data", error.code, error.message, { hint: error.hint, cause: error });
   }
 }
-
-/**
- * Adds columns that an upsert table is known to have to a layout that lacks them: what an update leaves out is then not null, whatever
- * messages this process has seen. Those whose values could not be read stay held until one comes.
- */
-export function addKnown(
-  layout: Layout,
-  binding: TableBinding,
-  known: ReadonlyMap<string, PrimitiveType>,
-  wire: Wire,
-): void {
-  if (binding.mode !== "upsert") return;
-  for (const [name, type] of known) {
-    if (name === binding.ownColumn || layout.find(name) !== undefined) continue;
-    const slot = layout.add(name);
-    try {
-      slot.declare(binding.columns.get(name) ?? type, false, wire, false);
-    } catch (error) {
-      if (!(error instanceof FrazilError)) throw error;
-    }
-  }
-}

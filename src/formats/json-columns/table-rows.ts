@@ -7,7 +7,6 @@ import { trimColumn } from "../../core/trim-column.ts";
 import type { Range } from "../json-bytes/range.ts";
 import type { ColumnSlot } from "./column-slot.ts";
 import { MessageFault } from "./data-errors.ts";
-import { addKnown } from "./kept-columns.ts";
 import { Layout } from "./layout.ts";
 import { learnColumns, learnHeld, showsUnknown } from "./learn.ts";
 import { readRow, type RowState, UNKNOWN_COLUMN } from "./row-reader.ts";
@@ -66,7 +65,6 @@ export class TableRows {
     this.notices = notices;
     this.keepsTimes = binding.timed ?? binding.mode === "history";
     this.layout = this.grown = new Layout(true, wire);
-    addKnown(this.grown, binding, binding.existing, wire);
   }
 
   /** The column that was being read when something was thrown. */
