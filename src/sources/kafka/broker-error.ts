@@ -1,5 +1,5 @@
 import { FrazilError } from "../../core/errors.ts";
-import type { Address } from "./broker-link.ts";
+import type { Address } from "./address.ts";
 
 /** Node's codes for a certificate that is not trusted: trying again does not help. */
 const CERTIFICATE = /CERT|SELF_SIGNED|UNABLE_TO_(VERIFY|GET)|ERR_TLS|ERR_SSL|ERR_OSSL/;

@@ -1,3 +1,4 @@
+import type { Address } from "./address.ts";
 import type { Log } from "../../core/runtime.ts";
 import { KAFKA_CONNECT_TIMEOUT_MS, KAFKA_REQUEST_TIMEOUT_MS } from "../../core/limits.ts";
 import { brokerError } from "./broker-error.ts";
@@ -10,12 +11,6 @@ import {
   socketFactory,
   type WireCall,
 } from "./kafkajs.ts";
-
-/** `host:port` in parts. */
-export interface Address {
-  readonly host: string;
-  readonly port: number;
-}
 
 /** What all connections of a cluster have in common. */
 export interface LinkSettings {

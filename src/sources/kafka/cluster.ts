@@ -1,6 +1,7 @@
 import { FrazilError, must } from "../../core/errors.ts";
 import { answerError } from "./broker-error.ts";
-import { type Address, BrokerLink, type LinkSettings } from "./broker-link.ts";
+import type { Address } from "./address.ts";
+import { BrokerLink, type LinkSettings } from "./broker-link.ts";
 import { decodeFetchAnswer, type FetchAnswer } from "./fetch.ts";
 import { apiKeys, errorName, requests } from "./kafkajs.ts";
 import { type MetadataAnswer, metadataRequest } from "./metadata.ts";

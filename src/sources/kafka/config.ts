@@ -3,7 +3,7 @@ import { z } from "zod";
 import { FrazilError } from "../../core/errors.ts";
 import { flag, foundText, text } from "../../config/scalars.ts";
 import { rfc3339Ms } from "../../config/units.ts";
-import type { Address } from "./broker-link.ts";
+import type { Address } from "./address.ts";
 import { parseTopic } from "./subscription.ts";
 
 /** What the Kafka source is told. */

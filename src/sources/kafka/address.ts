@@ -1,0 +1,5 @@
+/** `host:port` in parts. */
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
