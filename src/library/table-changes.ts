@@ -5,7 +5,7 @@ import { FOLLOW_POLL_MS } from "../core/limits.ts";
 import { arrowBatch, arrowSchema, arrowTable, changedColumns } from "../query/arrow-table.ts";
 import { type CommitChanges, tableChanges } from "../query/changes.ts";
 import { Consumer } from "../query/consumer.ts";
-import type { QueryWarehouse } from "../query/query.ts";
+import type { QueryWarehouse } from "../query/query-warehouse.ts";
 import { rowBatches } from "../query/row-batches.ts";
 import { type Part, rowChoice } from "../query/row-choice.ts";
 import { systemClock, systemRandom } from "../system.ts";

@@ -2,7 +2,7 @@ import type { RecordBatch, Table as ArrowTable } from "apache-arrow";
 import { identText, type LoadedTable, type Schema } from "../../table-format/index.ts";
 import { arrowBatch, arrowSchema, arrowTable } from "../query/arrow-table.ts";
 import { type TableAt, tableNow } from "../query/as-of.ts";
-import type { QueryWarehouse } from "../query/query.ts";
+import type { QueryWarehouse } from "../query/query-warehouse.ts";
 import { rowBatches } from "../query/row-batches.ts";
 import { type Part, rowChoice } from "../query/row-choice.ts";
 import { openScan } from "../query/scan.ts";

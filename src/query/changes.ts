@@ -12,7 +12,7 @@ import { tableNow } from "./as-of.ts";
 import type { Consumer } from "./consumer.ts";
 import { diffSegments } from "./diff.ts";
 import type { ResultRows } from "./duckdb.ts";
-import type { QueryWarehouse } from "./query.ts";
+import type { QueryWarehouse } from "./query-warehouse.ts";
 import { ALL_ROWS, type RowChoice } from "./row-choice.ts";
 import { foldSteps, heldSnapshot, startSnapshot, type Step, stepsBetween } from "./steps.ts";
 

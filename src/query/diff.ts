@@ -14,7 +14,7 @@ import type { Duckdb, ResultRows } from "./duckdb.ts";
 import { openReading } from "./duckdb-reading.ts";
 import { columnName, quoteName } from "./duckdb-types.ts";
 import type { LocalFiles } from "./local-files.ts";
-import type { QueryWarehouse } from "./query.ts";
+import type { QueryWarehouse } from "./query-warehouse.ts";
 import { ALL_ROWS, checkCondition, chosenFields, type RowChoice, whereClause } from "./row-choice.ts";
 import { type Segment, segmentsBetween } from "./steps.ts";
 import { checkFieldIds, checkReadable, internalNames, selectRows, toRead } from "./table-sql.ts";

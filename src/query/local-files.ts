@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
 import type { FileIO } from "../../table-format/index.ts";
-import type { QueryWarehouse } from "./query.ts";
+import type { QueryWarehouse } from "./query-warehouse.ts";
 import { QUERY_FETCHES_IN_FLIGHT, QUERY_FETCH_BYTES } from "../core/limits.ts";
 
 /** A file of a table, as DuckDB needs it: it opens paths of this machine and nothing else. */

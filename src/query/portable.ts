@@ -3,7 +3,7 @@ import { type TableAt, tableAsOf, tableNow } from "./as-of.ts";
 import { openDuckdb } from "./duckdb.ts";
 import { quoteName, quoteText } from "./duckdb-types.ts";
 import { openLocalFiles } from "./local-files.ts";
-import type { QueryWarehouse } from "./query.ts";
+import type { QueryWarehouse } from "./query-warehouse.ts";
 import { findTables } from "./table-names.ts";
 import { checkReadable, selectRows, tableNames } from "./table-sql.ts";
 

@@ -1,23 +1,12 @@
-import { type Catalog, type FileIO, type Snapshot, type TableIdent } from "../../table-format/index.ts";
-import type { ScratchFolder } from "../core/runtime.ts";
+import type { Snapshot, TableIdent } from "../../table-format/index.ts";
 import { tableAsOf, tableNow } from "./as-of.ts";
 import type { Duckdb, ResultRows, SqlParameter } from "./duckdb.ts";
 import { openReading } from "./duckdb-reading.ts";
 import { quoteName } from "./duckdb-types.ts";
 import type { LocalFiles } from "./local-files.ts";
+import type { QueryWarehouse } from "./query-warehouse.ts";
 import { findTables, hintAtTable } from "./table-names.ts";
 import { prepareTable } from "./table-rows.ts";
-
-/** What a query needs of a warehouse. */
-export interface QueryWarehouse {
-  readonly location: string;
-  readonly io: FileIO;
-  readonly catalog: Catalog;
-  /** The path behind a location of this warehouse; null where locations have none. */
-  readonly localPath: ((location: string) => string) | null;
-  /** A folder of this machine for what does not fit in memory. */
-  readonly scratch: () => Promise<ScratchFolder>;
-}
 
 /** The tables that a query reads, and the snapshot of each (null: none yet). */
 export type QueryTables = readonly { readonly ident: TableIdent; readonly snapshot: Snapshot | null }[];

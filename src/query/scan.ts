@@ -4,7 +4,7 @@ import type { TableAt } from "./as-of.ts";
 import type { ResultRows } from "./duckdb.ts";
 import { openReading } from "./duckdb-reading.ts";
 import { quoteName } from "./duckdb-types.ts";
-import type { QueryWarehouse } from "./query.ts";
+import type { QueryWarehouse } from "./query-warehouse.ts";
 import { checkCondition, chosenFields, type RowChoice, whereClause } from "./row-choice.ts";
 import { prepareTable } from "./table-rows.ts";
 

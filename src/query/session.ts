@@ -10,7 +10,8 @@ import { tableAsOf, tableNow } from "./as-of.ts";
 import { type Duckdb, openDuckdb, type ResultRows } from "./duckdb.ts";
 import { quoteName } from "./duckdb-types.ts";
 import { type LocalFiles, openLocalFiles } from "./local-files.ts";
-import type { QueryTables, QueryWarehouse } from "./query.ts";
+import type { QueryTables } from "./query.ts";
+import type { QueryWarehouse } from "./query-warehouse.ts";
 import { findTables, hintAtTable, listTables, type NamedTable } from "./table-names.ts";
 import { prepareTable } from "./table-rows.ts";
 

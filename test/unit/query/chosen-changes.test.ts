@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { tableChanges } from "../../../src/query/changes.ts";
 import { openDiff } from "../../../src/query/diff.ts";
-import type { QueryWarehouse } from "../../../src/query/query.ts";
+import type { QueryWarehouse } from "../../../src/query/query-warehouse.ts";
 import { rowChoice } from "../../../src/query/row-choice.ts";
 import { openScan } from "../../../src/query/scan.ts";
 import { tableAsOf } from "../../../src/query/as-of.ts";

@@ -1,7 +1,7 @@
 import { DuckDBInstance } from "@duckdb/node-api";
 import { describe, expect, it } from "vitest";
 import { portableStatement } from "../../../src/query/portable.ts";
-import type { QueryWarehouse } from "../../../src/query/query.ts";
+import type { QueryWarehouse } from "../../../src/query/query-warehouse.ts";
 import { newSchema } from "../../../table-format/index.ts";
 import { TestTable } from "../table-format/test-table.ts";
 import { appendColumns, createTable, temporaryWarehouse } from "./local-warehouse.ts";

@@ -1,0 +1,13 @@
+import type { Catalog, FileIO } from "../../table-format/index.ts";
+import type { ScratchFolder } from "../core/runtime.ts";
+
+/** What a query needs of a warehouse. */
+export interface QueryWarehouse {
+  readonly location: string;
+  readonly io: FileIO;
+  readonly catalog: Catalog;
+  /** The path behind a location of this warehouse; null where locations have none. */
+  readonly localPath: ((location: string) => string) | null;
+  /** A folder of this machine for what does not fit in memory. */
+  readonly scratch: () => Promise<ScratchFolder>;
+}
