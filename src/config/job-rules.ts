@@ -1,5 +1,5 @@
 import type { z } from "zod";
-import type { TableRoute } from "./job-schema.ts";
+import type { TableRule } from "../core/table-rule.ts";
 
 const NAME_PART = String.raw`(?:[A-Za-z0-9_-]|\$\{(?:table|schema|db|topic)\})+`;
 const TABLE_NAME = new RegExp(String.raw`^${NAME_PART}\.${NAME_PART}$`);
@@ -22,7 +22,7 @@ export function isSortExpression(text: string): boolean {
 }
 
 /** Refuses entries of `tables:` that never match, and two that would write one table in different ways. */
-export function checkTables(routes: readonly TableRoute[], context: z.RefinementCtx): void {
+export function checkTables(routes: readonly TableRule[], context: z.RefinementCtx): void {
   for (const [index, route] of routes.entries()) {
     for (const [earlier, other] of routes.slice(0, index).entries()) {
       if (other.from === route.from) {
@@ -42,10 +42,10 @@ const MODES_OF_OPTIONS = [
   ["ignore_deletes", "ignoreDeletes", "upsert", "append tables refuse deletes, history tables keep them as rows"],
   ["order_by", "orderBy", "upsert", "other tables keep every row"],
   ["dedupe", "dedupe", "append", "rows of upsert tables have a key already, and history tables keep every change"],
-] as const satisfies (readonly [string, keyof TableRoute, TableRoute["mode"], string])[];
+] as const satisfies (readonly [string, keyof TableRule, TableRule["mode"], string])[];
 
 /** Refuses options of one entry of `tables:` that contradict each other or its mode. */
-export function checkTableOptions(route: TableRoute, context: z.RefinementCtx): void {
+export function checkTableOptions(route: TableRule, context: z.RefinementCtx): void {
   const { mode, key, columns, softDelete, orderBy } = route;
   const issue = (path: string | string[], message: string): void =>
     context.addIssue({ code: "custom", path: [path].flat(), message });
@@ -78,7 +78,7 @@ function repeats(names: readonly string[] | null): boolean {
 
 /** Refuses a dead-letter table that changes are written to as well. */
 export function checkDeadLetterTable(
-  job: { readonly tables: readonly TableRoute[]; readonly dead_letter?: { readonly table: string } | undefined },
+  job: { readonly tables: readonly TableRule[]; readonly dead_letter?: { readonly table: string } | undefined },
   context: z.RefinementCtx,
 ): void {
   const index = job.tables.findIndex((route) => route.to === job.dead_letter?.table);
@@ -87,6 +87,6 @@ export function checkDeadLetterTable(
   context.addIssue({ code: "custom", path: ["dead_letter", "table"], message });
 }
 
-function shapeText({ from: _from, to: _to, columns, ...shape }: TableRoute): string {
+function shapeText({ from: _from, to: _to, columns, ...shape }: TableRule): string {
   return JSON.stringify([shape, [...columns]]);
 }

@@ -24,7 +24,7 @@ export interface Job<S extends SourceSettings = SourceSettings> {
   readonly name: string;
   readonly source: S;
   readonly warehouse: WarehouseSettings;
-  readonly tables: readonly TableRoute[];
+  readonly tables: readonly TableRule[];
   readonly checkpoint: CheckpointSettings;
   /** Null: the first message that cannot be decoded ends the job. */
   readonly deadLetter: DeadLetterSettings | null;
@@ -57,9 +57,6 @@ export interface S3AccessSettings {
   readonly secretAccessKey?: string | undefined;
   readonly sessionToken?: string | undefined;
 }
-
-/** One entry of `tables:`; the first whose `from` matches wins. */
-export type TableRoute = TableRule;
 
 export interface CheckpointSettings {
   readonly intervalMs: number;
@@ -266,7 +263,7 @@ const route = z
         "Copies of rows of an append table are counted and dropped. Adds the column `_ts`: when the source made the row, else the message's time.",
       ),
   })
-  .transform((value): TableRoute => ({
+  .transform((value): TableRule => ({
     from: value.from,
     to: value.to,
     mode: value.mode,

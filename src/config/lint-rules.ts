@@ -6,7 +6,8 @@ import {
   parseSortBy,
   type Schema,
 } from "../../table-format/index.ts";
-import type { Job, TableRoute } from "./job-schema.ts";
+import type { TableRule } from "../core/table-rule.ts";
+import type { Job } from "./job-schema.ts";
 import type { Problem } from "./problems.ts";
 
 /** What a source does, as far as it decides whether a job makes sense. */
@@ -40,7 +41,7 @@ export function adviceOn(job: Job, traits: SourceTraits): Advice[] {
   ]);
 }
 
-function keyAdvice(route: TableRoute, index: number, traits: SourceTraits): Advice[] {
+function keyAdvice(route: TableRule, index: number, traits: SourceTraits): Advice[] {
   if (route.mode !== "upsert") return [];
   const found: Advice[] = [];
   if (route.key === null && !traits.namesKey) {
@@ -59,7 +60,7 @@ function keyAdvice(route: TableRoute, index: number, traits: SourceTraits): Advi
 }
 
 /** Iceberg allows no identifier fields of a type whose equal values may differ (spec, "Identifier Field IDs"). */
-function typeAdvice(route: TableRoute, index: number): Advice[] {
+function typeAdvice(route: TableRule, index: number): Advice[] {
   return (route.key ?? []).flatMap((column, place) => {
     const type = route.columns.get(column);
     if (type?.kind !== "float" && type?.kind !== "double") return [];
@@ -68,7 +69,7 @@ function typeAdvice(route: TableRoute, index: number): Advice[] {
 }
 
 /** A wall clock becomes an instant only by somebody's word. */
-function zoneAdvice(route: TableRoute, index: number, traits: SourceTraits): Advice[] {
+function zoneAdvice(route: TableRule, index: number, traits: SourceTraits): Advice[] {
   if (traits.zoneless !== true) return [];
   return [...route.columns].flatMap(([column, { kind }]) => {
     if (kind !== "timestamptz" && kind !== "timestamptz_ns") return [];
@@ -79,7 +80,7 @@ function zoneAdvice(route: TableRoute, index: number, traits: SourceTraits): Adv
 
 /** Transforms are held against the types that the job itself gives. */
 function expressionAdvice(
-  route: TableRoute,
+  route: TableRule,
   index: number,
   setting: "partition_by" | "sort_by",
   expressions: readonly string[],
@@ -108,8 +109,8 @@ function expressionAdvice(
 }
 
 /** The first match wins, so what an earlier pattern covers never comes to a later entry. */
-function orderAdvice(routes: readonly TableRoute[], index: number): Advice[] {
-  const { from } = routes[index] as TableRoute;
+function orderAdvice(routes: readonly TableRule[], index: number): Advice[] {
+  const { from } = routes[index] as TableRule;
   const earlier = routes.slice(0, index).findIndex((route) => route.from !== from && covers(route.from, from));
   if (earlier < 0) return [];
   const message = `never matches: tables[${earlier}] (${routes[earlier]?.from}) takes it first; put this entry before that one`;
@@ -117,8 +118,8 @@ function orderAdvice(routes: readonly TableRoute[], index: number): Advice[] {
 }
 
 /** Two entries may not write one table: each would have its own mind about the columns, and rows of equal key no order. */
-function targetAdvice(routes: readonly TableRoute[], index: number): Advice[] {
-  const { to, from } = routes[index] as TableRoute;
+function targetAdvice(routes: readonly TableRule[], index: number): Advice[] {
+  const { to, from } = routes[index] as TableRule;
   const other = to.includes("${") ? -1 : routes.slice(0, index).findIndex((route) => route.to === to);
   if (other < 0) return [];
   const message = `tables[${other}] (from: ${routes[other]?.from}) writes ${to} too, and a table has one entry; give one entry a pattern that covers both, or write ${from} to another table`;
