@@ -1,13 +1,7 @@
 import type { Command } from "commander";
-import type { ListLettersOptions } from "./commands/dead-letters.ts";
+import type { ListLettersOptions, ShowLetterOptions } from "./commands/dead-letters.ts";
 import type { ReplayOptions } from "./commands/replay.ts";
 import { verb } from "./verb.ts";
-
-export interface ShowLetterOptions {
-  readonly topic: string;
-  readonly partition: string;
-  readonly offset: string;
-}
 
 /** Declares `dead-letters list|show|replay`. */
 export function addDeadLetterVerbs(program: Command): void {

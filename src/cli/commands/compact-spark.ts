@@ -12,15 +12,21 @@ import { WITHOUT_ENGINE } from "../../maintenance/spark/sql.ts";
 import { compactedLine } from "../compacted-line.ts";
 import type { Output } from "../output.ts";
 import type { SparkEngine } from "../spark-engine.ts";
-import type { CompactOptions } from "./compact.ts";
 
 interface SparkPlace {
   readonly place: MaintenanceContext;
   readonly spark: SparkEngine;
 }
 
+/** Options that only our own engine has. */
+interface OwnEngineOptions {
+  readonly memory?: number;
+  readonly pace?: number;
+  readonly oldSpecs?: boolean;
+}
+
 /** @throws FrazilError `config`, code `USAGE`, for options that only our own engine has. */
-export function checkSparkOptions({ memory, pace, oldSpecs }: CompactOptions): void {
+export function checkSparkOptions({ memory, pace, oldSpecs }: OwnEngineOptions): void {
   const given = Object.entries({ memory, pace, "old-specs": oldSpecs }).find(([, value]) => value !== undefined);
   if (given === undefined) return;
   throw new FrazilError("config", "USAGE", `--${given[0]} is not for --engine spark`, { hint: WITHOUT_ENGINE });

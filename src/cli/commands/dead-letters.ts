@@ -6,7 +6,6 @@ import { type Letter, LETTER_HEAD, readLetters } from "../../sources/dead-letter
 import { parseHeaders } from "../../sources/dead-letters/source.ts";
 import { openWarehouse } from "../../warehouse.ts";
 import type { CliContext } from "../context.ts";
-import type { ShowLetterOptions } from "../dead-letter-verbs.ts";
 import { readJob } from "../job-file.ts";
 import { jsonLine, tableText } from "../output.ts";
 
@@ -15,6 +14,12 @@ const REASON_WIDTH = 80;
 
 /** Bytes of a key or value that a terminal gets; `--json` has all. */
 const SHOWN_BYTES = 4_096;
+
+export interface ShowLetterOptions {
+  readonly topic: string;
+  readonly partition: string;
+  readonly offset: string;
+}
 
 export interface ListLettersOptions {
   readonly all?: boolean;
