@@ -14,6 +14,7 @@ import type { MaintenanceContext } from "../../commit/maintenance-commit.ts";
 import { must } from "../../core/errors.ts";
 import { COMPACT_COMMIT_BYTES, COMPACT_MEMORY_BYTES } from "../../core/limits.ts";
 import type { Arrangement } from "./arrangement.ts";
+import type { CompactInput } from "./compact-input.ts";
 import type { FileScope } from "./file-scope.ts";
 import { deletedRows, headPlan } from "./head.ts";
 import { inOrder, keptArrangement } from "./present-order.ts";
@@ -33,13 +34,6 @@ export interface CompactSettings {
   readonly maxBytes?: number | undefined;
   /** Memory of a rewrite beyond one row group of a file that is read (default 256 MiB). */
   readonly memoryBytes?: number | undefined;
-}
-
-/** A data file as the manifests have it when the plan is made. */
-export interface CompactInput {
-  readonly live: LiveFile;
-  /** By the manifests: no delete file is read for a plan. */
-  readonly deletedRows: number;
 }
 
 /** Files of one partition that are rewritten by one commit. */

@@ -12,7 +12,7 @@ import {
   type Value,
 } from "../../../table-format/index.ts";
 import type { Arrangement } from "./arrangement.ts";
-import type { CompactInput } from "./plan.ts";
+import type { CompactInput } from "./compact-input.ts";
 
 /**
  * How files are joined when nothing was asked for. One sorted file stays sorted without some of its rows; several of one order are merged
