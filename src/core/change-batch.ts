@@ -1,6 +1,6 @@
 import type { Column, PrimitiveType } from "../../table-format/index.ts";
 import { countedText } from "./counted-point.ts";
-import type { MessageSlab } from "./format.ts";
+import type { MessageSlab } from "./message-slab.ts";
 
 /** What a change does to its row. A key change is two rows: `delete` of the old key, then `insert` of the new one. */
 export const Op = {

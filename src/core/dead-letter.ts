@@ -1,5 +1,5 @@
 import type { PrimitiveType } from "../../table-format/index.ts";
-import type { MessageSlab } from "./format.ts";
+import type { MessageSlab } from "./message-slab.ts";
 
 /** What a job says of messages that cannot be decoded. */
 export interface DeadLetterSettings {

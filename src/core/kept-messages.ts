@@ -1,7 +1,8 @@
 import { type ChangeBatch, Op, offsetPoints } from "./change-batch.ts";
 import type { LetterOrigin, ReplayedSlab } from "./dead-letter.ts";
 import { must } from "./errors.ts";
-import type { Decoder, MessageSlab } from "./format.ts";
+import type { Decoder } from "./format.ts";
+import type { MessageSlab } from "./message-slab.ts";
 
 /** A message among others. */
 export interface KeptMessage {

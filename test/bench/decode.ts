@@ -1,5 +1,5 @@
 import { type ChangeBatch, Op } from "../../src/core/change-batch.ts";
-import type { MessageSlab } from "../../src/core/format.ts";
+import type { MessageSlab } from "../../src/core/message-slab.ts";
 import type { TableBinding } from "../../src/core/table-binding.ts";
 import { debeziumJson } from "../../src/formats/debezium-json/format.ts";
 import type { PrimitiveType } from "../../table-format/index.ts";

@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { systemClock, systemRandom } from "../../src/cli/runtime.ts";
-import type { Decoder, MessageSlab } from "../../src/core/format.ts";
 import type { Position } from "../../src/core/position.ts";
 import type { Source } from "../../src/core/source.ts";
 import type { KafkaSettings } from "../../src/sources/kafka/config.ts";
@@ -10,40 +9,9 @@ import { type RunningKafka, startKafka } from "../services/kafka.ts";
 import { createTopic, withAdmin } from "../services/kafka-admin.ts";
 import { produceWithJava } from "../services/kafka-console-producer.ts";
 import { openProducer } from "../services/kafka-producer.ts";
+import { collector, type Message } from "../support/message-collector.ts";
 
 const missing = await requireServers("kafka");
-
-interface Message {
-  readonly split: string;
-  readonly offset: bigint;
-  readonly atMs: number;
-  readonly key: string | null;
-  readonly value: string | null;
-  readonly headers: readonly (readonly [string, string | null])[];
-}
-
-/** Keeps all messages; gives no changes. */
-function collector(messages: Message[]): Decoder {
-  const text = (slab: MessageSlab, start: number, end: number): string | null =>
-    start === -1 ? null : Buffer.from(slab.bytes.subarray(start, end)).toString();
-  return {
-    decode(slab) {
-      for (let i = 0; i < slab.count; i++) {
-        messages.push({
-          split: slab.split,
-          offset: slab.offsets[i] as bigint,
-          atMs: slab.timestampsMs[i] as number,
-          key: text(slab, slab.keyStarts[i] as number, slab.keyEnds[i] as number),
-          value: text(slab, slab.valueStarts[i] as number, slab.valueEnds[i] as number),
-          headers: slab
-            .headers(i)
-            .map(([name, value]) => [name, value === null ? null : Buffer.from(value).toString()] as const),
-        });
-      }
-      return [];
-    },
-  };
-}
 
 describe.skipIf(missing !== null)(withReason("source kafka", missing), () => {
   let kafka: RunningKafka;

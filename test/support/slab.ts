@@ -1,4 +1,4 @@
-import type { MessageSlab } from "../../src/core/format.ts";
+import type { MessageSlab } from "../../src/core/message-slab.ts";
 
 /** A message as a test writes it; a value that is no string, bytes or null is written as JSON. */
 export interface TestMessage {

@@ -1,7 +1,8 @@
 import { createBuilder, type PrimitiveType, type Value } from "../../table-format/index.ts";
 import { type ChangeBatch, Op, offsetPoints } from "../../src/core/change-batch.ts";
 import { must } from "../../src/core/errors.ts";
-import type { Decoder, MessageSlab } from "../../src/core/format.ts";
+import type { Decoder } from "../../src/core/format.ts";
+import type { MessageSlab } from "../../src/core/message-slab.ts";
 import { keepMessages } from "../../src/core/kept-messages.ts";
 import type { TableRule } from "../../src/core/table-rule.ts";
 import { debeziumJson } from "../../src/formats/debezium-json/format.ts";

@@ -1,5 +1,6 @@
 import { type ChangeBatch, Op } from "../../core/change-batch.ts";
-import type { Decoder, MessageSlab, Rejects } from "../../core/format.ts";
+import type { Decoder, Rejects } from "../../core/format.ts";
+import type { MessageSlab } from "../../core/message-slab.ts";
 import type { DecodeNotices, TableRouter } from "../../core/table-binding.ts";
 import { COMMA, LETTER_n, LETTER_t, OPEN_BRACE, OPEN_BRACKET, QUOTE } from "../json-bytes/ascii.ts";
 import { JsonFault } from "../json-bytes/fault.ts";

@@ -1,6 +1,7 @@
 import { type ChangeBatch, Op } from "../../core/change-batch.ts";
 import { FrazilError } from "../../core/errors.ts";
-import type { Decoder, MessageSlab, Rejects } from "../../core/format.ts";
+import type { Decoder, Rejects } from "../../core/format.ts";
+import type { MessageSlab } from "../../core/message-slab.ts";
 import type { DecodeNotices, TableBinding, TableRouter } from "../../core/table-binding.ts";
 import { LETTER_n } from "../json-bytes/ascii.ts";
 import { findMember } from "../json-bytes/members.ts";

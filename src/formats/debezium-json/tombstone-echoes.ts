@@ -1,4 +1,4 @@
-import type { MessageSlab } from "../../core/format.ts";
+import type { MessageSlab } from "../../core/message-slab.ts";
 import { rangesEqual } from "../json-bytes/text.ts";
 
 const NONE = new Uint8Array(0);

@@ -1,6 +1,6 @@
 import { typeText } from "../../../table-format/index.ts";
 import { FrazilError } from "../../core/errors.ts";
-import type { MessageSlab } from "../../core/format.ts";
+import type { MessageSlab } from "../../core/message-slab.ts";
 import type { TableBinding } from "../../core/table-binding.ts";
 import { JsonFault, ValueFault } from "../json-bytes/fault.ts";
 import { skipValue } from "../json-bytes/skip.ts";

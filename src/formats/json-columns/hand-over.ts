@@ -1,5 +1,6 @@
 import { FrazilError } from "../../core/errors.ts";
-import type { MessageSlab, Rejects } from "../../core/format.ts";
+import type { Rejects } from "../../core/format.ts";
+import type { MessageSlab } from "../../core/message-slab.ts";
 import { dataError } from "./data-errors.ts";
 import type { TableRows } from "./table-rows.ts";
 

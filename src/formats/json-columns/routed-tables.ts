@@ -1,5 +1,5 @@
 import type { ChangeBatch } from "../../core/change-batch.ts";
-import type { MessageSlab } from "../../core/format.ts";
+import type { MessageSlab } from "../../core/message-slab.ts";
 import type { DecodeNotices, TableBinding, TableRouter } from "../../core/table-binding.ts";
 import type { TableRows } from "./table-rows.ts";
 

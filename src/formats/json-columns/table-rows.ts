@@ -1,6 +1,6 @@
 import type { Column, PrimitiveType } from "../../../table-format/index.ts";
 import { type ChangeBatch, NO_TIME, offsetPoints } from "../../core/change-batch.ts";
-import type { MessageSlab } from "../../core/format.ts";
+import type { MessageSlab } from "../../core/message-slab.ts";
 import type { DecodeNotices, TableBinding } from "../../core/table-binding.ts";
 import { finishedBits, trimBatch } from "../../core/trim-batch.ts";
 import { trimColumn } from "../../core/trim-column.ts";

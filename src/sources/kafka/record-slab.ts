@@ -1,4 +1,4 @@
-import type { MessageSlab } from "../../core/format.ts";
+import type { MessageSlab } from "../../core/message-slab.ts";
 import { KAFKA_MAX_BATCH_BYTES, KAFKA_SLAB_BYTES } from "../../core/limits.ts";
 import { BadCompression } from "./codecs/bad-compression.ts";
 import { CODEC_NAMES, decompress } from "./codecs/codec.ts";

@@ -1,6 +1,6 @@
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
-import type { MessageSlab } from "../../../../src/core/format.ts";
+import type { MessageSlab } from "../../../../src/core/message-slab.ts";
 import { readBatchHeaders } from "../../../../src/sources/kafka/record-batch.ts";
 import { readSlabs, type RecordSet, type SlabStep } from "../../../../src/sources/kafka/record-slab.ts";
 import { type BatchInput, encodeBatch } from "./batch-bytes.ts";
