@@ -37,7 +37,10 @@ export async function openProducer(brokers: readonly string[], options: Producer
   const producer = kafkaClient(brokers).producer({
     createPartitioner: Partitioners.DefaultPartitioner,
     allowAutoTopicCreation: false,
-    ...(transactionalId === undefined ? {} : { transactionalId, idempotent: true, maxInFlightRequests: 1 }),
+    // kafkajs sends all of a request again when one of its topic partitions has no leader yet, as those of a new topic may not.
+    idempotent: true,
+    maxInFlightRequests: 1,
+    ...(transactionalId === undefined ? {} : { transactionalId }),
   });
   await producer.connect();
   const compression = compressionTypes[options.compression ?? "none"];
