@@ -9,6 +9,7 @@ import {
   type Snapshot,
   snapshotById,
 } from "../../table-format/index.ts";
+import { addsNothing, heldText, movesRows } from "../core/table-history.ts";
 import { tableAsOf } from "./as-of.ts";
 
 /** Two states of a table, the first null for the empty one: what differs is to be read. */
@@ -99,35 +100,20 @@ function chain(start: Snapshot | null, path: readonly Snapshot[]): Step[] {
 }
 
 function step(from: Snapshot | null, to: Snapshot, isGap: boolean): Step {
-  const passOver = !isGap && (isReplace(from, to) || (from !== null && changesNothing(to)));
+  const passOver = !isGap && (isReplace(from, to) || (from !== null && addsNothing(to)));
   return { from, to, isGap, segments: passOver ? [] : [[from, to]] };
 }
 
 function isReplace(from: Snapshot | null, to: Snapshot): boolean {
-  return to.summary.get("operation") === "replace" && to.parentSnapshotId === (from?.snapshotId ?? null);
-}
-
-/** A fence, or the position of an idle table: pipelines commit such snapshots, and their summaries are to be trusted. */
-function changesNothing({ summary }: Snapshot): boolean {
-  if (!summary.has("ingest.pipe") || summary.get("operation") !== "append") return false;
-  return !summary.has("added-data-files");
+  return movesRows(to) && to.parentSnapshotId === (from?.snapshotId ?? null);
 }
 
 function lostStart(table: LoadedTable, what: string): FrazilError {
   const { metadata } = table;
   const name = identText(table.ident);
   const head = currentSnapshot(metadata);
-  const held = head === null ? [] : [...ancestors(metadata, head.snapshotId)];
-  const oldest = held.at(-1);
-  const range =
-    head === null || oldest === undefined
-      ? "it holds no snapshot"
-      : `it holds ${held.length} from ${snapshotText(oldest)} to ${snapshotText(head)}`;
-  return new FrazilError("data", "LOST_START", `table ${name} does not hold ${what} (any more); ${range}`, {
+  const held = head === null ? [] : [...ancestors(metadata, head.snapshotId)].toReversed();
+  return new FrazilError("data", "LOST_START", `table ${name} does not hold ${what} (any more); ${heldText(held)}`, {
     hint: `--from earliest begins with the rows of the oldest one; frazil snapshots ${name} lists all`,
   });
-}
-
-function snapshotText(snapshot: Snapshot): string {
-  return `${snapshot.snapshotId} (${new Date(Number(snapshot.timestampMs)).toISOString()})`;
 }

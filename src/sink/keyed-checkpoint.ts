@@ -5,6 +5,7 @@ import type { FileChanges } from "../commit/snapshot-change.ts";
 import type { TrackedTable } from "../commit/tracked-table.ts";
 import { must } from "../core/errors.ts";
 import type { TableCounts } from "../core/figures.ts";
+import { movesRows, onlySince } from "../core/table-history.ts";
 import { planWithAbsent } from "./absent-values.ts";
 import type { BufferedBatch } from "./buffered-changes.ts";
 import { type ColumnPlan, fieldSources, type WrittenDataFile, writeDataFiles } from "./data-files.ts";
@@ -56,7 +57,7 @@ export async function prepareKeyed(
     checkSchemaFits(encodedFor, base);
     await followHead(context, state, base);
     // Changes of a row that somebody has deleted since it was read count as made before.
-    if (rows.asOf !== null && !sameRows(base, rows.asOf)) {
+    if (rows.asOf !== null && !onlySince(base.metadata, rows.asOf.snapshotId, movesRows)) {
       rows = await write(letters);
       resolved = null;
     }
@@ -131,17 +132,6 @@ async function writeRows(
     rows.length,
     (field) => plans.get(field) ?? { sources: fieldSources(field, batches), sourceOf, rows },
   );
-}
-
-/** Whether the table's rows are those of an earlier snapshot: only compactions lie between (Iceberg spec, "Snapshots": `replace`). */
-function sameRows({ metadata }: LoadedTable, { snapshotId }: { readonly snapshotId: bigint | null }): boolean {
-  let at = metadata.currentSnapshotId;
-  while (at !== snapshotId) {
-    const snapshot = metadata.snapshots.find((candidate) => candidate.snapshotId === at);
-    if (snapshot === undefined || snapshot.summary.get("operation") !== "replace") return false;
-    at = snapshot.parentSnapshotId;
-  }
-  return true;
 }
 
 async function deletionsOf(

@@ -1,6 +1,7 @@
 import { currentSchema, type TableMetadata } from "../../../table-format/index.ts";
 import type { CommitContext } from "../../commit/context.ts";
 import type { TrackedTable } from "../../commit/tracked-table.ts";
+import { movesRows, onlySince } from "../../core/table-history.ts";
 import type { Dedupe } from "../../core/table-rule.ts";
 import type { BufferedBatch } from "../buffered-changes.ts";
 import { keySignature, KEY_WORDS } from "../key-words.ts";
@@ -112,15 +113,12 @@ export class CopyFilter {
 
   /** Whether since a snapshot nobody else has added rows: the pipeline's own it has told of, and compactions (`replace`) add none. */
   #hasOnlyOurs(metadata: TableMetadata, since: bigint | null): boolean {
-    let at = metadata.currentSnapshotId;
-    while (at !== since) {
-      const snapshot = metadata.snapshots.find(({ snapshotId }) => snapshotId === at);
-      if (snapshot === undefined) return false;
-      const ours = snapshot.summary.get("ingest.pipe") === this.#context.pipeline;
-      if (!ours && snapshot.summary.get("operation") !== "replace") return false;
-      at = snapshot.parentSnapshotId;
-    }
-    return true;
+    const { pipeline } = this.#context;
+    return onlySince(
+      metadata,
+      since,
+      (snapshot) => snapshot.summary.get("ingest.pipe") === pipeline || movesRows(snapshot),
+    );
   }
 
   #check(target: string, windows: readonly KeyWindow[]): void {

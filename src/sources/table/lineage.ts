@@ -10,6 +10,7 @@ import {
   snapshotById,
 } from "../../../table-format/index.ts";
 import { rfc3339Ms } from "../../config/units.ts";
+import { addsNothing, heldText, movesRows } from "../../core/table-history.ts";
 import type { TablePoint } from "./point.ts";
 
 /** A part of what is to be read: all rows of a snapshot, or what it changed in its parent. */
@@ -49,11 +50,8 @@ function stepsBetween(path: readonly Snapshot[]): Step[] {
 }
 
 /** A step that moves rows to other files, or adds none: whoever writes such snapshots says so in their summary. */
-export function changesNothing({ of, to: { summary } }: Step): boolean {
-  if (of === "rows") return false;
-  if (summary.get("operation") === "replace") return true;
-  // A fence, or the position of an idle table, of one of our pipelines.
-  return summary.has("ingest.pipe") && summary.get("operation") === "append" && !summary.has("added-data-files");
+export function changesNothing({ of, to }: Step): boolean {
+  return of === "changes" && (movesRows(to) || addsNothing(to));
 }
 
 /**
@@ -111,13 +109,3 @@ export function otherTable(table: LoadedTable, was: string): FrazilError {
 
 const HINT =
   "set `on_lost_offsets: latest` (or `earliest`) for one run: the table is read anew behind a truncate, an append table goes on behind the gap; keep snapshots for longer than the job may rest";
-
-function heldText(lineage: readonly Snapshot[]): string {
-  const [oldest, newest] = [lineage[0], lineage.at(-1)];
-  if (oldest === undefined || newest === undefined) return "it holds no snapshot";
-  return `it holds ${lineage.length} from ${snapshotText(oldest)} to ${snapshotText(newest)}`;
-}
-
-function snapshotText({ snapshotId, timestampMs }: Snapshot): string {
-  return `${snapshotId} (${new Date(Number(timestampMs)).toISOString()})`;
-}
