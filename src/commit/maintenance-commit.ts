@@ -16,7 +16,7 @@ import { gaveUp, sameTable } from "./commit-errors.ts";
 import type { CommitContext } from "./context.ts";
 import { type FileNames, pipelineOfTag } from "./names.ts";
 import { growingPauses, isOutage } from "./pauses.ts";
-import type { FileChanges } from "./snapshot-change.ts";
+import { type FileChanges, refUpdates } from "./snapshot-change.ts";
 import { readStamp } from "./stamp.ts";
 
 export type MaintenanceContext = Pick<CommitContext, "catalog" | "io" | "manifests" | "runtime" | "queue" | "giveUp">;
@@ -192,7 +192,6 @@ function checkStillThere({ ident }: LoadedTable, ageMs: number): void {
 /** The swap that moves `main` to the snapshot. */
 function snapshotChange(base: LoadedTable, snapshot: Snapshot): TableChange {
   const { metadata } = base;
-  const main = metadata.refs.get("main");
   return {
     ident: base.ident,
     requirements: [
@@ -201,10 +200,7 @@ function snapshotChange(base: LoadedTable, snapshot: Snapshot): TableChange {
       ...tagAssertions(base),
       { type: "assert-current-schema-id", currentSchemaId: metadata.currentSchemaId },
     ],
-    updates: [
-      { action: "add-snapshot", snapshot },
-      { action: "set-snapshot-ref", name: "main", ref: { ...main, type: "branch", snapshotId: snapshot.snapshotId } },
-    ],
+    updates: refUpdates(snapshot, null, base),
   };
 }
 

@@ -199,7 +199,6 @@ async function restore(
   const { metadata } = base;
   const snapshot = await snapshotOn(context, base, target, stamp, snapshotId, attempt);
   const tag = stamp === null ? null : tagName(stamp.pipeline);
-  const main = metadata.refs.get("main");
   return {
     ident: base.ident,
     requirements: [
@@ -222,16 +221,7 @@ async function restore(
       // deleted its manifests meanwhile. A ref to it that goes again at once can: catalogs refuse refs to snapshots that they do not hold.
       { action: "set-snapshot-ref", name: PRESENCE_TAG, ref: { type: "tag", snapshotId: target.snapshotId } },
       { action: "remove-snapshot-ref", name: PRESENCE_TAG },
-      ...(tag === null
-        ? [
-            { action: "add-snapshot" as const, snapshot },
-            {
-              action: "set-snapshot-ref" as const,
-              name: "main",
-              ref: { ...main, type: "branch" as const, snapshotId },
-            },
-          ]
-        : refUpdates(snapshot, tag, base)),
+      ...refUpdates(snapshot, tag, base),
     ],
   };
 }

@@ -96,20 +96,21 @@ export async function stampedSnapshot(store: SnapshotStore, plan: SnapshotPlan, 
   return snapshot;
 }
 
-/** Adds the snapshot and moves `main` and the tag to it. */
-export function refUpdates(snapshot: Snapshot, tag: string, base: LoadedTable | null): TableUpdate[] {
+/** Adds the snapshot and moves `main` to it, and the tag where there is one. */
+export function refUpdates(snapshot: Snapshot, tag: string | null, base: LoadedTable | null): TableUpdate[] {
   const main = base?.metadata.refs.get("main");
-  return [
+  const { snapshotId } = snapshot;
+  const updates: TableUpdate[] = [
     { action: "add-snapshot", snapshot },
-    {
-      action: "set-snapshot-ref",
-      name: "main",
-      ref: { ...main, type: "branch", snapshotId: snapshot.snapshotId },
-    },
+    { action: "set-snapshot-ref", name: "main", ref: { ...main, type: "branch", snapshotId } },
+  ];
+  if (tag === null) return updates;
+  return [
+    ...updates,
     {
       action: "set-snapshot-ref",
       name: tag,
-      ref: { type: "tag", snapshotId: snapshot.snapshotId, maxRefAgeMs: MAX_REF_AGE_MS },
+      ref: { type: "tag", snapshotId, maxRefAgeMs: MAX_REF_AGE_MS },
     },
   ];
 }
