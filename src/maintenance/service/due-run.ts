@@ -3,7 +3,7 @@ import type { MaintenanceKind, MaintenanceTask } from "../../core/maintenance.ts
 import type { MovedInOrder } from "../compact/compact.ts";
 import type { ExpireContext } from "../expire/expire.ts";
 import type { TableLocation } from "./known-tables.ts";
-import type { RunEffect } from "../history/run-record.ts";
+import { NO_EFFECT, type RunEffect } from "../history/run-record.ts";
 
 /** What maintenance works with: that of one process, on all tables of a warehouse. */
 export interface MaintenancePlace extends ExpireContext {
@@ -32,6 +32,11 @@ export interface DueRun<K extends MaintenanceKind = MaintenanceKind> {
 export interface RunEnd extends RunEffect {
   readonly outcome: "done" | "nothing";
   readonly reason: string | null;
+}
+
+/** The end of a run that has not begun to change anything. */
+export function nothingDone(reason: string): RunEnd {
+  return { ...NO_EFFECT, outcome: "nothing", reason };
 }
 
 /**

@@ -1,13 +1,13 @@
 import { runCleaning } from "../clean-orphans/clean.ts";
 import { planOrphans } from "../clean-orphans/plan.ts";
 import { NO_EFFECT } from "../history/run-record.ts";
-import type { DueRun, MaintenancePlace, RunEnd } from "./due-run.ts";
+import { type DueRun, type MaintenancePlace, nothingDone, type RunEnd } from "./due-run.ts";
 
 /** Deletes the files in a table's folder that nothing reaches. */
 export async function runCleanOrphans(place: MaintenancePlace, run: DueRun<"clean_orphans">): Promise<RunEnd> {
   const { olderThanMs } = run.task;
   const plan = await planOrphans(place, run.table, { olderThanMs, locations: await place.locations() });
-  if (plan.orphans.length === 0) return { ...NO_EFFECT, outcome: "nothing", reason: "no orphan is old enough" };
+  if (plan.orphans.length === 0) return nothingDone("no orphan is old enough");
   await run.begin();
   const { deleted, kept, notDeleted } = await runCleaning(place, plan);
   const bytes = deleted.reduce((sum, { sizeBytes }) => sum + BigInt(sizeBytes), 0n);

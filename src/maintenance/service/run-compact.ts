@@ -1,14 +1,14 @@
 import { type MovedInOrder, runCompaction } from "../compact/compact.ts";
 import { planCompaction } from "../compact/plan.ts";
 import { NO_EFFECT, type RunEffect } from "../history/run-record.ts";
-import type { DueRun, MaintenancePlace, RunEnd } from "./due-run.ts";
+import { type DueRun, type MaintenancePlace, nothingDone, type RunEnd } from "./due-run.ts";
 
 /** Compacts a table, commit by commit; told to stop, it ends after the present one. */
 export async function runCompact(place: MaintenancePlace, run: DueRun<"compact">): Promise<RunEnd> {
   const { table, task } = run;
   const { targetSizeBytes, minFiles, pace } = task;
   const plan = await planCompaction(place, table, { targetSizeBytes, minFiles, memoryBytes: place.memoryBytes });
-  if (plan.groups.length === 0) return { ...NO_EFFECT, outcome: "nothing", reason: "no file is worth a rewrite" };
+  if (plan.groups.length === 0) return nothingDone("no file is worth a rewrite");
   await run.begin();
   let effect: RunEffect = NO_EFFECT;
   let commits = 0;

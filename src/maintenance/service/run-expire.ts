@@ -1,7 +1,7 @@
 import { planExpiry, runExpiry } from "../expire/expire.ts";
 import { tablePolicy } from "../expire/retention.ts";
 import { NO_EFFECT } from "../history/run-record.ts";
-import type { DueRun, MaintenancePlace, RunEnd } from "./due-run.ts";
+import { type DueRun, type MaintenancePlace, nothingDone, type RunEnd } from "./due-run.ts";
 
 /** Expires snapshots of a table by the task's policy, and by the table's own where that says nothing. */
 export async function runExpire(place: MaintenancePlace, run: DueRun<"expire">): Promise<RunEnd> {
@@ -12,11 +12,11 @@ export async function runExpire(place: MaintenancePlace, run: DueRun<"expire">):
     maxSnapshotAgeMs: task.keepMs === null ? own.maxSnapshotAgeMs : BigInt(task.keepMs),
   });
   if (plan.expired.snapshotIds.length === 0 && plan.expired.refs.length === 0) {
-    return { ...NO_EFFECT, outcome: "nothing", reason: "no snapshot is old enough" };
+    return nothingDone("no snapshot is old enough");
   }
   await run.begin();
   const done = await runExpiry(place, plan);
-  if (done === null) return { ...NO_EFFECT, outcome: "nothing", reason: "somebody else expired them meanwhile" };
+  if (done === null) return nothingDone("somebody else expired them meanwhile");
   const { dataFiles, deleteFiles, manifests, manifestLists, statistics, bytes } = done.files;
   const files = [dataFiles, deleteFiles, manifests, manifestLists, statistics].reduce(
     (sum, { length }) => sum + length,

@@ -2,7 +2,7 @@ import { ancestors, type Snapshot } from "../../../table-format/index.ts";
 import { setTag } from "../../commit/tag-snapshot.ts";
 import { pointText } from "../../core/schedule.ts";
 import { NO_EFFECT } from "../history/run-record.ts";
-import type { DueRun, MaintenancePlace, RunEnd } from "./due-run.ts";
+import { type DueRun, type MaintenancePlace, nothingDone, type RunEnd } from "./due-run.ts";
 
 /**
  * Names the table as it was at the point of the schedule, whenever the run comes: the newest snapshot of `main` that was made at or before it.
@@ -10,14 +10,13 @@ import type { DueRun, MaintenancePlace, RunEnd } from "./due-run.ts";
  */
 export async function runTag(place: MaintenancePlace, run: DueRun<"tag">): Promise<RunEnd> {
   const { table, task, pointMs } = run;
-  const nothing = (reason: string): RunEnd => ({ ...NO_EFFECT, outcome: "nothing", reason });
   const name = `${task.name}-${pointText(task.schedule, pointMs)}`;
-  if (table.metadata.refs.has(name)) return nothing(`the tag ${name} is there already`);
+  if (table.metadata.refs.has(name)) return nothingDone(`the tag ${name} is there already`);
   const keptMs = BigInt(task.keepMs);
   const nowMs = BigInt(place.runtime.clock.nowMs());
-  if (nowMs - BigInt(pointMs) > keptMs) return nothing(`a tag ${name} would have gone by now`);
+  if (nowMs - BigInt(pointMs) > keptMs) return nothingDone(`a tag ${name} would have gone by now`);
   const snapshot = snapshotAt(table.metadata, BigInt(pointMs));
-  if (snapshot === null) return nothing(`the table has no snapshot from before ${new Date(pointMs).toISOString()}`);
+  if (snapshot === null) return nothingDone(`the table has no snapshot from before ${new Date(pointMs).toISOString()}`);
   await run.begin();
   await setTag(place, table, name, snapshot.snapshotId, keptMs + BigInt(pointMs) - snapshot.timestampMs);
   return { ...NO_EFFECT, snapshotId: snapshot.snapshotId, outcome: "done", reason: name };
