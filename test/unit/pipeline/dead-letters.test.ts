@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { DEAD_LETTER_COLUMNS } from "../../../src/core/dead-letter.ts";
 import { FrazilError } from "../../../src/core/errors.ts";
 import { debeziumJson } from "../../../src/formats/debezium-json/format.ts";
 import type { JobRun, JobSummary } from "../../../src/pipeline/job-run.ts";
 import { runJob } from "../../../src/pipeline/run-job.ts";
 import { memoryWarehouse, upsertRule, type Warehouse } from "../../support/checkpoints.ts";
+import { deadLetters } from "../../support/dead-letters.ts";
 import { messageSource } from "../../support/message-source.ts";
 import type { TestMessage } from "../../support/slab.ts";
 import { tableRows } from "../../support/table-rows.ts";
@@ -13,8 +13,6 @@ import { seededRandom, virtualRuntime } from "../../support/virtual-runtime.ts";
 type Topics = ReadonlyMap<string, readonly TestMessage[]>;
 
 class Crash extends Error {}
-
-const NAMES = Object.keys(DEAD_LETTER_COLUMNS);
 
 /** Each run draws other snapshot ids. */
 let runs = 10_000;
@@ -57,13 +55,6 @@ const good = (id: number, value: string): TestMessage => ({
 /** A broken message that nothing but its own text tells from others. */
 const broken = (text: string): TestMessage => ({ key: { id: 1 }, value: `{"op":"u",${text}` });
 
-async function letters(warehouse: Warehouse): Promise<Record<string, string>[]> {
-  const rows = await tableRows(warehouse.io, warehouse.catalog, { namespace: ["shop"], name: "dead_letters" });
-  return rows
-    .map((row) => Object.fromEntries(row.split("|").map((cell, index) => [NAMES[index], cell])))
-    .sort((a, b) => Number(a["letter"]) - Number(b["letter"])) as Record<string, string>[];
-}
-
 const rowsOf = (warehouse: Warehouse, name: string) =>
   tableRows(warehouse.io, warehouse.catalog, { namespace: ["shop"], name });
 
@@ -91,7 +82,7 @@ describe("messages that cannot be decoded", () => {
     ]);
     expect(await run(warehouse, topics)).toMatchObject({ rows: 2, records: 3, deadLetters: 1 });
     expect(await rowsOf(warehouse, "a")).toEqual(["1|x", "2|y"]);
-    expect(await letters(warehouse)).toEqual([
+    expect(await deadLetters(warehouse)).toEqual([
       {
         letter: "1",
         topic: "a",
@@ -116,7 +107,7 @@ describe("messages that cannot be decoded", () => {
       ["a", [good(1, "x"), { key: { id: 2 }, value: { after: { id: "no", value: "y" }, op: "c" } }]],
     ]);
     await run(warehouse, topics);
-    expect((await letters(warehouse))[0]).toMatchObject({ code: "VALUE_MISMATCH", column: "id", target: "shop.a" });
+    expect((await deadLetters(warehouse))[0]).toMatchObject({ code: "VALUE_MISMATCH", column: "id", target: "shop.a" });
   });
 
   it("move the position, alone in their checkpoint too", async () => {
@@ -126,7 +117,7 @@ describe("messages that cannot be decoded", () => {
     expect(await run(warehouse, topics)).toMatchObject({ records: 0, deadLetters: 0 });
     const more = new Map([["a", [broken("1"), broken("2"), broken("3"), good(1, "x")]]]);
     await run(warehouse, more);
-    expect((await letters(warehouse)).map(({ letter, offset }) => `${letter} ${offset}`)).toEqual([
+    expect((await deadLetters(warehouse)).map(({ letter, offset }) => `${letter} ${offset}`)).toEqual([
       "1 0",
       "2 1",
       "3 2",
@@ -165,7 +156,7 @@ describe("too many dead letters", () => {
       code: "TOO_MANY_DEAD_LETTERS",
       message: expect.stringMatching(/^4 messages .*max_rows \(3\)[^]*\n {2}MALFORMED_JSON a\/0 offset 3: expected /),
     });
-    expect(await letters(warehouse)).toHaveLength(1);
+    expect(await deadLetters(warehouse)).toHaveLength(1);
     expect(await rowsOf(warehouse, "a")).toEqual(["1|x", "2|y"]);
   });
 
@@ -229,7 +220,7 @@ describe.each(["memory", "object-store"] as const)("dead letters over crashes, o
           if (!(error instanceof Crash)) throw new Error(`seed ${seed}`, { cause: error });
         }
       }
-      const found = await letters(warehouse);
+      const found = await deadLetters(warehouse);
       expect(found.map(({ topic, offset }) => `${topic} ${offset}`).sort()).toEqual(bad.sort());
       expect(new Set(found.map(({ letter }) => letter)).size).toBe(found.length);
       for (const topic of ["a", "b"]) {

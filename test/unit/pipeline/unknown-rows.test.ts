@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { DEAD_LETTER_COLUMNS } from "../../../src/core/dead-letter.ts";
 import { keepMessages } from "../../../src/core/kept-messages.ts";
 import { debeziumJson } from "../../../src/formats/debezium-json/format.ts";
 import type { JobRun, JobSummary } from "../../../src/pipeline/job-run.ts";
 import { runJob } from "../../../src/pipeline/run-job.ts";
 import { memoryWarehouse, storeGone, upsertRule, type Warehouse } from "../../support/checkpoints.ts";
+import { deadLetters } from "../../support/dead-letters.ts";
 import { messageSource } from "../../support/message-source.ts";
 import type { TestMessage } from "../../support/slab.ts";
 import { tableRows } from "../../support/table-rows.ts";
@@ -14,7 +14,6 @@ type Topics = ReadonlyMap<string, readonly TestMessage[]>;
 
 class Crash extends Error {}
 
-const NAMES = Object.keys(DEAD_LETTER_COLUMNS);
 const LETTERS = { table: "shop.dead_letters", maxRows: 1_000, maxShare: 1 };
 
 /** Each run draws other snapshot ids. */
@@ -60,13 +59,6 @@ const message = (op: "c" | "u", id: number, count: number, value: string | null)
 
 const gone = (id: number): TestMessage => ({ key: { id }, value: { before: { id }, after: null, op: "d" } });
 
-async function letters(warehouse: Warehouse): Promise<Record<string, string>[]> {
-  const rows = await tableRows(warehouse.io, warehouse.catalog, { namespace: ["shop"], name: "dead_letters" });
-  return rows
-    .map((row) => Object.fromEntries(row.split("|").map((cell, index) => [NAMES[index], cell])))
-    .sort((a, b) => Number(a["letter"]) - Number(b["letter"])) as Record<string, string>[];
-}
-
 const rowsOf = (warehouse: Warehouse, name: string) =>
   tableRows(warehouse.io, warehouse.catalog, { namespace: ["shop"], name });
 
@@ -79,7 +71,7 @@ describe("an update without a value, of a row that nobody knows", () => {
     const summary = await run(warehouse, new Map([["a", [first, lost, message("u", 1, 3, null)]]]));
     expect(summary.deadLetters).toBe(1);
     expect(await rowsOf(warehouse, "a")).toEqual(["1|3|x"]);
-    const [letter, ...others] = await letters(warehouse);
+    const [letter, ...others] = await deadLetters(warehouse);
     expect(others).toEqual([]);
     expect(letter).toMatchObject({
       topic: "a",
@@ -97,7 +89,7 @@ describe("an update without a value, of a row that nobody knows", () => {
     const warehouse = memoryWarehouse("memory");
     await run(warehouse, new Map([["a", [first, lost, message("u", 7, 3, "z"), message("u", 7, 4, null)]]]));
     expect(await rowsOf(warehouse, "a")).toEqual(["1|1|x", "7|4|z"]);
-    expect(await letters(warehouse)).toHaveLength(1);
+    expect(await deadLetters(warehouse)).toHaveLength(1);
   });
 
   it("ends a job that has no dead-letter table", async () => {
@@ -127,7 +119,7 @@ describe("an update without a value, of a row that nobody knows", () => {
     });
     expect(await rowsOf(warehouse, "a")).toEqual(["1|5|late"]);
     expect(dropped).toBe(0);
-    expect(await letters(warehouse)).toHaveLength(1);
+    expect(await deadLetters(warehouse)).toHaveLength(1);
   });
 
   it("counts against the limits", async () => {
@@ -145,7 +137,7 @@ describe("an update without a value, of a row that nobody knows", () => {
     };
     await run(warehouse, new Map([["a", [first, lost]]]));
     expect(fails).toBeLessThan(1);
-    expect(await letters(warehouse)).toHaveLength(1);
+    expect(await deadLetters(warehouse)).toHaveLength(1);
   });
 });
 
@@ -184,7 +176,7 @@ describe.each(["memory", "object-store"] as const)("unknown rows over crashes, o
           if (!(error instanceof Crash)) throw new Error(`seed ${seed}`, { cause: error });
         }
       }
-      const found = await letters(warehouse);
+      const found = await deadLetters(warehouse);
       expect(found.map(({ topic, offset }) => `${topic} ${offset}`).sort()).toEqual(bad.sort());
       expect(new Set(found.map(({ letter }) => letter)).size).toBe(found.length);
       for (const [topic, rows] of expected) {
