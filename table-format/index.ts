@@ -49,6 +49,7 @@ export {
   snapshotSchema,
   specById,
 } from "./metadata/refs.ts";
+export { statisticsPaths, tableStatistics } from "./metadata/statistics.ts";
 export type * from "./metadata/table-metadata.ts";
 export type * from "./metadata/updates.ts";
 export type * from "./parquet/data-file-writer.ts";
@@ -68,6 +69,7 @@ export {
   readDeletionVectors,
   writeDeletionVectors,
 } from "./puffin/deletion-vector.ts";
+export { type PuffinFooter, readPuffinFooter } from "./puffin/footer.ts";
 export { encodePuffin } from "./puffin/puffin.ts";
 export { RoaringBitmap } from "./puffin/roaring.ts";
 export { ThetaSketch } from "./puffin/theta-sketch.ts";

@@ -10,7 +10,9 @@ import { addInspectVerbs } from "./inspect-verbs.ts";
 import { addJobFileVerbs } from "./job-file-verbs.ts";
 import { addMaintenanceVerbs } from "./maintenance-verbs.ts";
 import { addMaintainVerb } from "./maintain-verb.ts";
+import { addOperatorVerbs } from "./operator-verbs.ts";
 import { addRowOptions, type RowOptions } from "./row-options.ts";
+import { addTimeTravelVerbs } from "./time-travel-verbs.ts";
 import { countOption, durationOption, verb } from "./verb.ts";
 
 /**
@@ -56,7 +58,7 @@ export function createProgram(): Command {
     .command("query")
     .description("run SQL over the tables of the warehouse, in an embedded DuckDB")
     .argument("<sql>", "one SELECT; tables are named namespace.table")
-    .option("--as-of <point>", "the tables as they were: a snapshot id, an RFC 3339 time or a tag")
+    .option("--as-of <point>", "the tables as they were: a snapshot id, an RFC 3339 time, a tag or branch")
     .option("--print-statement", "print SQL to paste into any DuckDB instead of running it")
     .action(
       verb(async (context, sql: string, options: QueryOptions) =>
@@ -67,7 +69,7 @@ export function createProgram(): Command {
   addRowOptions(program.command("diff"))
     .description("print the rows that changed between two snapshots of a table")
     .argument("<table>", "namespace.table")
-    .argument("<range>", "a..b: snapshot ids, RFC 3339 times or tags; without b: up to now")
+    .argument("<range>", "a..b: snapshot ids, RFC 3339 times, tags or branches; without b: up to now")
     .action(
       verb(async (context, table: string, range: string, options: RowOptions) =>
         (await import("./commands/diff.ts")).diff(context, table, range, options),
@@ -75,8 +77,10 @@ export function createProgram(): Command {
     );
 
   addInspectVerbs(program);
+  addTimeTravelVerbs(program);
   addMaintenanceVerbs(program);
   addMaintainVerb(program);
+  addOperatorVerbs(program);
   addDeadLetterVerbs(program);
   addJobFileVerbs(program);
   hintAtHelp(program, "frazil");

@@ -27,6 +27,11 @@ export interface RollbackPlan {
   readonly tables: readonly PlannedRollback[];
   /** The pipeline's tables that keep their rows. They get the new epoch too. */
   readonly others: readonly LoadedTable[];
+  /**
+   * The rows stay what they are, whatever is committed meanwhile, and the tables get these positions instead of those of their targets.
+   * @param newest what the pipeline committed last to the table
+   */
+  readonly setTo?: (table: string, newest: Stamp | null) => Position;
 }
 
 export interface PlannedRollback {

@@ -1,10 +1,13 @@
 import {
   createManifestCache,
   currentSchema,
+  currentSnapshot,
   identText,
+  isAncestor,
   type LoadedTable,
   produceSnapshot,
   type Snapshot,
+  type SnapshotRef,
   type TableChange,
 } from "../../table-format/index.ts";
 import { FrazilError, must } from "../core/errors.ts";
@@ -38,6 +41,9 @@ const PRESENCE_TAG = "frazil.rollback-target";
 
 /** The summary entry that names the snapshot whose rows came back. */
 export const ROLLBACK_TO = "ingest.rollback-to";
+
+/** The summary entry of a snapshot whose position somebody has set: it may lie before that of its parent. */
+export const POSITION_SET = "ingest.position-set";
 
 /**
  * Rolls tables back. Each gets a *new* snapshot whose parent, files and rows are the target's, stamped with a new epoch, and `main` and
@@ -177,14 +183,18 @@ async function changeOf(
     epoch,
     checkpoint,
     // Asked of the base: with its position kept, a table may have gone on since the plan was made.
-    position: must(positionAfter(plan, { ...rollback, loaded: base }), "a pipeline has a position"),
+    position:
+      plan.setTo?.(name, newest) ??
+      must(positionAfter(plan, { ...rollback, loaded: base }), "a pipeline has a position"),
     validThroughMs: rollback.stamp?.validThroughMs ?? null,
     // The position says itself which of a stream's generations it counts in.
     streams: latestIds([newest?.streams, rollback.stamp?.streams]),
     // Work that was done stays done.
     totals: newest?.totals,
   };
-  return restore(context, base, rollback, stamp, snapshotId, attempt);
+  if (plan.setTo === undefined) return restore(context, base, rollback, stamp, snapshotId, attempt);
+  const head = must(currentSnapshot(base.metadata), "a table of the pipeline holds a snapshot");
+  return restore(context, base, { ...rollback, target: head }, stamp, snapshotId, attempt, POSITION_SET);
 }
 
 /** The swap to a new snapshot on the target, asserting everything that it moves. */
@@ -195,14 +205,21 @@ async function restore(
   stamp: Stamp | null,
   snapshotId: bigint,
   attempt: number,
+  mark: typeof ROLLBACK_TO | typeof POSITION_SET = ROLLBACK_TO,
 ): Promise<TableChange> {
   const { metadata } = base;
-  const snapshot = await snapshotOn(context, base, target, stamp, snapshotId, attempt);
+  const snapshot = await snapshotOn(context, base, target, stamp, snapshotId, attempt, mark);
   const tag = stamp === null ? null : tagName(stamp.pipeline);
+  const published = publishedUpTo(base, target);
   return {
     ident: base.ident,
     requirements: [
       { type: "assert-table-uuid", uuid: metadata.tableUuid },
+      ...published.map(([ref, { snapshotId: id }]) => ({
+        type: "assert-ref-snapshot-id" as const,
+        ref,
+        snapshotId: id,
+      })),
       { type: "assert-ref-snapshot-id", ref: "main", snapshotId: metadata.currentSnapshotId },
       ...(tag === null
         ? []
@@ -222,8 +239,23 @@ async function restore(
       { action: "set-snapshot-ref", name: PRESENCE_TAG, ref: { type: "tag", snapshotId: target.snapshotId } },
       { action: "remove-snapshot-ref", name: PRESENCE_TAG },
       ...refUpdates(snapshot, tag, base),
+      ...published.map(([name, ref]) => ({
+        action: "set-snapshot-ref" as const,
+        name,
+        ref: { ...ref, snapshotId },
+      })),
     ],
   };
+}
+
+/**
+ * What else goes back: where the pipeline writes to a branch that stands in for `main`, `main` itself, unless the target lies beyond it and
+ * is yet to be published. Left where it is, it would hold what the branch lacks from then on.
+ */
+function publishedUpTo({ branch, metadata }: LoadedTable, target: Snapshot): (readonly [string, SnapshotRef])[] {
+  const main = branch === undefined ? undefined : metadata.refs.get(branch);
+  if (branch === undefined || main === undefined) return [];
+  return isAncestor(metadata, target.snapshotId, main.snapshotId) ? [[branch, main]] : [];
 }
 
 /** An empty snapshot on top of the target: manifests, sequence numbers and row ids stay what they are. */
@@ -234,6 +266,7 @@ async function snapshotOn(
   stamp: Stamp | null,
   snapshotId: bigint,
   attempt: number,
+  mark: string,
 ): Promise<Snapshot> {
   const { metadata } = base;
   const names = fileNames(
@@ -256,7 +289,7 @@ async function snapshotOn(
       removedDataFiles: [],
       addedDeleteFiles: [],
       removedDeleteFiles: [],
-      summary: new Map([...(stamp === null ? [] : stampSummary(stamp)), [ROLLBACK_TO, String(target.snapshotId)]]),
+      summary: new Map([...(stamp === null ? [] : stampSummary(stamp)), [mark, String(target.snapshotId)]]),
       schema: currentSchema(metadata),
       ref: "main",
     },

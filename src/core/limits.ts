@@ -112,6 +112,15 @@ export const CONSUMER_UNCOMMITTED = 1_000;
 /** How long after its last step forward a consumer keeps the snapshots that it has yet to read from being expired. */
 export const CONSUMER_HOLDS_MS = 7 * 24 * 3_600_000;
 
+/** How often a reader that waits for commits says that it is still there, so that it keeps what comes next. */
+export const CONSUMER_REFRESH_MS = 3_600_000;
+
+/** How often a job tells the table that it reads how far it has come: expiry runs far less often than checkpoints are committed. */
+export const READ_HOLD_EVERY_MS = 10_000;
+
+/** How long a query keeps the snapshot that it reads from being expired, if it does not end before: longer than any query should take. */
+export const READER_HOLDS_MS = 6 * 3_600_000;
+
 /** Rows of a record batch, and of a batch of changes, that the library hands out: large enough for columns, small enough to hold. */
 export const LIBRARY_BATCH_ROWS = 65_536;
 
@@ -204,3 +213,9 @@ export const ORPHANS_PER_BATCH = 500;
 
 /** Disk that the kept keys of all jobs of a user may take before those that were not used for longest go: 2.5 billion whole numbers. */
 export const KEY_CACHE_BYTES = 32 * 1024 ** 3;
+
+/** Memory in which `verify` counts the keys of a table; what does not fit goes to a temporary folder. */
+export const VERIFY_MEMORY_BYTES = 512 * 1024 * 1024;
+
+/** Findings of one kind that `verify` shows of a table: enough to see what they have in common. */
+export const VERIFY_FINDINGS_SHOWN = 20;

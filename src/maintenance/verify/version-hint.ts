@@ -1,0 +1,69 @@
+import {
+  type FileIO,
+  FrazilError,
+  identText,
+  type LoadedTable,
+  parseTableMetadata,
+  type TableMetadata,
+} from "../../../table-format/index.ts";
+import type { Finding } from "./finding.ts";
+
+/** A metadata file in a table's folder. */
+export interface MetadataVersion {
+  readonly location: string;
+  readonly version: number;
+}
+
+const VERSION = /\/metadata\/(\d{5,})-[0-9a-f-]{36}\.metadata\.json$/i;
+
+/** The metadata files in a table's folder, by version, as far as an object-store catalog may have written them. */
+export async function metadataVersions(io: FileIO, tableLocation: string): Promise<MetadataVersion[]> {
+  const versions: MetadataVersion[] = [];
+  for await (const { location } of io.list(`${tableLocation.replace(/\/+$/, "")}/metadata`)) {
+    const version = VERSION.exec(location)?.[1];
+    if (version !== undefined) versions.push({ location, version: Number(version) });
+  }
+  return versions.sort((a, b) => a.version - b.version);
+}
+
+/**
+ * Looks whether the hint of a table in an object-store catalog was put back: a metadata file that was built on a successor of the current
+ * one proves that the successor was the table. A single file beyond the current one proves nothing: it may be a commit under way.
+ */
+export async function verifyHint(io: FileIO, table: LoadedTable): Promise<Finding[]> {
+  const current = VERSION.exec(table.metadataLocation)?.[1];
+  if (current === undefined) return [];
+  const beyond = (await metadataVersions(io, table.metadata.location)).filter(
+    ({ version }) => version >= Number(current) + 2,
+  );
+  for (const { location } of beyond.toReversed()) {
+    const metadata = await readMetadata(io, location);
+    if (metadata === null || !logOf(metadata).has(table.metadataLocation)) continue;
+    return [
+      {
+        check: "objects",
+        table: identText(table.ident),
+        object: `${table.metadata.location}/metadata/version-hint.text`,
+        expected: `a version behind ${table.metadataLocation}, on which ${location} was built`,
+        found: table.metadataLocation,
+        hint: `somebody put the hint back: frazil repair ${identText(table.ident)}`,
+      },
+    ];
+  }
+  return [];
+}
+
+/** The metadata files that a metadata file says came before it. */
+export function logOf({ metadataLog }: TableMetadata): ReadonlySet<string> {
+  return new Set(metadataLog.map(({ metadataFile }) => metadataFile));
+}
+
+/** Null for a file that is gone or cannot be read. */
+export async function readMetadata(io: FileIO, location: string): Promise<TableMetadata | null> {
+  try {
+    return parseTableMetadata(await io.read(location), location);
+  } catch (error) {
+    if (error instanceof FrazilError && ["not-found", "corrupt", "unsupported"].includes(error.kind)) return null;
+    throw error;
+  }
+}

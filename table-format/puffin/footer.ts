@@ -1,0 +1,73 @@
+import { FrazilError } from "../errors.ts";
+import type { FileIO } from "../io/file-io.ts";
+import { parseJson } from "../json/exact-json.ts";
+import type { JsonValue } from "../metadata/table-metadata.ts";
+
+/** What the footer of a Puffin file says of a blob (Puffin spec, "BlobMetadata"). */
+export interface PuffinBlobEntry {
+  readonly type: string;
+  readonly offset: number;
+  readonly length: number;
+  readonly properties: Readonly<Record<string, string>>;
+}
+
+export interface PuffinFooter {
+  readonly blobs: readonly PuffinBlobEntry[];
+}
+
+const MAGIC = Uint8Array.of(0x50, 0x46, 0x41, 0x31);
+/** Payload size, flags and the second magic. */
+const TAIL_BYTES = 12;
+/** Most footers fit: they come in one request. */
+const GUESS_BYTES = 16 * 1024;
+
+/**
+ * Reads the footer of a Puffin file (Puffin spec, "Footer").
+ * @throws FrazilError kind `corrupt` when it is none, `unsupported` for a compressed payload (LZ4).
+ */
+export async function readPuffinFooter(io: FileIO, location: string, sizeBytes: number): Promise<PuffinFooter> {
+  const guess = Math.min(sizeBytes, GUESS_BYTES);
+  let end = await io.readRange(location, sizeBytes - guess, guess);
+  if (end.length < TAIL_BYTES || !hasMagic(end, end.length - MAGIC.length)) {
+    throw corrupt(location, "the magic PFA1 at the end", "other bytes");
+  }
+  const view = new DataView(end.buffer, end.byteOffset, end.byteLength);
+  const payloadBytes = view.getUint32(end.length - TAIL_BYTES, true);
+  const footerBytes = MAGIC.length + payloadBytes + TAIL_BYTES;
+  if (footerBytes > sizeBytes) throw corrupt(location, `a footer within ${sizeBytes} bytes`, `${footerBytes}`);
+  const compressed = (view.getUint8(end.length - TAIL_BYTES + 4) & 1) === 1;
+  if (footerBytes > guess) end = await io.readRange(location, sizeBytes - footerBytes, footerBytes);
+  const start = end.length - footerBytes;
+  if (!hasMagic(end, start)) throw corrupt(location, "the magic PFA1 before the footer", "other bytes");
+  if (compressed) {
+    throw new FrazilError("unsupported", "PUFFIN_FOOTER", `${location}: the footer is compressed`);
+  }
+  return parseFooter(Buffer.from(end.subarray(start + MAGIC.length, end.length - TAIL_BYTES)), location);
+}
+
+function hasMagic(bytes: Uint8Array, at: number): boolean {
+  return MAGIC.every((byte, index) => bytes[at + index] === byte);
+}
+
+function parseFooter(payload: Buffer, location: string): PuffinFooter {
+  let json: JsonValue;
+  try {
+    json = parseJson(payload.toString("utf8"));
+  } catch (cause) {
+    throw corrupt(location, "a footer in JSON", String(cause));
+  }
+  const { blobs } = json as { readonly blobs?: JsonValue };
+  if (!Array.isArray(blobs)) throw corrupt(location, "blobs in the footer", "none");
+  return {
+    blobs: (blobs as readonly { readonly [key: string]: JsonValue }[]).map((blob) => ({
+      type: typeof blob["type"] === "string" ? blob["type"] : "",
+      offset: Number(blob["offset"]),
+      length: Number(blob["length"]),
+      properties: (blob["properties"] ?? {}) as Record<string, string>,
+    })),
+  };
+}
+
+function corrupt(location: string, expected: string, found: string): FrazilError {
+  return new FrazilError("corrupt", "PUFFIN_FOOTER", `${location}: expected ${expected}, found ${found}`);
+}
