@@ -12,9 +12,9 @@ export interface Ledger {
   readonly anchor: string;
   readonly epoch: bigint;
   readonly checkpoint: bigint;
-  /** All tables in `tables` hold every change at or below it; empty until the first consistent cut. */
+  /** All tables in `tables` hold every change at or below it; empty until the first consistent cut, and behind a rollback until the next. */
   readonly position: Position;
-  /** The snapshot of each table (`namespace.table`) at that cut. */
+  /** The snapshot of each table (`namespace.table`) at that cut; without a position only the names count. */
   readonly tables: ReadonlyMap<string, bigint>;
 }
 

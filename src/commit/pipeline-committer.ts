@@ -157,9 +157,12 @@ export class PipelineCommitter {
     this.#tables.set(name, table);
     if (this.#ledger !== null) {
       const { ledger } = this.#ledger;
-      // Empty as it is, the table agrees with whatever position the ledger has.
+      // Empty as it is, the table agrees with a position that has been reached. One beyond it, as a rollback leaves behind, says of rows
+      // that they are in the table which are yet to come: then each table's own stamp counts.
+      const agrees = withinCut(ledger.position, reached, this.#context.comparePoints);
+      const position: Position = agrees ? ledger.position : new Map();
       const tables = new Map([...ledger.tables, [name, table.tagSnapshotId]]);
-      await this.#writeLedger({ ...ledger, epoch: this.#epoch, tables });
+      await this.#writeLedger({ ...ledger, epoch: this.#epoch, position, tables });
     }
     return table;
   }

@@ -16,7 +16,7 @@ import { latestIds } from "../core/stream-id.ts";
 import { gaveUp, sameTable } from "./commit-errors.ts";
 import type { CommitContext } from "./context.ts";
 import { takeover } from "./create-table.ts";
-import { LedgerStore } from "./ledger.ts";
+import { type Ledger, LedgerStore } from "./ledger.ts";
 import { fileNames, tagName } from "./names.ts";
 import { growingPauses } from "./pauses.ts";
 import { newestStamp, type PlannedRollback, positionAfter, type RollbackPlan } from "./rollback-plan.ts";
@@ -125,10 +125,16 @@ async function takeLedger(
       });
     }
     if (current.ledger.epoch >= epoch) throw fencedError(pipeline, epoch, "the ledger", current.ledger.epoch);
-    const left = new Map(current.ledger.tables);
-    if (!keepPosition) for (const { loaded } of tables) left.delete(identText(loaded.ident));
-    if ((await store.swap({ ...current.ledger, epoch, tables: left }, current.etag)) !== null) return;
+    const taken = { ...current.ledger, epoch, ...(keepPosition ? {} : without(current.ledger, tables)) };
+    if ((await store.swap(taken, current.etag)) !== null) return;
   }
+}
+
+/** Where all tables go back the ledger still knows their names, and its position none of them. */
+function without({ tables, position }: Ledger, back: RollbackPlan["tables"]): Pick<Ledger, "tables" | "position"> {
+  const names = new Set(back.map(({ loaded }) => identText(loaded.ident)));
+  if ([...tables.keys()].every((name) => names.has(name))) return { tables, position: new Map() };
+  return { tables: new Map([...tables].filter(([name]) => !names.has(name))), position };
 }
 
 /** Commits in one attempt after another until it is done; see `commitGroup` for what the answers mean. */

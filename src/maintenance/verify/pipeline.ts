@@ -181,6 +181,7 @@ function verifyNoted(
   compare: Compare,
   tell: Tell,
 ): Finding[] {
+  if (cut.size === 0) return [];
   const snapshot = snapshotById(loaded.metadata, snapshotId);
   if (snapshot === null) {
     const hint = "the job's next commits write the ledger anew; until then there is no consistent cut for readers";
@@ -191,7 +192,6 @@ function verifyNoted(
     const hint = "somebody else wrote the ledger: frazil repair";
     return [tell(name, `snapshot ${snapshotId} of the pipeline`, "one of somebody else", hint)];
   }
-  if (cut.size === 0) return [];
   return positionsBehind(stamp.position, cut, compare).map(({ split, point, limit }) =>
     tell(name, `position ${limit ?? "none"} or below of ${split}, that of the cut`, point, repairHint(null)),
   );

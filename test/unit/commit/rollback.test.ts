@@ -304,3 +304,28 @@ describe("a table that no pipeline writes to", () => {
     expect(readStamp(await headOf(warehouse, "a"))).toBeNull();
   });
 });
+
+describe("a table that a job opens while it replays", () => {
+  it("has its rows after a crash behind the opening, though the ledger was further than that before", async () => {
+    const warehouse = memoryWarehouse("object-store");
+    const log = [a("+1:x:1"), b("+1:y:1"), a("+2:x:2")];
+    const first = await Process.start(warehouse, [upsertRule("a")]);
+    await first.checkpoint(log.slice(0, 1));
+    const target = await headOf(warehouse, "a");
+    // The job did not take b yet.
+    await first.checkpoint([a("-9"), a("+2:x:2")]);
+    await pipelineBack(warehouse, target);
+
+    const next = await Process.start(warehouse, RULES, undefined, undefined, {
+      onStep(step) {
+        if (step === "put.data") throw new Error("crash");
+      },
+    });
+    await expect(next.checkpoint(log.slice(1))).rejects.toThrow("crash");
+    expect(await load(warehouse, "b")).not.toBeNull();
+
+    await replay(warehouse, log);
+    expect(await rowsOf(warehouse, "b")).toEqual(["1|y|1"]);
+    expect(await rowsOf(warehouse, "a")).toEqual(["1|x|1", "2|x|2"]);
+  });
+});
