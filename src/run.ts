@@ -1,4 +1,5 @@
-import type { TableIdent } from "../table-format/index.ts";
+import { identText, type TableIdent } from "../table-format/index.ts";
+import { branchCatalog, type ShownOf } from "./commit/branch-view.ts";
 import type { DeadLetterSettings } from "./core/dead-letter.ts";
 import { FrazilError } from "./core/errors.ts";
 import type { Figures } from "./core/figures.ts";
@@ -6,6 +7,7 @@ import type { Runtime } from "./core/runtime.ts";
 import { maintainBesideJob } from "./maintenance/service/beside-job.ts";
 import type { JobEnd, JobObserver, JobRun, JobSummary } from "./pipeline/job-run.ts";
 import { planReplay, replayedUpTo, type ReplayPlan } from "./pipeline/plan-replay.ts";
+import { publishBesideJob } from "./pipeline/publish-beside.ts";
 import { runJob } from "./pipeline/run-job.ts";
 import { type AnyJob, createReplaySource, createSource } from "./registry.ts";
 import { probeConditionalWrites } from "./storage/probe.ts";
@@ -42,7 +44,7 @@ export async function run(job: AnyJob, runtime: Runtime, control: RunControl): P
           warehouse: job.warehouse,
           openWarehouse: (settings) => openWarehouse(settings, runtime, "read"),
         }),
-      beside: maintenanceOf(job),
+      beside: besideOf(job, warehouse),
       ...control,
     });
   } finally {
@@ -113,7 +115,7 @@ async function runIn(
     checkpoint: job.checkpoint,
     memoryBytes: job.memoryBytes,
     warehouseLocation: location,
-    catalog,
+    catalog: job.branch === null ? catalog : branchCatalog(catalog, job.branch, onBranch(job)),
     io,
     runtime,
     ...given,
@@ -121,6 +123,20 @@ async function runIn(
   });
 }
 
-function maintenanceOf({ maintenance: tasks }: AnyJob): JobRun["beside"] {
-  return tasks.length === 0 ? undefined : (held) => maintainBesideJob({ ...held, tasks });
+/** Dead letters are for those who look after the job, at once; all other tables wait on the branch. */
+function onBranch({ deadLetter }: AnyJob): ShownOf {
+  return (ident) => identText(ident) !== deadLetter?.table;
+}
+
+/** What goes on beside ingestion. */
+function besideOf(job: AnyJob, warehouse: Warehouse): JobRun["beside"] {
+  const { branch, publish, maintenance: tasks } = job;
+  const parts: NonNullable<JobRun["beside"]>[] = [];
+  if (tasks.length > 0) parts.push((held) => maintainBesideJob({ ...held, tasks }));
+  if (branch !== null && publish?.everyMs != null) {
+    const plan = { branch, everyMs: publish.everyMs, checks: publish.checks };
+    parts.push((held) => publishBesideJob(held, warehouse, plan));
+  }
+  if (parts.length === 0) return undefined;
+  return async (held) => void (await Promise.all(parts.map((start) => start(held))));
 }

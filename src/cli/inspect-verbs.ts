@@ -22,7 +22,7 @@ export function addInspectVerbs(program: Command): void {
     .command("files")
     .description("list the data files of a table, with their rows and deleted rows")
     .argument("<table>", "namespace.table")
-    .option("--as-of <point>", "the table as it was: a snapshot id, an RFC 3339 time or a tag")
+    .option("--as-of <point>", "the table as it was: a snapshot id, an RFC 3339 time, a tag or branch")
     .action(
       verb(async (context, table: string, options: { asOf?: string }) =>
         (await import("./commands/files.ts")).files(context, table, options.asOf ?? null),
@@ -34,8 +34,10 @@ export function addInspectVerbs(program: Command): void {
     .argument("<table>", "namespace.table")
     .option(
       "--from <point>",
-      "print changes behind a snapshot id, RFC 3339 time or tag; earliest: all that are held, latest: those to come",
+      "print changes behind a snapshot id, RFC 3339 time, tag or branch; earliest: all that are held, latest: those to come",
     )
+    .option("--as-of <point>", "the rows as they were: a snapshot id, an RFC 3339 time, a tag or branch")
+    .option("--branch <name>", "the rows or changes of a branch instead of main's")
     .option("--follow", "go on with the commits to come until Ctrl-C; without --from, the present rows come first")
     .option(
       "--consumer <name>",
@@ -156,12 +158,6 @@ export function addInspectVerbs(program: Command): void {
     );
 
   program
-    .command("positions")
-    .description("tell how far a job has come in each split of its source")
-    .argument("<job>", "a job file")
-    .action(verb(async (context, job: string) => (await import("./commands/positions.ts")).positions(context, job)));
-
-  program
     .command("tap")
     .description("print the changes that a job's source holds, decoded, until Ctrl-C; writes nothing anywhere")
     .argument("<job>", "a job file")
@@ -189,7 +185,7 @@ export function addInspectVerbs(program: Command): void {
   program
     .command("sql")
     .description("a prompt for SQL over the tables of the warehouse; also reads statements from a pipe")
-    .option("--as-of <point>", "the tables as they were: a snapshot id, an RFC 3339 time or a tag")
+    .option("--as-of <point>", "the tables as they were: a snapshot id, an RFC 3339 time, a tag or branch")
     .action(
       verb(async (context, options: { asOf?: string }) =>
         (await import("./commands/sql.ts")).sql(context, options.asOf ?? null),

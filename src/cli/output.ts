@@ -93,7 +93,9 @@ export function sizeText(bytes: bigint): string {
 
 /** Errors of the command line's own words, which are no setting: usage, like a wrong option. */
 const USAGE_CODES: ReadonlySet<string> = new Set([
+  "BAD_BRANCH",
   "BAD_CONSUMER",
+  "BAD_KEYS",
   "BAD_PART",
   "BAD_RANGE",
   "BAD_TAG",

@@ -95,6 +95,9 @@ export function tagName(pipeline: string): string {
   return `ingest.${pipeline}`;
 }
 
+/** The summary entry of snapshots that were committed to another branch than `main`: its name. */
+export const BRANCH_ENTRY = "ingest.branch";
+
 /** The pipeline whose tag bears this name; null for anybody else's tag or branch. */
 export function pipelineOfTag(ref: string): string | null {
   return ref.startsWith("ingest.") ? ref.slice("ingest.".length) : null;

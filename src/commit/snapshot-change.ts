@@ -34,8 +34,8 @@ export const NO_FILES: FileChanges = {
   removedDeleteFiles: [],
 };
 
-/** Keeps a tag for ever: without it the table's `history.expire.max-ref-age-ms` could let it expire, and the fence with it. */
-const MAX_REF_AGE_MS = 9223372036854775807n;
+/** Keeps a ref for ever: without it the table's `history.expire.max-ref-age-ms` could let it expire, and the fence with it. */
+export const KEPT_FOR_EVER_MS = 9223372036854775807n;
 
 /** Where manifests are read and written. */
 export type SnapshotStore = Pick<CommitContext, "io" | "manifests">;
@@ -110,7 +110,7 @@ export function refUpdates(snapshot: Snapshot, tag: string | null, base: LoadedT
     {
       action: "set-snapshot-ref",
       name: tag,
-      ref: { type: "tag", snapshotId, maxRefAgeMs: MAX_REF_AGE_MS },
+      ref: { type: "tag", snapshotId, maxRefAgeMs: KEPT_FOR_EVER_MS },
     },
   ];
 }

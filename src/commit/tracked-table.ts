@@ -1,7 +1,7 @@
 import { type LoadedTable, type Snapshot, identText } from "../../table-format/index.ts";
 import { FrazilError } from "../core/errors.ts";
 import type { Position } from "../core/position.ts";
-import { markerProperty, tagName } from "./names.ts";
+import { BRANCH_ENTRY, markerProperty, tagName } from "./names.ts";
 import { readStamp, type Stamp } from "./stamp.ts";
 
 /** A table of this pipeline under this process's epoch. */
@@ -61,11 +61,12 @@ export function readPipelineTag(table: LoadedTable, pipeline: string): PipelineT
   return { snapshot, stamp };
 }
 
-/** @throws FrazilError unless the tagged snapshot is `main` or an ancestor of it. */
+/** @throws FrazilError unless the tagged snapshot is `main`, or the branch that stands in for it, or an ancestor of it. */
 function checkOnMain(table: LoadedTable, tagged: Snapshot, tag: string): void {
   const { metadata } = table;
   if (metadata.currentSnapshotId === tagged.snapshotId) return;
   const name = identText(table.ident);
+  const line = table.branch ?? "main";
   const byId = new Map(metadata.snapshots.map((snapshot) => [snapshot.snapshotId, snapshot]));
   let id = metadata.currentSnapshotId;
   while (id !== null) {
@@ -75,17 +76,28 @@ function checkOnMain(table: LoadedTable, tagged: Snapshot, tag: string): void {
       throw new FrazilError(
         "data",
         "HISTORY_EXPIRED",
-        `table ${name}: snapshot ${id}, between main and the tag ${tag}, has been expired, so it cannot be told whether the table was rolled back`,
+        `table ${name}: snapshot ${id}, between ${line} and the tag ${tag}, has been expired, so it cannot be told whether the table was rolled back`,
         { hint: "keep the snapshots after a pipeline's tag when expiring; to go on from here, use another job name" },
       );
     }
     id = snapshot.parentSnapshotId;
   }
+  const writtenTo = tagged.summary.get(BRANCH_ENTRY);
+  if (writtenTo !== undefined && table.branch !== writtenTo) {
+    throw new FrazilError(
+      "data",
+      "UNPUBLISHED",
+      `table ${name}: the job last wrote to the branch ${writtenTo}, and ${line} lacks what is there`,
+      {
+        hint: `put branch: ${writtenTo} into the job file; or bring it to main: frazil publish ${name} --branch ${writtenTo}; or give it up and read it again: frazil rollback ${name} --to main`,
+      },
+    );
+  }
   throw new FrazilError(
     "data",
     "TABLE_ROLLED_BACK",
-    `table ${name}: main (snapshot ${metadata.currentSnapshotId}) no longer contains snapshot ${tagged.snapshotId}, which the tag ${tag} names: somebody rolled the table back`,
-    { hint: "roll main forward again to the tagged snapshot, or use another job name to load the table anew" },
+    `table ${name}: ${line} (snapshot ${metadata.currentSnapshotId}) no longer contains snapshot ${tagged.snapshotId}, which the tag ${tag} names: somebody rolled the table back`,
+    { hint: `roll ${line} forward again to the tagged snapshot, or use another job name to load the table anew` },
   );
 }
 

@@ -11,6 +11,7 @@ import {
   isTableName,
 } from "./job-rules.ts";
 import { maintenanceSchema } from "./maintenance-schema.ts";
+import { branchSchema, checkBranch, type PublishSettings, publishSchema } from "./publish-schema.ts";
 import { duration, flag, primitiveType, share, size, text, whole } from "./scalars.ts";
 
 /** What `source:` of a job becomes: each source type's own settings, told apart by `type`. */
@@ -28,6 +29,10 @@ export interface Job<S extends SourceSettings = SourceSettings> {
   readonly checkpoint: CheckpointSettings;
   /** Null: the first message that cannot be decoded ends the job. */
   readonly deadLetter: DeadLetterSettings | null;
+  /** The branch that the job's tables are written to; null: `main`. */
+  readonly branch: string | null;
+  /** Null: somebody else brings the branch to `main`. */
+  readonly publish: PublishSettings | null;
   /** What is done to the job's tables beside ingestion; empty: nothing. */
   readonly maintenance: readonly MaintenanceTask[];
   /** The byte budget of the process. */
@@ -334,6 +339,10 @@ export interface JobInput<S> {
   /** Whichever of `interval` (10s), `max_rows` (500,000) and `max_size` (256MiB) comes first closes a checkpoint. */
   readonly checkpoint?: z.input<typeof checkpoint> | undefined;
   readonly dead_letter?: z.input<typeof deadLetter> | undefined;
+  /** Write to this branch of the tables, not to `main`. */
+  readonly branch?: string | undefined;
+  /** What has to hold before the branch becomes `main`, and how often that is tried. */
+  readonly publish?: z.input<typeof publishSchema> | undefined;
   /** What is done to the job's tables beside ingestion, and when. */
   readonly maintenance?: z.input<typeof maintenanceSchema> | undefined;
   /** Byte budget of the process for rows and keys: `512MiB`. */
@@ -367,6 +376,12 @@ export function jobSchema<S extends SourceSchema>(sources: readonly S[]): z.ZodT
         .describe(
           "Keeps messages that cannot be decoded in a table and goes on without them. Without it the first one ends the job with exit 65.",
         ),
+      branch: branchSchema.optional(),
+      publish: publishSchema
+        .optional()
+        .describe(
+          "What has to hold before the branch becomes `main`, and how often the job itself tries. `frazil publish <job>` runs the same checks.",
+        ),
       maintenance: maintenanceSchema
         .optional()
         .describe(
@@ -385,8 +400,11 @@ export function jobSchema<S extends SourceSchema>(sources: readonly S[]): z.ZodT
         ),
     })
     .superRefine(checkDeadLetterTable)
-    .transform(({ memory, dead_letter, maintenance, ...job }) => ({
+    .superRefine(checkBranch)
+    .transform(({ memory, dead_letter, maintenance, branch, publish, ...job }) => ({
       ...job,
+      branch: branch ?? null,
+      publish: publish ?? null,
       deadLetter: dead_letter ?? null,
       maintenance: maintenance ?? [],
       memoryBytes: memory,

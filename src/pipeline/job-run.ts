@@ -52,6 +52,8 @@ export interface BesideIngestion {
   readonly moved: (table: TableIdent, rows: MovedRows) => void;
   /** Aborted when the job is told to end, or ends. */
   readonly stop: AbortSignal;
+  /** Aborted when the last checkpoint has been committed, or nothing more will be. */
+  readonly over: AbortSignal;
 }
 
 /** A checkpoint closes on whichever comes first. */

@@ -123,6 +123,7 @@ function startBeside(
     memoryBytes: job.memoryBytes * BESIDE_SHARE,
     moved: checkpointer.moved.bind(checkpointer),
     stop: AbortSignal.any([job.stop, ended.signal]),
+    over: ended.signal,
   });
   return async () => {
     ended.abort();

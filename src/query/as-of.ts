@@ -45,7 +45,8 @@ export function tableAsOf(table: LoadedTable, point: string): PastTable {
 function findSnapshot(table: LoadedTable, point: string): Snapshot {
   const { metadata } = table;
   const named =
-    refSnapshot(metadata, point) ?? (/^\d{1,19}$/.test(point) ? snapshotById(metadata, BigInt(point)) : null);
+    refSnapshot(metadata, shownName(table, point)) ??
+    (/^\d{1,19}$/.test(point) ? snapshotById(metadata, BigInt(point)) : null);
   if (named !== null) return named;
   const timeMs = rfc3339Ms(point);
   const found = timeMs === null ? null : snapshotAsOf(metadata, BigInt(timeMs));
@@ -59,6 +60,12 @@ function findSnapshot(table: LoadedTable, point: string): Snapshot {
       : `${name} has no snapshot at or before ${point}; ${oldestText(table)}`,
     { hint: `frazil snapshots ${name} lists what there is` },
   );
+}
+
+/** Where a branch stands in for `main`, both are still called what the table calls them. */
+function shownName({ branch }: LoadedTable, name: string): string {
+  if (branch === undefined) return name;
+  return name === "main" ? branch : name === branch ? "main" : name;
 }
 
 function oldestText(table: LoadedTable): string {

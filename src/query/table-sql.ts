@@ -18,14 +18,27 @@ export function internalNames(at: TableAt): readonly string[] {
  *
  * @param names What to call the columns, quoted.
  * @param filter What stands behind FROM, over `t` (`t.file_index`, `t.file_row_number`).
+ * @param places Where the rows stand: columns in front of the schema's, one SQL of `t` each; without files they are null.
  */
-export function selectRows(at: TableAt, paths: readonly string[], names: readonly string[], filter = ""): string {
+export function selectRows(
+  at: TableAt,
+  paths: readonly string[],
+  names: readonly string[],
+  filter = "",
+  places: readonly { readonly sql: string; readonly name: string }[] = [],
+): string {
   const { fields } = at.schema;
   if (paths.length === 0) {
-    const nulls = fields.map((field, index) => `NULL::${duckdbType(field.type)} AS ${names[index]}`);
+    const nulls = [
+      ...places.map(({ name }) => `NULL::BIGINT AS ${name}`),
+      ...fields.map((field, index) => `NULL::${duckdbType(field.type)} AS ${names[index]}`),
+    ];
     return `SELECT ${nulls.join(", ")} WHERE false`;
   }
-  const columns = fields.map((field, index) => `${columnValue(at, field)} AS ${names[index]}`);
+  const columns = [
+    ...places.map(({ sql, name }) => `${sql} AS ${name}`),
+    ...fields.map((field, index) => `${columnValue(at, field)} AS ${names[index]}`),
+  ];
   const list = fileList(paths);
   return `SELECT ${columns.join(", ")} FROM read_parquet([${list}], schema = ${parquetSchema(fields)}) t ${filter}`;
 }

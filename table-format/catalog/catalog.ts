@@ -11,6 +11,8 @@ export interface LoadedTable {
   readonly ident: TableIdent;
   readonly metadata: TableMetadata;
   readonly metadataLocation: string;
+  /** The branch that stands in for `main` here, and `main` for it; absent: refs are as the table names them. */
+  readonly branch?: string | undefined;
 }
 
 /** Requirements and updates of one table, applied together or not at all. `assert-create` makes it a creation. */

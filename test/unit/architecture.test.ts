@@ -27,7 +27,7 @@ const RULES: readonly (readonly [owner: string, mayImport: string])[] = [
   ["src/sink/", `src/commit src/core ${FORMAT}`],
   ["src/maintenance/", `src/commit src/core ${FORMAT}`],
   ["src/query/", `src/core src/config ${FORMAT}`],
-  ["src/pipeline/", `src/sink src/commit src/observe src/config src/core ${FORMAT}`],
+  ["src/pipeline/", `src/query src/sink src/commit src/observe src/config src/core ${FORMAT}`],
   ["src/server/", `src/run.ts src/registry.ts src/warehouse.ts ${SRC_FOLDERS} ${FORMAT}`],
   ["src/cli/", `src/run.ts src/registry.ts src/system.ts src/warehouse.ts ${SRC_FOLDERS} ${FORMAT}`],
   // Beside the command line, not on top of it.
@@ -40,7 +40,7 @@ const RULES: readonly (readonly [owner: string, mayImport: string])[] = [
   ["src/warehouse.ts", `src/storage src/catalogs src/config src/core ${FORMAT}`],
   [
     "src/run.ts",
-    `src/pipeline src/maintenance src/registry.ts src/storage src/warehouse.ts src/config src/core ${FORMAT}`,
+    `src/pipeline src/maintenance src/commit src/registry.ts src/storage src/warehouse.ts src/config src/core ${FORMAT}`,
   ],
   ["src/index.ts", `src/run.ts src/registry.ts src/warehouse.ts src/library ${SRC_FOLDERS} ${FORMAT}`],
   ["jobs/", "src/index.ts test/services"],

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createManifestCache, currentSchema, type LoadedTable } from "../../../table-format/index.ts";
+import { writersCatalog } from "../../commit/writer-branch.ts";
 import { FrazilError } from "../../core/errors.ts";
 import { COMPACT_MIN_FILES, COMPACT_TARGET_BYTES, MANIFEST_CACHE_ENTRIES } from "../../core/limits.ts";
 import { type Arrangement, sortArrangement, zOrderArrangement } from "../../maintenance/compact/arrangement.ts";
@@ -41,9 +42,14 @@ export async function compact(context: CliContext, name: string, options: Compac
   const spark = sparkEngine(context, options);
   if (spark !== null) checkSparkOptions(options);
   await withWarehouse(context, async (warehouse) => {
-    const { catalog, io } = warehouse;
+    const { io } = warehouse;
+    const catalog = writersCatalog(warehouse.catalog, await namedTable(warehouse, name));
     const place = { catalog, io, runtime, manifests: createManifestCache(MANIFEST_CACHE_ENTRIES) };
-    const table = await namedTable(warehouse, name);
+    const table = await namedTable({ ...warehouse, catalog }, name);
+    if (table.branch !== undefined) {
+      if (spark !== null) throw sparkOnBranch(name, table.branch);
+      output.note(`${name} is written through the branch ${table.branch}; frazil publish brings it to main`);
+    }
     if (options.manifests === true) {
       checkManifestsAlone(options);
       await compactManifests({ context, place, spark }, name, table, options.yes === true);
@@ -83,6 +89,11 @@ export async function compact(context: CliContext, name: string, options: Compac
       await rm(folder, { recursive: true, force: true });
     }
   });
+}
+
+function sparkOnBranch(name: string, branch: string): FrazilError {
+  const message = `${name} is written through the branch ${branch}, and Spark's procedures rewrite main`;
+  return new FrazilError("unsupported", "ENGINE_BRANCH", message, { hint: "compact it without --engine spark" });
 }
 
 const MANIFESTS_OPTIONS: ReadonlySet<string> = new Set<keyof CompactOptions>([

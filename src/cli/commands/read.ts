@@ -1,7 +1,9 @@
 import type { LoadedTable } from "../../../table-format/index.ts";
+import { branchCatalog } from "../../commit/branch-view.ts";
+import { FrazilError } from "../../core/errors.ts";
 import { FOLLOW_POLL_MS } from "../../core/limits.ts";
 import { changedColumns } from "../../query/arrow-table.ts";
-import { tableNow } from "../../query/as-of.ts";
+import { tableAsOf, tableNow } from "../../query/as-of.ts";
 import { changeColumns, type CommitChanges, tableChanges } from "../../query/changes.ts";
 import { Consumer } from "../../query/consumer.ts";
 import { openScan } from "../../query/scan.ts";
@@ -15,6 +17,8 @@ import { namedTable, withWarehouse } from "../warehouse-option.ts";
 
 export interface ReadOptions extends RowOptions {
   readonly from?: string;
+  readonly asOf?: string;
+  readonly branch?: string;
   readonly follow?: boolean;
   readonly net?: boolean;
   readonly consumer?: string;
@@ -22,21 +26,46 @@ export interface ReadOptions extends RowOptions {
 
 /** `frazil read <table> [--from …] [--follow] [--consumer …]`: the rows that there are, or the changes from a point on. */
 export async function read(context: CliContext, name: string, options: ReadOptions): Promise<void> {
-  const { from, follow, net, consumer } = options;
+  const { from, follow, net, consumer, asOf } = options;
+  if (asOf !== undefined && [from, follow, net, consumer, options.branch].some((given) => given !== undefined)) {
+    throw new FrazilError(
+      "config",
+      "USAGE",
+      "--as-of gives rows, and goes with none of --from, --follow, --net, --consumer, --branch",
+      {
+        hint: "frazil read <table> --as-of <point>",
+      },
+    );
+  }
   if (from === undefined && follow !== true && net !== true && consumer === undefined) {
     await withWarehouse(context, async (warehouse) => {
-      await readRows(context, warehouse, await namedTable(warehouse, name), options);
+      const { table, shown } = await ofBranch(warehouse, name, options.branch);
+      await readRows(context, shown, table, options);
     });
     return;
   }
   const signals = onSignals(null);
   try {
     await withWarehouse(context, async (warehouse) => {
-      await readChanges(context, warehouse, await namedTable(warehouse, name), options, signals.stop);
+      const { table, shown } = await ofBranch(warehouse, name, options.branch);
+      await readChanges(context, shown, table, options, signals.stop);
     });
   } finally {
     signals.close();
   }
+}
+
+/** The table, with a branch in `main`'s stead where one was named. */
+async function ofBranch(warehouse: Warehouse, name: string, branch: string | undefined) {
+  const table = await namedTable(warehouse, name);
+  if (branch === undefined || branch === "main") return { table, shown: warehouse };
+  if (table.metadata.refs.get(branch)?.type !== "branch") {
+    throw new FrazilError("not-found", "BRANCH_NOT_FOUND", `${name} has no branch ${branch}`, {
+      hint: `frazil branch ${name} lists its branches`,
+    });
+  }
+  const shown = { ...warehouse, catalog: branchCatalog(warehouse.catalog, branch) };
+  return { table: await namedTable(shown, name), shown };
 }
 
 async function readChanges(
@@ -92,9 +121,11 @@ async function readRows(
   { output }: CliContext,
   warehouse: Warehouse,
   table: LoadedTable,
-  options: RowOptions,
+  options: ReadOptions,
 ): Promise<void> {
-  const scan = await openScan(warehouse, tableNow(table), chosenRows(options));
+  const { asOf } = options;
+  const at = asOf === undefined ? tableNow(table) : tableAsOf(table, asOf);
+  const scan = await openScan(warehouse, at, chosenRows(options));
   try {
     const printer = await openRowPrinter(output, options.format, async () => scan);
     await printer.print(scan);

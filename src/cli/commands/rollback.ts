@@ -1,11 +1,12 @@
 import { grouped } from "../../core/count-text.ts";
-import type { LoadedTable, Snapshot } from "../../../table-format/index.ts";
+import type { Catalog, LoadedTable, Snapshot } from "../../../table-format/index.ts";
 import { identText } from "../../../table-format/index.ts";
 import { planRollback, positionAfter, type RollbackPlan, type RollbackRequest } from "../../commit/rollback-plan.ts";
 import { rollBack } from "../../commit/rollback.ts";
 import { FrazilError } from "../../core/errors.ts";
 import { positionText } from "../../core/position.ts";
 import { readPipeline } from "../../commit/read-pipeline.ts";
+import { writerBranch, writersCatalog } from "../../commit/writer-branch.ts";
 import { tableAsOf } from "../../query/as-of.ts";
 import type { Warehouse } from "../../warehouse.ts";
 import type { CliContext } from "../context.ts";
@@ -24,8 +25,9 @@ export interface RollbackOptions {
 export async function rollback(context: CliContext, name: string | undefined, options: RollbackOptions): Promise<void> {
   const { output, runtime } = context;
   await withWarehouse(context, async (warehouse) => {
-    const place = { ...warehouse, warehouseLocation: warehouse.location };
-    const plan = await planRollback(place, await request(warehouse, name, options));
+    const shown = { ...warehouse, catalog: await catalogOf(warehouse, name, options) };
+    const place = { ...shown, warehouseLocation: warehouse.location };
+    const plan = await planRollback(place, await request(shown, name, options));
     await printPlan(context, plan, options.yes ?? false);
     if (options.yes !== true) {
       output.note("nothing is changed yet: --yes does it");
@@ -40,6 +42,19 @@ export async function rollback(context: CliContext, name: string | undefined, op
       output.note(`a running process of ${plan.pipeline} ends with exit 76; the next start ${where}`);
     }
   });
+}
+
+/** The catalog in which a branch that the pipeline writes to stands in for `main`. */
+async function catalogOf(
+  warehouse: Warehouse,
+  name: string | undefined,
+  { pipeline }: RollbackOptions,
+): Promise<Catalog> {
+  if (name !== undefined) return writersCatalog(warehouse.catalog, await namedTable(warehouse, name));
+  if (pipeline === undefined) return warehouse.catalog;
+  const { tables } = await readPipeline({ ...warehouse, warehouseLocation: warehouse.location, pipeline });
+  const onBranch = tables.find(({ loaded }) => writerBranch(loaded) !== null);
+  return onBranch === undefined ? warehouse.catalog : writersCatalog(warehouse.catalog, onBranch.loaded);
 }
 
 async function request(

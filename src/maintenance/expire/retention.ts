@@ -1,5 +1,6 @@
 import { ancestors, type SnapshotRef, type TableMetadata } from "../../../table-format/index.ts";
 import { pipelineOfTag } from "../../commit/names.ts";
+import { writerBranch } from "../../commit/writer-branch.ts";
 
 /** What to keep where a branch does not say it itself (spec, "Snapshot Retention Policy"). */
 export interface RetentionPolicy {
@@ -32,8 +33,9 @@ export function tablePolicy({ properties }: TableMetadata): RetentionPolicy {
 }
 
 /**
- * What the policy lets go at a time. Beyond the spec's rules it keeps every snapshot that lies between a pipeline's tag and `main`: with
- * a hole there the pipeline could not tell a foreign commit from a rollback; and those in `pinned`.
+ * What the policy lets go at a time. Beyond the spec's rules it keeps every snapshot that lies between a pipeline's tag and the
+ * branch that leads to it: with a hole there the pipeline could not tell a foreign commit from a rollback; what lies between `main` and
+ * a branch, so that it can be told whether the branch holds all of `main`; and those in `pinned`.
  */
 export function expiredAt(
   metadata: TableMetadata,
@@ -49,6 +51,7 @@ export function expiredAt(
     else keepBranch(metadata, ref, policy, nowMs, kept);
     if (pipelineOfTag(name) !== null) keepDownTo(metadata, ref.snapshotId, kept);
   }
+  keepForks(metadata, kept);
   const oldest = nowMs - policy.maxSnapshotAgeMs;
   // What no branch reaches has been rolled back or belonged to one that is gone: age alone decides.
   const reached = new Set<bigint>();
@@ -93,11 +96,35 @@ function keepBranch(
   }
 }
 
-/** Keeps all snapshots from the current one down to another, when it leads there. */
+/** Keeps all snapshots from each branch down to a snapshot, where it leads there. */
 export function keepDownTo(metadata: TableMetadata, tagged: bigint, kept: Set<bigint>): void {
-  if (metadata.currentSnapshotId === null) return;
+  for (const { type, snapshotId } of metadata.refs.values()) {
+    if (type === "branch") keepBetween(metadata, snapshotId, tagged, kept);
+  }
+}
+
+/** Keeps what each branch holds beyond the snapshot of `main` that it comes from, and what `main` holds beyond it where a pipeline writes to the branch. */
+function keepForks(metadata: TableMetadata, kept: Set<bigint>): void {
+  const main = metadata.currentSnapshotId;
+  if (main === null) return;
+  const written = writerBranch({ metadata });
+  const line = new Set(Array.from(ancestors(metadata, main), ({ snapshotId }) => snapshotId));
+  for (const [name, { type, snapshotId: head }] of metadata.refs) {
+    if (type !== "branch" || name === "main") continue;
+    for (const { snapshotId } of ancestors(metadata, head)) {
+      if (!line.has(snapshotId)) continue;
+      keepBetween(metadata, head, snapshotId, kept);
+      // A branch that nobody writes to would keep all of `main` from its beginning on.
+      if (name === written) keepBetween(metadata, main, snapshotId, kept);
+      break;
+    }
+  }
+}
+
+/** Keeps all snapshots from a head down to another, when it leads there. */
+function keepBetween(metadata: TableMetadata, head: bigint, tagged: bigint, kept: Set<bigint>): void {
   const between: bigint[] = [];
-  for (const { snapshotId } of ancestors(metadata, metadata.currentSnapshotId)) {
+  for (const { snapshotId } of ancestors(metadata, head)) {
     between.push(snapshotId);
     if (snapshotId !== tagged) continue;
     for (const id of between) kept.add(id);

@@ -1,4 +1,6 @@
-import { identText, type TableIdent } from "../../../table-format/index.ts";
+import { type Catalog, identText, type TableIdent } from "../../../table-format/index.ts";
+import { wholeCatalog } from "../../commit/branch-view.ts";
+import { writersCatalog } from "../../commit/writer-branch.ts";
 import { FrazilError } from "../../core/errors.ts";
 import { type MaintenanceTask, taskName } from "../../core/maintenance.ts";
 import { randomHex8 } from "../../core/runtime.ts";
@@ -58,7 +60,8 @@ export async function runTask(
   let begun = false;
   let run: RunRecord;
   try {
-    const table = await place.catalog.loadTable(ident);
+    const catalog = await catalogFor(place, ident, task);
+    const table = await catalog.loadTable(ident);
     if (table === null) return null;
     const begin = async (): Promise<void> => {
       begun = true;
@@ -66,7 +69,7 @@ export async function runTask(
       await history.save();
       place.runtime.step("maintenance.begun");
     };
-    const end = await runKind(place, { table, task, pointMs, begin });
+    const end = await runKind({ ...place, catalog }, { table, task, pointMs, begin });
     run = record(end.outcome, end.reason, end);
   } catch (error) {
     const { outcome, reason } = failure(error, place.stop);
@@ -77,6 +80,14 @@ export async function runTask(
     await history.save();
   }
   return run;
+}
+
+/** Files are rewritten where the table's pipelines write, if that is a branch; all else is about the table as a whole. */
+async function catalogFor(place: Maintenance["place"], ident: TableIdent, { kind }: MaintenanceTask): Promise<Catalog> {
+  const whole = wholeCatalog(place.catalog);
+  if (kind !== "compact" && kind !== "rewrite_manifests") return whole;
+  const table = await whole.loadTable(ident);
+  return table === null ? whole : writersCatalog(whole, table);
 }
 
 /** Of runs in a row that change nothing for the same reason, the first is worth a record. */

@@ -65,6 +65,8 @@ describe("defineJob", () => {
       tables: true,
       checkpoint: true,
       dead_letter: true,
+      branch: true,
+      publish: true,
       maintenance: true,
       memory: true,
       cache: true,

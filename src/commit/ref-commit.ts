@@ -1,0 +1,252 @@
+import {
+  ancestors,
+  type CommitOutcome,
+  identText,
+  isAncestor,
+  type LoadedTable,
+  type Snapshot,
+  type SnapshotRef,
+  type TableChange,
+  type TableMetadata,
+} from "../../table-format/index.ts";
+import { FrazilError, must } from "../core/errors.ts";
+import { movesRows } from "../core/table-history.ts";
+import { gaveUp, sameTable } from "./commit-errors.ts";
+import { inTurn } from "./commit-queue.ts";
+import type { CommitContext } from "./context.ts";
+import { BRANCH_ENTRY, pipelineOfTag } from "./names.ts";
+import { growingPauses, isOutage } from "./pauses.ts";
+import { readStamp } from "./stamp.ts";
+
+export type RefContext = Pick<CommitContext, "catalog" | "runtime" | "queue" | "giveUp">;
+
+const GIVE_UP_AFTER_MS = 120_000;
+
+/** Makes a branch that names a snapshot; one that names it already is left. @throws FrazilError as `checkBranchName`; `conflict`, code `BRANCH_EXISTS`. */
+export async function createBranch(
+  context: RefContext,
+  table: LoadedTable,
+  name: string,
+  snapshotId: bigint,
+): Promise<void> {
+  await commitRefs(context, [table], ([base]) => {
+    const now = checkBranchName(must(base, "one base a table"), name);
+    if (now?.snapshotId === snapshotId) return [];
+    if (now === null) return [setRef(must(base, "one base a table"), name, null, { type: "branch", snapshotId })];
+    throw new FrazilError("conflict", "BRANCH_EXISTS", `${identText(table.ident)} has a branch ${name} by now`);
+  });
+}
+
+/**
+ * Takes a branch away, if it still names what it named in `table`. Its snapshots stay until they expire.
+ *
+ * @throws FrazilError `data`, code `BRANCH_IN_USE`, for a branch that holds what a pipeline wrote and `main` lacks; `conflict`.
+ */
+export async function dropBranch(context: RefContext, table: LoadedTable, name: string): Promise<void> {
+  const planned = table.metadata.refs.get(name)?.snapshotId;
+  await commitRefs(context, [table], ([loaded]) => {
+    const base = must(loaded, "one base a table");
+    const now = checkBranchName(base, name);
+    if (now === null) return [];
+    if (now.snapshotId !== planned) throw movedMeanwhile(base, name);
+    checkNotInUse(base, name);
+    return [
+      {
+        ident: base.ident,
+        requirements: [
+          { type: "assert-table-uuid", uuid: base.metadata.tableUuid },
+          { type: "assert-ref-snapshot-id", ref: name, snapshotId: now.snapshotId },
+          // A pipeline whose tag moves meanwhile may begin to write to the branch.
+          ...[...base.metadata.refs]
+            .filter(([ref]) => pipelineOfTag(ref) !== null || ref === "main")
+            .map(([ref, { snapshotId }]) => ({ type: "assert-ref-snapshot-id" as const, ref, snapshotId })),
+        ],
+        updates: [{ action: "remove-snapshot-ref", name }],
+      },
+    ];
+  });
+}
+
+/** A branch of one table that is to go on to a snapshot. */
+export interface Advance {
+  readonly table: LoadedTable;
+  readonly snapshotId: bigint;
+}
+
+/**
+ * Moves a branch (`main` too) of tables on to snapshots of another branch, all in one commit where the catalog can. Both refs are asserted:
+ * what is given up is what was looked at, and what is named is still on the other branch. The branch may only go forward: what it holds
+ * beyond the snapshot's line must be rewrites of files, whose rows that line has too. So no pipeline's tag ever comes to lie beside it.
+ * A branch that has the snapshot already is left as it is, so that doing it again after a lost answer is safe.
+ *
+ * @throws FrazilError `data`, codes `DIVERGED`, `NOT_ON_BRANCH`, `TABLE_REPLACED`; `conflict`, `unavailable`.
+ */
+export async function fastForward(
+  context: RefContext,
+  advances: readonly Advance[],
+  branch: string,
+  along: string,
+): Promise<void> {
+  const parts = context.catalog.atomicAcrossTables ? [advances] : advances.map((each) => [each]);
+  for (const part of parts) {
+    await commitRefs(
+      context,
+      part.map(({ table }) => table),
+      (bases) =>
+        bases.flatMap((base, index) =>
+          advanceOf(base, branch, along, must(part[index], "one advance a table").snapshotId),
+        ),
+    );
+  }
+}
+
+function advanceOf(base: LoadedTable, branch: string, along: string, snapshotId: bigint): TableChange[] {
+  const { metadata } = base;
+  const now = metadata.refs.get(branch);
+  const other = metadata.refs.get(along)?.snapshotId;
+  checkForward(base, branch, along, snapshotId);
+  if (now !== undefined && isAncestor(metadata, snapshotId, now.snapshotId)) return [];
+  if (other === undefined || !isAncestor(metadata, snapshotId, other)) {
+    const message = `table ${identText(base.ident)}: snapshot ${snapshotId} is not on the branch ${along} any more`;
+    throw new FrazilError("data", "NOT_ON_BRANCH", message, {
+      hint: "the branch was rolled back or dropped; begin anew",
+    });
+  }
+  const change = setRef(base, branch, now?.snapshotId ?? null, { ...now, type: "branch", snapshotId });
+  return [
+    {
+      ...change,
+      requirements: [...change.requirements, { type: "assert-ref-snapshot-id", ref: along, snapshotId: other }],
+    },
+  ];
+}
+
+/** @throws FrazilError `data`, code `DIVERGED`, naming what the branch would lose by going on to the snapshot. */
+export function checkForward({ ident, metadata }: LoadedTable, branch: string, along: string, snapshotId: bigint) {
+  const head = metadata.refs.get(branch)?.snapshotId;
+  if (head === undefined || isAncestor(metadata, snapshotId, head)) return;
+  const { lost, shared } = beyond(metadata, head, snapshotId);
+  const rows = lost.filter((snapshot) => !movesRows(snapshot));
+  if (rows.length === 0 && shared) return;
+  const name = identText(ident);
+  if (!shared) {
+    const message = `table ${name}: the snapshots between ${branch} and ${along} have expired, so it cannot be told whether ${along} holds all of ${branch}`;
+    throw new FrazilError("data", "DIVERGED", message, {
+      hint: `frazil diff ${name} ${branch}..${along} shows how they differ; frazil rollback moves ${branch} to any snapshot`,
+    });
+  }
+  const ids = rows.slice(0, 3).map((snapshot) => String(snapshot.snapshotId));
+  const more = rows.length > 3 ? ` and ${rows.length - 3} more` : "";
+  const message = `table ${name}: ${branch} holds changes that ${along} lacks: snapshot ${ids.join(", ")}${more}`;
+  throw new FrazilError("data", "DIVERGED", message, {
+    hint: `frazil diff ${name} ${along}..${branch} shows how they differ; frazil rollback ${name} --to <snapshot that both hold> gives the changes up`,
+  });
+}
+
+/** What a line of history holds that another lacks, and whether the two come from one snapshot. */
+function beyond(metadata: TableMetadata, head: bigint, other: bigint): { lost: Snapshot[]; shared: boolean } {
+  const line = new Set<bigint>();
+  for (const { snapshotId } of ancestors(metadata, other)) line.add(snapshotId);
+  const lost: Snapshot[] = [];
+  for (const snapshot of ancestors(metadata, head)) {
+    if (line.has(snapshot.snapshotId)) return { lost, shared: true };
+    lost.push(snapshot);
+  }
+  return { lost, shared: false };
+}
+
+/** What the branch names, or null. @throws FrazilError `config` for a name that no user's branch may have. */
+export function checkBranchName({ metadata }: LoadedTable, name: string): SnapshotRef | null {
+  const bad = (message: string, hint: string): FrazilError =>
+    new FrazilError("config", "BAD_BRANCH", message, { hint });
+  const ref = metadata.refs.get(name) ?? null;
+  if (name === "main") throw bad("main is always there", "choose another name");
+  if (ref?.type === "tag") throw bad(`${name} is a tag, not a branch`, "choose another name");
+  if (pipelineOfTag(name) !== null) {
+    throw bad(`a branch cannot be called "${name}"`, "what begins with ingest. belongs to pipelines");
+  }
+  // A point in the past may be named by id, time or ref: a branch must be none of the others.
+  if (name.trim() === "" || name.includes("..") || /^\d+$/.test(name) || /^(now|earliest|latest)$/.test(name)) {
+    throw bad(
+      `a branch cannot be called "${name}"`,
+      "numbers, now, earliest, latest and what holds .. mean something else where a branch is expected",
+    );
+  }
+  return ref;
+}
+
+function checkNotInUse(base: LoadedTable, name: string): void {
+  const { metadata } = base;
+  for (const [tag, { snapshotId }] of metadata.refs) {
+    const pipeline = pipelineOfTag(tag);
+    const snapshot = metadata.snapshots.find((each) => each.snapshotId === snapshotId);
+    if (pipeline === null || snapshot?.summary.get(BRANCH_ENTRY) !== name) continue;
+    const main = metadata.currentSnapshotId;
+    if (main !== null && isAncestor(metadata, snapshotId, main)) continue;
+    const at = readStamp(snapshot)?.checkpoint;
+    const table = identText(base.ident);
+    throw new FrazilError(
+      "data",
+      "BRANCH_IN_USE",
+      `branch ${name} of ${table} holds what the pipeline ${pipeline} wrote up to checkpoint ${at} and main lacks`,
+      {
+        hint: `frazil publish ${table} --branch ${name} brings it to main; frazil rollback ${table} --to main gives it up, and the job reads it again`,
+      },
+    );
+  }
+}
+
+function setRef(base: LoadedTable, name: string, before: bigint | null, ref: SnapshotRef): TableChange {
+  return {
+    ident: base.ident,
+    requirements: [
+      { type: "assert-table-uuid", uuid: base.metadata.tableUuid },
+      { type: "assert-ref-snapshot-id", ref: name, snapshotId: before },
+    ],
+    updates: [{ action: "set-snapshot-ref", name, ref }],
+  };
+}
+
+function movedMeanwhile(base: LoadedTable, name: string): FrazilError {
+  const message = `somebody else changed the branch ${name} of table ${identText(base.ident)} meanwhile`;
+  return new FrazilError("conflict", "BRANCH_MOVED", message, { hint: "look at it and run it again" });
+}
+
+/**
+ * Commits changes of refs alone. `decide` says on the tables as they are now what is left to do, also after a lost answer; nothing: done.
+ */
+async function commitRefs(
+  { catalog, runtime, queue, giveUp }: RefContext,
+  tables: readonly LoadedTable[],
+  decide: (bases: readonly LoadedTable[]) => readonly TableChange[],
+): Promise<void> {
+  const pauses = growingPauses(runtime, GIVE_UP_AFTER_MS, giveUp);
+  const [first] = tables;
+  if (first === undefined) return;
+  const attempt = async (): Promise<CommitOutcome | null> => {
+    try {
+      const bases = await Promise.all(
+        tables.map(async (table) => sameTable(await catalog.loadTable(table.ident), table)),
+      );
+      const changes = decide(bases);
+      if (changes.length === 0) return null;
+      runtime.step("refs.sent");
+      const outcome = await catalog.commit(changes);
+      runtime.step("refs.answered");
+      return outcome;
+    } catch (error) {
+      if (!isOutage(error)) throw error;
+      return { outcome: "unknown", cause: error };
+    }
+  };
+  for (;;) {
+    const outcome = await inTurn(queue, tables, attempt);
+    if (outcome === null || outcome.outcome === "committed") return;
+    await pauses.next(() =>
+      gaveUp(first.ident, outcome, {
+        conflict: "another writer commits to this table all the time; run it again when it is quieter",
+        unknown: "doing it again is safe",
+      }),
+    );
+  }
+}

@@ -1,0 +1,208 @@
+import type { DuckDBValue } from "@duckdb/node-api";
+import {
+  type ChangedRows,
+  diffSnapshots,
+  FrazilError,
+  identText,
+  type LoadedTable,
+  type NestedField,
+  type RoaringBitmap,
+  type Snapshot,
+} from "../../table-format/index.ts";
+import type { RestoredRow, RestoredRows, RowPlace } from "../core/restored-rows.ts";
+import { type TableAt, tableNow } from "./as-of.ts";
+import type { Duckdb } from "./duckdb.ts";
+import { openReading } from "./duckdb-reading.ts";
+import { columnName, duckdbType, quoteName, quoteText } from "./duckdb-types.ts";
+import type { LocalFiles } from "./local-files.ts";
+import type { QueryWarehouse } from "./query-warehouse.ts";
+import { ALL_ROWS, checkCondition } from "./row-choice.ts";
+import { checkFieldIds, checkReadable, internalNames, selectRows, toRead } from "./table-sql.ts";
+
+/** Which rows are to be as they were. */
+export type RestoreChoice =
+  /** Keys as text, of a table whose key is one column. */
+  | { readonly keys: readonly string[] }
+  /** A condition of DuckDB's SQL that the rows fulfilled then. */
+  | { readonly where: string };
+
+const FILE = quoteName("_frazil file");
+const POSITION = quoteName("_frazil position");
+const CHOSEN = quoteName("_frazil chosen");
+
+/**
+ * Finds the rows of a table that differ from how they were, paired by the table's key, and where they stand then and now. Only files that
+ * differ are read. Rows are compared by the table's present columns: a column that came later is null then, one that is gone does not count.
+ *
+ * @param removeNew Chosen rows that were not there then are to go: with `where`, those that fulfil it now.
+ * @throws FrazilError `unsupported`, code `NO_KEY`; `config`, codes `BAD_KEYS`, `SQL_ERROR`; and as `openQuery`.
+ */
+export async function rowsToRestore(
+  warehouse: QueryWarehouse,
+  table: LoadedTable,
+  then: Snapshot,
+  choice: RestoreChoice,
+  removeNew: boolean,
+): Promise<RestoredRows> {
+  const at = tableNow(table);
+  const key = keyOf(at, choice);
+  const nothing: RestoredRows = { rows: [], removed: [], newer: 0 };
+  if (at.snapshot === null) return nothing;
+  // What is live in the later snapshot of the two and not in the earlier one comes back.
+  const plan = await diffSnapshots(warehouse.io, table.metadata, at.snapshot, then);
+  checkReadable(
+    at,
+    [...plan.inserted, ...plan.deleted].map(({ file }) => file),
+    plan.hasEqualityDeletes,
+  );
+  const reading = await openReading(warehouse, async (duckdb, files) => {
+    const past = await placedRows(duckdb, files, at, "past", plan.inserted);
+    const now = await placedRows(duckdb, files, at, "now", plan.deleted);
+    await duckdb.lock([...past.paths, ...now.paths]);
+    if ("where" in choice) await checkCondition(duckdb, at, { ...ALL_ROWS, where: choice.where });
+    const chosen = "where" in choice ? `(\n${choice.where}\n)` : await keyCondition(duckdb, at, key, choice.keys);
+    for (const [name, { select }] of [["past", past] as const, ["present", now] as const]) {
+      await run(duckdb, placedTable(at, name, select, chosen));
+    }
+    return { found: await find(duckdb, at, key, past.files, now.files, removeNew) };
+  });
+  await reading.close();
+  return reading.found;
+}
+
+function keyOf(at: TableAt, choice: RestoreChoice): readonly NestedField[] {
+  const { schema, table } = at;
+  const name = identText(table.ident);
+  const key = schema.fields.filter(({ id }) => schema.identifierFieldIds.includes(id));
+  if (key.length === 0) {
+    throw new FrazilError("unsupported", "NO_KEY", `${name} has no key, by which rows of then and now could be told`, {
+      hint: `frazil rollback ${name} --to <point> --keep-position brings all rows back`,
+    });
+  }
+  if ("keys" in choice && key.length > 1) {
+    const names = key.map((field) => field.name);
+    throw new FrazilError("config", "BAD_KEYS", `the key of ${name} has ${names.length} columns: ${names.join(", ")}`, {
+      hint: `name the rows by a condition: --where "${names.map((each) => `${each} = …`).join(" and ")}"`,
+    });
+  }
+  return key;
+}
+
+/** The condition of rows with these keys. @throws FrazilError `config`, code `BAD_KEYS`, naming those that are none. */
+async function keyCondition(
+  duckdb: Duckdb,
+  at: TableAt,
+  [field]: readonly NestedField[],
+  keys: readonly string[],
+): Promise<string> {
+  if (field === undefined) return "false";
+  const type = duckdbType(field.type);
+  const values = keys.map((each) => `(${quoteText(each)})`).join(", ");
+  const listed = `(VALUES ${values}) k(v)`;
+  const bad = await rowsOf(duckdb, `SELECT v FROM ${listed} WHERE TRY_CAST(v AS ${type}) IS NULL`);
+  if (bad.length > 0) {
+    const text = bad.slice(0, 3).map(([value]) => `"${String(value)}"`);
+    throw new FrazilError(
+      "config",
+      "BAD_KEYS",
+      `${identText(at.table.ident)}: expected keys of type ${type.toLowerCase()} (${field.name}), found ${text.join(", ")}`,
+    );
+  }
+  return `${quoteName(field.name)} IN (SELECT CAST(v AS ${type}) FROM ${listed})`;
+}
+
+interface PlacedRows {
+  /** Rows with the number of their file and their position. */
+  readonly select: string;
+  readonly paths: readonly string[];
+  /** By number. */
+  readonly files: readonly ChangedRows["file"][];
+}
+
+async function placedRows(
+  duckdb: Duckdb,
+  files: LocalFiles,
+  at: TableAt,
+  name: string,
+  choices: readonly ChangedRows[],
+): Promise<PlacedRows> {
+  const whole = choices.filter(({ positions }) => positions === null);
+  const partial = choices.filter((each): each is ChangedRows & { positions: RoaringBitmap } => each.positions !== null);
+  const places = (first: number) => [
+    { sql: `t.file_index::BIGINT + ${first}`, name: FILE },
+    { sql: "t.file_row_number::BIGINT", name: POSITION },
+  ];
+  const names = internalNames(at);
+  const wholePaths = await files.paths(whole.map(({ file }) => toRead(file)));
+  const partialPaths = await files.paths(partial.map(({ file }) => toRead(file)));
+  await checkFieldIds(duckdb, at, [...wholePaths, ...partialPaths]);
+  const selects = [selectRows(at, wholePaths, names, "", places(0))];
+  if (partialPaths.length > 0) {
+    const positions = `${name}_positions`;
+    await duckdb.createPositions(
+      positions,
+      partial.map((each) => each.positions),
+    );
+    const semiJoin = `SEMI JOIN _frazil.${positions} d ON t.file_index = d.fi AND t.file_row_number = d.pos`;
+    selects.push(selectRows(at, partialPaths, names, semiJoin, places(wholePaths.length)));
+  }
+  return {
+    select: selects.join(" UNION ALL "),
+    paths: [...wholePaths, ...partialPaths],
+    files: [...whole, ...partial].map(({ file }) => file),
+  };
+}
+
+/** A table of rows under their internal names, with whether each is chosen: the condition knows the table's own names. */
+function placedTable({ schema }: TableAt, name: string, select: string, chosen: string): string {
+  const renamed = schema.fields.map((field) => `${columnName(field)} AS ${quoteName(field.name)}`);
+  const back = schema.fields.map((field) => `${quoteName(field.name)} AS ${columnName(field)}`);
+  return `CREATE TABLE _frazil.${name} AS
+    SELECT ${[FILE, POSITION, ...back].join(", ")}, coalesce(${chosen}, false) AS ${CHOSEN}
+    FROM (SELECT ${[FILE, POSITION, ...renamed].join(", ")} FROM (${select}))`;
+}
+
+async function find(
+  duckdb: Duckdb,
+  { schema }: TableAt,
+  key: readonly NestedField[],
+  pastFiles: PlacedRows["files"],
+  presentFiles: PlacedRows["files"],
+  removeNew: boolean,
+): Promise<RestoredRows> {
+  const same = (fields: readonly NestedField[]): string =>
+    fields.map((field) => `p.${columnName(field)} IS NOT DISTINCT FROM n.${columnName(field)}`).join(" AND ");
+  const differing = await rowsOf(
+    duckdb,
+    `SELECT p.${FILE}, p.${POSITION}, n.${FILE}, n.${POSITION}
+     FROM _frazil.past p LEFT JOIN _frazil.present n ON ${same(key)}
+     WHERE p.${CHOSEN} AND (n.${FILE} IS NULL OR NOT (${same(schema.fields)}))
+     ORDER BY 1, 2`,
+  );
+  const newer = await rowsOf(
+    duckdb,
+    `SELECT n.${FILE}, n.${POSITION} FROM _frazil.present n ANTI JOIN _frazil.past p ON ${same(key)}
+     WHERE n.${CHOSEN} ORDER BY 1, 2`,
+  );
+  const place = (files: PlacedRows["files"], file: DuckDBValue, position: DuckDBValue): RowPlace => ({
+    file: files[Number(file)] as RowPlace["file"],
+    position: Number(position),
+  });
+  const rows = differing.map(([pastFile = null, pastPosition = null, file = null, position = null]): RestoredRow => ({
+    before: place(pastFiles, pastFile, pastPosition),
+    now: file === null ? null : place(presentFiles, file, position),
+  }));
+  const gone = newer.map(([file = null, position = null]) => place(presentFiles, file, position));
+  return removeNew ? { rows, removed: gone, newer: 0 } : { rows, removed: [], newer: gone.length };
+}
+
+async function run(duckdb: Duckdb, sql: string): Promise<void> {
+  await rowsOf(duckdb, sql);
+}
+
+async function rowsOf(duckdb: Duckdb, sql: string): Promise<DuckDBValue[][]> {
+  const { chunks } = await duckdb.query(sql);
+  const all: DuckDBValue[][] = [];
+  for await (const rows of chunks()) all.push(...rows);
+  return all;
+}
