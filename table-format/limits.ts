@@ -17,3 +17,27 @@ export const AVRO_SCHEMAS_KEPT = 64;
 
 /** Characters of an Avro schema that is kept: a manifest's has some thousand, whatever the table. */
 export const AVRO_SCHEMA_KEPT_LENGTH = 64 * 1024;
+
+/** Nesting of types in a schema and of groups in a data file: far above any table's, below what would overflow the stack. */
+export const MAX_TYPE_DEPTH = 64;
+
+/** JSON nesting that no schema reaches; a deeper text would overflow the stack. */
+export const MAX_JSON_DEPTH = 200;
+
+/** Guards against a gzip bomb; the largest tables known have metadata files of some hundred MB. */
+export const MAX_METADATA_BYTES = 1 << 30;
+
+/** The footer of a Parquet file: those of thousands of columns and row groups have some ten MB, and reading one takes many times its size. */
+export const MAX_PARQUET_FOOTER_BYTES = 64 * 1024 * 1024;
+
+/** The most one Parquet page may hold when decompressed: writers cut pages at 1 MiB, a value of 64 MiB makes a page of its own. */
+export const MAX_PARQUET_PAGE_BYTES = 256 * 1024 * 1024;
+
+/** Values of one Parquet page: a run-length page of a few bytes may claim any number. Writers cut at 20,000 rows, some at a row group. */
+export const MAX_PARQUET_PAGE_VALUES = 16 * 1024 * 1024;
+
+/** Rows of one Parquet row group, which is read at once: writers make groups of at most some million rows. */
+export const MAX_PARQUET_GROUP_ROWS = 64 * 1024 * 1024;
+
+/** The footer of a Puffin file: some hundred bytes a blob, and a commit has at most some ten thousand vectors. */
+export const MAX_PUFFIN_FOOTER_BYTES = 64 * 1024 * 1024;

@@ -1,6 +1,8 @@
+import { appendValue } from "../arrow/append-value.ts";
 import { createBuilder, nullColumn } from "../arrow/builder.ts";
 import type { Column } from "../arrow/column.ts";
 import { FrazilError } from "../errors.ts";
+import type { Value } from "../manifest/data-file.ts";
 import type { PrimitiveType } from "../schema/types.ts";
 
 const DATE = /^([+-]?\d{4,})-(\d\d)-(\d\d)$/;
@@ -17,6 +19,14 @@ export function defaultColumn(type: PrimitiveType, json: unknown, length: number
   const builder = createBuilder(type);
   const append = appenderOf(type, json, builder);
   for (let row = 0; row < length; row++) append();
+  return builder.finish();
+}
+
+/** A column whose rows all hold one value in the form that `encodeValue` takes, or null. */
+export function constantColumn(type: PrimitiveType, value: Value | null, length: number): Column {
+  if (value === null) return nullColumn(type, length);
+  const builder = createBuilder(type);
+  for (let row = 0; row < length; row++) appendValue(builder, type, value);
   return builder.finish();
 }
 

@@ -1,82 +1,83 @@
-import { type FileMetaData, parquetMetadataAsync, type SchemaElement } from "hyparquet";
+import { type FileMetaData, parquetMetadata } from "hyparquet";
 import { FrazilError } from "../errors.ts";
 import type { FileIO } from "../io/file-io.ts";
+import { MAX_PARQUET_FOOTER_BYTES } from "../limits.ts";
+import type { DataFile } from "../manifest/data-file.ts";
+import type { NameMapping } from "../schema/name-mapping.ts";
+import { fileColumns, type FileNode } from "./file-columns.ts";
 
 /** Enough for the footers of most files, in one request. */
 const FOOTER_BYTES = 64 << 10;
+/** Size of the metadata and the magic. */
+const TAIL_BYTES = 8;
+const MAGIC = "PAR1";
+/** Of files whose footer is encrypted (Parquet format, "Encryption"). */
+const ENCRYPTED_MAGIC = "PARE";
 
-/** A data file as a manifest entry names it. */
-export interface DataFileRef {
+/** A data file as a manifest entry names it: a `DataFile` is one. */
+export interface DataFileRef extends Partial<Pick<DataFile, "fileFormat" | "keyMetadata">> {
   readonly filePath: string;
   readonly fileSizeBytes: bigint | number;
 }
 
-export interface FileColumn {
-  /** Place among the leaf columns, which is the place of its chunk in each row group. */
-  readonly place: number;
-  readonly element: SchemaElement;
-}
-
 export interface DataFileFooter {
   readonly metadata: FileMetaData;
-  /** Top-level leaf columns by field id. */
-  readonly columns: ReadonlyMap<number, FileColumn>;
+  /** Top-level columns by field id. */
+  readonly columns: ReadonlyMap<number, FileNode>;
 }
 
 /**
- * Reads the footer of a data file.
+ * Reads the footer of a Parquet file.
  *
- * @throws FrazilError `corrupt`; `unsupported` when the file has no field ids, so that its columns could only be guessed by name.
+ * @param mapping for files without field ids
+ * @throws FrazilError `corrupt`; `unsupported` for encrypted files, and when the file has no field ids and there is no mapping
  */
-export async function readFooter(io: FileIO, { filePath, fileSizeBytes }: DataFileRef): Promise<DataFileFooter> {
-  const byteLength = Number(fileSizeBytes);
-  const file = {
-    byteLength,
-    slice: async (start: number, end = byteLength) => {
-      const bytes = await io.readRange(filePath, start, end - start);
-      // A copy, also of a Buffer, whose own slice would be a view into memory shared with others.
-      return new Uint8Array(bytes).buffer;
-    },
-  };
-  const metadata = await parsed(filePath, () =>
-    parquetMetadataAsync(file, { initialFetchSize: FOOTER_BYTES, geoparquet: false }),
-  );
-  return { metadata, columns: columnsById(filePath, metadata) };
-}
-
-async function parsed<T>(filePath: string, action: () => Promise<T>): Promise<T> {
+export async function readFooter(io: FileIO, file: DataFileRef, mapping: NameMapping | null): Promise<DataFileFooter> {
+  const { filePath } = file;
+  const size = Number(file.fileSizeBytes);
+  if (!(size >= TAIL_BYTES)) throw corrupt(filePath, `a Parquet file of at least ${TAIL_BYTES} bytes`, String(size));
+  const guess = Math.min(size, FOOTER_BYTES);
+  let tail = await io.readRange(filePath, size - guess, guess);
+  const magic = String.fromCharCode(...tail.subarray(-4));
+  if (magic === ENCRYPTED_MAGIC) throw encrypted(filePath);
+  if (magic !== MAGIC) throw corrupt(filePath, `the magic ${MAGIC} at byte ${size - 4}`, JSON.stringify(magic));
+  const length = new DataView(tail.buffer, tail.byteOffset, tail.byteLength).getUint32(tail.length - TAIL_BYTES, true);
+  if (length > size - TAIL_BYTES)
+    throw corrupt(filePath, `a footer within ${size} bytes`, `${length} at byte ${size - TAIL_BYTES}`);
+  if (length > MAX_PARQUET_FOOTER_BYTES)
+    throw corrupt(filePath, `a footer of at most ${MAX_PARQUET_FOOTER_BYTES} bytes`, String(length));
+  const whole = length + TAIL_BYTES;
+  if (whole > guess) tail = await io.readRange(filePath, size - whole, whole);
+  // A plain view: hyparquet slices what it is given, and `Buffer.slice` means something else.
+  const bytes = new Uint8Array(tail.buffer, tail.byteOffset + tail.length - whole, whole);
   try {
-    return await action();
+    const metadata = parquetMetadata(bytes, { geoparquet: false });
+    const nodes = fileColumns(metadata.schema, mapping);
+    const columns = new Map(nodes.flatMap((node) => (node.id === null ? [] : [[node.id, node] as const])));
+    return { metadata, columns };
   } catch (error) {
-    if (error instanceof FrazilError) throw error;
-    throw new FrazilError("corrupt", "CORRUPT_FOOTER", `${filePath}: the Parquet footer cannot be read`, {
-      cause: error,
-    });
+    if (error instanceof FrazilError) {
+      throw new FrazilError(error.kind, error.code, `${filePath}: ${error.message}`, {
+        hint: error.hint,
+        cause: error,
+      });
+    }
+    throw new FrazilError(
+      "corrupt",
+      "CORRUPT_FOOTER",
+      `${filePath}: the Parquet footer of ${length} bytes cannot be read`,
+      {
+        cause: error,
+      },
+    );
   }
 }
 
-function columnsById(filePath: string, { schema }: FileMetaData): Map<number, FileColumn> {
-  const columns = new Map<number, FileColumn>();
-  let place = 0;
-  let hasIds = false;
-  // Elements stand in depth-first order: what a group contains follows it.
-  const visit = (at: number, depth: number): number => {
-    const element = schema[at] as SchemaElement;
-    hasIds ||= element.field_id !== undefined;
-    let next = at + 1;
-    if (element.num_children === undefined || element.type !== undefined) {
-      if (depth === 1 && element.field_id !== undefined && element.repetition_type !== "REPEATED") {
-        columns.set(element.field_id, { place, element });
-      }
-      place++;
-      return next;
-    }
-    for (let child = 0; child < element.num_children; child++) next = visit(next, depth + 1);
-    return next;
-  };
-  visit(0, 0);
-  if (!hasIds && schema.length > 1) {
-    throw new FrazilError("unsupported", "NO_FIELD_IDS", `${filePath}: the columns of the data file have no field ids`);
-  }
-  return columns;
+/** The refusal of an encrypted file. */
+export function encrypted(filePath: string): FrazilError {
+  return new FrazilError("unsupported", "ENCRYPTED_FILE", `${filePath}: encrypted files are not read`);
+}
+
+function corrupt(filePath: string, expected: string, found: string): FrazilError {
+  return new FrazilError("corrupt", "CORRUPT_FOOTER", `${filePath}: expected ${expected}, found ${found}`);
 }

@@ -3,14 +3,38 @@ import { gatherColumn } from "../arrow/gather.ts";
 import type { Column, ColumnBatch } from "../arrow/column.ts";
 import { FrazilError, must } from "../errors.ts";
 import type { FileIO } from "../io/file-io.ts";
+import { MAX_PARQUET_GROUP_ROWS } from "../limits.ts";
+import type { Value } from "../manifest/data-file.ts";
 import { fieldById } from "../schema/schema.ts";
+import type { NameMapping } from "../schema/name-mapping.ts";
+import { typeText } from "../schema/type-json.ts";
 import type { NestedField, PrimitiveType, Schema } from "../schema/types.ts";
-import { readChunk } from "./chunk-reader.ts";
-import { defaultColumn } from "./default-value.ts";
-import { type DataFileFooter, type DataFileRef, type FileColumn, readFooter } from "./footer.ts";
+import type { AnyColumn } from "../values/cell.ts";
+import { type LeafEntries, readChunk } from "./chunk-reader.ts";
+import { constantColumn, defaultColumn } from "./default-value.ts";
+import type { FileLeaf, FileNode } from "./file-columns.ts";
+import { type DataFileFooter, type DataFileRef, encrypted, readFooter } from "./footer.ts";
+import { assembleRows, type NestedPlan, planNested } from "./nested-reader.ts";
 
 /** Chunks that lie so near are read in one request: on an object store a request costs as much as so many bytes. */
 const MAX_GAP_BYTES = 512 << 10;
+
+/** What a table says of its data files' columns, beside its schema. */
+export interface ColumnSources {
+  /** For files without field ids. */
+  readonly mapping: NameMapping | null;
+  /** Values of columns that a file may lack because its partition says them, by field id (spec, "Column Projection"). */
+  readonly constants: ReadonlyMap<number, Value | null>;
+}
+
+/** Rows as columns of any type; all have `length` rows. */
+export interface AnyBatch {
+  readonly length: number;
+  readonly columns: readonly AnyColumn[];
+}
+
+/** A file that says everything itself. */
+const NO_SOURCES: ColumnSources = { mapping: null, constants: new Map() };
 
 /**
  * Reads columns of a data file, row group by row group, in file order: row numbers of the batches add up to positions. Only the
@@ -18,6 +42,7 @@ const MAX_GAP_BYTES = 512 << 10;
  * lacks has its `initial-default`, or is null.
  *
  * @param fieldIds top-level fields of primitive types; the batch's columns stand in this order
+ * @param breathe awaited after each column of a group, so that others may have their turn
  * @throws FrazilError `not-found`, `corrupt`, `unsupported`
  */
 export async function* readDataFile(
@@ -25,10 +50,30 @@ export async function* readDataFile(
   file: DataFileRef,
   schema: Schema,
   fieldIds: readonly number[],
+  breathe?: () => Promise<void>,
 ): AsyncGenerator<ColumnBatch> {
-  const footer = await readFooter(io, file);
-  const fields = fieldIds.map((id) => readableField(schema, id));
-  for (const group of footer.metadata.row_groups) yield readGroup(io, file, footer, group, fields);
+  const fields = fieldIds.map((id) => flatField(schema, id));
+  for await (const batch of readParquetColumns(io, file, fields, NO_SOURCES, breathe)) yield batch as ColumnBatch;
+}
+
+/**
+ * Reads columns of a Parquet file of any type, row group by row group, in file order.
+ *
+ * @param fields as the table has them now; the batch's columns stand in this order
+ * @param breathe as of `readDataFile`
+ * @throws FrazilError `not-found`, `corrupt`, `unsupported`
+ */
+export async function* readParquetColumns(
+  io: FileIO,
+  file: DataFileRef,
+  fields: readonly NestedField[],
+  sources: ColumnSources,
+  breathe?: () => Promise<void>,
+): AsyncGenerator<AnyBatch> {
+  checkFormat(file);
+  const footer = await readFooter(io, file, sources.mapping);
+  const columns = fields.map((field) => planColumn(file, footer, field, sources));
+  for (const group of footer.metadata.row_groups) yield readGroup(io, file, group, columns, breathe);
 }
 
 /**
@@ -43,8 +88,10 @@ export async function readDataFileRows(
   fieldIds: readonly number[],
   positions: Uint32Array,
 ): Promise<ColumnBatch> {
-  const footer = await readFooter(io, file);
-  const fields = fieldIds.map((id) => readableField(schema, id));
+  checkFormat(file);
+  const fields = fieldIds.map((id) => flatField(schema, id));
+  const footer = await readFooter(io, file, null);
+  const planned = fields.map((field) => planColumn(file, footer, field, NO_SOURCES));
   const groups: ColumnBatch[] = [];
   const groupOf = new Uint32Array(positions.length);
   const rowOf = new Uint32Array(positions.length);
@@ -57,7 +104,7 @@ export async function readDataFileRows(
       groupOf[next] = groups.length;
       rowOf[next] = (positions[next] as number) - start;
     }
-    if (next > first) groups.push(await readGroup(io, file, footer, group, fields));
+    if (next > first) groups.push((await readGroup(io, file, group, planned)) as ColumnBatch);
     start = end;
   }
   if (next < positions.length) {
@@ -69,7 +116,7 @@ export async function readDataFileRows(
   }
   const columns = fields.map(({ type }, k) =>
     gatherColumn(
-      type,
+      type as PrimitiveType,
       groups.map((group) => group.columns[k] as Column),
       groupOf,
       rowOf,
@@ -78,87 +125,190 @@ export async function readDataFileRows(
   return { length: positions.length, columns };
 }
 
-interface ReadableField {
-  readonly field: NestedField;
-  readonly type: PrimitiveType;
-}
-
-function readableField(schema: Schema, id: number): ReadableField {
+/** A top-level field of a type that columns in Arrow layout hold. */
+function flatField(schema: Schema, id: number): NestedField {
   const field = must(fieldById(schema, id), `the schema has a field ${id}`);
-  const { type } = field;
-  if (type.kind === "struct" || type.kind === "list" || type.kind === "map" || type.kind === "opaque") {
-    throw unreadable(field.name, type.kind);
-  }
-  if (type.kind === "variant") throw unreadable(field.name, type.kind);
-  return { field, type };
+  const { kind } = field.type;
+  if (kind === "struct" || kind === "list" || kind === "map") throw unreadable(field);
+  return field;
 }
 
-function unreadable(name: string, kind: string): FrazilError {
+function unreadable({ name, type }: NestedField): FrazilError {
   return new FrazilError(
     "unsupported",
     "UNSUPPORTED_COLUMN",
-    `columns of primitive types are read, found ${name} of type ${kind}`,
+    `columns of primitive types are read, found ${name} of type ${typeText(type)}`,
+  );
+}
+
+/** @throws FrazilError `unsupported` for files that are not Parquet, and for encrypted ones */
+function checkFormat({ filePath, fileFormat = "PARQUET", keyMetadata = null }: DataFileRef): void {
+  if (keyMetadata !== null) throw encrypted(filePath);
+  if (fileFormat !== "PARQUET") {
+    throw new FrazilError("unsupported", "FILE_FORMAT", `${filePath}: expected a Parquet file, found ${fileFormat}`);
+  }
+}
+
+/** Where the values of a field come from. */
+type PlannedColumn =
+  | { readonly from: "leaf"; readonly leaf: FileLeaf; readonly type: PrimitiveType }
+  | { readonly from: "nested"; readonly field: NestedField; readonly plan: NestedPlan }
+  | { readonly from: "constant"; readonly column: (rows: number) => AnyColumn };
+
+function planColumn(
+  file: DataFileRef,
+  footer: DataFileFooter,
+  field: NestedField,
+  sources: ColumnSources,
+): PlannedColumn {
+  const { type } = field;
+  if (type.kind === "opaque" || type.kind === "variant") throw unreadable(field);
+  // A file written while the column's type was unknown may hold anything, but only nulls.
+  const found = type.kind === "unknown" ? undefined : footer.columns.get(field.id);
+  if (found === undefined) return { from: "constant", column: missingColumn(file, field, sources) };
+  if (type.kind === "struct" || type.kind === "list" || type.kind === "map") {
+    return { from: "nested", field, plan: inFile(file, () => planNested(field, found)) };
+  }
+  if (found.kind !== "leaf" || found.repetition > 0) throw wrongShape(file, field, found);
+  return { from: "leaf", leaf: found, type };
+}
+
+function wrongShape(file: DataFileRef, { name, type }: NestedField, found: FileNode): FrazilError {
+  const shape = found.kind === "leaf" ? "a repeated column" : `a ${found.kind}`;
+  return new FrazilError(
+    "corrupt",
+    "WRONG_COLUMN_TYPE",
+    `${file.filePath}: column ${name}: expected ${typeText(type)}, found ${shape} in the data file`,
   );
 }
 
 async function readGroup(
   io: FileIO,
   file: DataFileRef,
-  footer: DataFileFooter,
   group: RowGroup,
-  fields: readonly ReadableField[],
-): Promise<ColumnBatch> {
+  columns: readonly PlannedColumn[],
+  breathe?: () => Promise<void>,
+): Promise<AnyBatch> {
   const rows = Number(group.num_rows);
-  const chunks = fields.map(({ field, type }) => {
-    // A file written while the column's type was unknown may hold anything, but only nulls.
-    const found = type.kind === "unknown" ? undefined : footer.columns.get(field.id);
-    return found === undefined ? null : chunkOf(file, group, found);
+  if (!(rows >= 0 && rows <= MAX_PARQUET_GROUP_ROWS)) {
+    const message = `${file.filePath}: expected a row group of at most ${MAX_PARQUET_GROUP_ROWS} rows, found ${rows}`;
+    throw new FrazilError("corrupt", "ROW_GROUP", message);
+  }
+  const chunksOf = columns.map((column) => {
+    if (column.from === "constant") return [];
+    const leaves = column.from === "leaf" ? [column] : column.plan.leaves;
+    return leaves.map(({ leaf, type }) => chunkOf(file, group, leaf, type));
   });
+  const chunks = chunksOf.flat();
   const bytes = await readRanges(io, file.filePath, chunks);
-  const columns = fields.map(({ field, type }, k): Column => {
-    const chunk = chunks[k] ?? null;
-    if (chunk === null) return missingColumn(file, field, type, rows);
-    return readChunk(type, chunk.column.element, chunk.metadata, bytes[k] as Uint8Array, rows);
-  });
-  return { length: rows, columns };
+  const read = (chunk: Chunk): LeafEntries =>
+    inFile(file, () =>
+      readChunk(
+        chunk.type,
+        chunk.leaf,
+        chunk.metadata,
+        bytes[chunks.indexOf(chunk)] as Uint8Array,
+        entriesOf(chunk, rows),
+      ),
+    );
+  const valuesOf = (column: PlannedColumn, parts: readonly Chunk[]): AnyColumn => {
+    switch (column.from) {
+      case "constant":
+        return column.column(rows);
+      case "leaf":
+        return read(parts[0] as Chunk).column;
+      case "nested": {
+        const values = inFile(file, () => assembleRows(column.plan, parts.map(read), rows));
+        return { layout: "cells", type: column.field.type, length: rows, values };
+      }
+    }
+  };
+  const out: AnyColumn[] = [];
+  for (const [k, column] of columns.entries()) {
+    out.push(valuesOf(column, chunksOf[k] as Chunk[]));
+    await breathe?.();
+  }
+  return { length: rows, columns: out };
 }
 
-function missingColumn(file: DataFileRef, field: NestedField, type: PrimitiveType, rows: number): Column {
-  if (field.required && (field.initialDefault === undefined || field.initialDefault === null)) {
-    throw new FrazilError(
-      "corrupt",
-      "MISSING_COLUMN",
-      `${file.filePath}: expected column ${field.name} (id ${field.id}), which is required and has no default, found none`,
-    );
+/** Entries of a chunk: rows, unless a list makes them more. */
+function entriesOf({ leaf, metadata }: Chunk, rows: number): number {
+  if (leaf.repetition === 0) return rows;
+  const entries = Number(metadata.num_values);
+  if (entries >= rows && entries <= MAX_PARQUET_GROUP_ROWS) return entries;
+  const most = `${rows} to ${MAX_PARQUET_GROUP_ROWS}`;
+  throw new FrazilError("corrupt", "ROW_GROUP", `column ${leaf.name}: expected ${most} entries, found ${entries}`);
+}
+
+/** Runs, and lets an error name the file. */
+function inFile<T>({ filePath }: DataFileRef, run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    if (!(error instanceof FrazilError) || error.message.startsWith(filePath)) throw error;
+    throw new FrazilError(error.kind, error.code, `${filePath}: ${error.message}`, { hint: error.hint, cause: error });
   }
-  return defaultColumn(type, field.initialDefault, rows);
+}
+
+function missingColumn(file: DataFileRef, field: NestedField, sources: ColumnSources): (rows: number) => AnyColumn {
+  const { type, initialDefault, required } = field;
+  const hasDefault = initialDefault !== undefined && initialDefault !== null;
+  if (type.kind === "struct" || type.kind === "list" || type.kind === "map" || type.kind === "opaque") {
+    if (hasDefault) {
+      throw new FrazilError(
+        "unsupported",
+        "NESTED_DEFAULT",
+        `column ${field.name}: defaults of ${type.kind}s are not read`,
+      );
+    }
+    if (required) throw missing(file, field);
+    return (rows) => ({ layout: "cells", type, length: rows, values: new Array<null>(rows).fill(null) });
+  }
+  const constant = sources.constants.get(field.id);
+  if (constant !== undefined) return (rows) => constantColumn(type, constant, rows);
+  if (required && !hasDefault && type.kind !== "unknown") throw missing(file, field);
+  return (rows) => defaultColumn(type, initialDefault, rows);
+}
+
+function missing(file: DataFileRef, field: NestedField): FrazilError {
+  return new FrazilError(
+    "corrupt",
+    "MISSING_COLUMN",
+    `${file.filePath}: expected column ${field.name} (id ${field.id}), which is required and has no default, found none`,
+  );
 }
 
 interface Chunk {
-  readonly column: FileColumn;
+  readonly leaf: FileLeaf;
+  readonly type: PrimitiveType;
   readonly metadata: ColumnMetaData;
   readonly start: number;
   readonly end: number;
 }
 
-function chunkOf(file: DataFileRef, group: RowGroup, column: FileColumn): Chunk {
-  const metadata = group.columns[column.place]?.meta_data;
-  if (metadata === undefined) {
-    throw new FrazilError("corrupt", "MISSING_CHUNK", `${file.filePath}: a row group lacks ${column.element.name}`);
+function chunkOf(file: DataFileRef, group: RowGroup, leaf: FileLeaf, type: PrimitiveType): Chunk {
+  const column = group.columns[leaf.place];
+  const metadata = column?.meta_data;
+  if (column?.crypto_metadata !== undefined) throw encrypted(file.filePath);
+  if (metadata === undefined || (column?.file_path ?? "") !== "") {
+    throw new FrazilError("corrupt", "MISSING_CHUNK", `${file.filePath}: a row group lacks ${leaf.name}`);
   }
   const { data_page_offset: data, dictionary_page_offset: dictionary } = metadata;
   // Some writers put 0 where there is no dictionary.
   const start = Number(dictionary !== undefined && dictionary > 0n && dictionary < data ? dictionary : data);
-  return { column, metadata, start, end: start + Number(metadata.total_compressed_size) };
+  const end = start + Number(metadata.total_compressed_size);
+  if (metadata.type !== leaf.element.type || !(start >= 0 && end >= start && end <= Number(file.fileSizeBytes))) {
+    const found = `${metadata.type} at bytes ${start} to ${end}`;
+    const expected = `a chunk of ${leaf.element.type} within ${Number(file.fileSizeBytes)} bytes`;
+    const message = `${file.filePath}: column ${leaf.name}: expected ${expected}, found ${found}`;
+    throw new FrazilError("corrupt", "COLUMN_CHUNK", message);
+  }
+  return { leaf, type, metadata, start, end };
 }
 
 /** The bytes of each chunk; neighbours are read together. */
-async function readRanges(
-  io: FileIO,
-  location: string,
-  chunks: readonly (Chunk | null)[],
-): Promise<(Uint8Array | null)[]> {
-  const order = [...chunks.keys()].filter((k) => chunks[k] !== null);
+async function readRanges(io: FileIO, location: string, chunks: readonly Chunk[]): Promise<Uint8Array[]> {
+  const order = [...chunks.keys()];
   const startOf = (k: number): number => (chunks[k] as Chunk).start;
   order.sort((a, b) => startOf(a) - startOf(b));
   const runs: { start: number; end: number; members: number[] }[] = [];
@@ -172,7 +322,7 @@ async function readRanges(
       runs.push({ start, end, members: [k] });
     }
   }
-  const out = new Array<Uint8Array | null>(chunks.length).fill(null);
+  const out = new Array<Uint8Array>(chunks.length);
   await Promise.all(
     runs.map(async ({ start, end, members }) => {
       const bytes = await io.readRange(location, start, end - start);

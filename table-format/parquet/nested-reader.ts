@@ -1,0 +1,244 @@
+import { isValid } from "../arrow/column.ts";
+import { FrazilError } from "../errors.ts";
+import { isPrimitive, typeText } from "../schema/type-json.ts";
+import type { NestedField, PrimitiveType, Type } from "../schema/types.ts";
+import { type Cell, type CellStruct, cellAt } from "../values/cell.ts";
+import { valueAt } from "../values/single-value.ts";
+import type { LeafEntries } from "./chunk-reader.ts";
+import { defaultColumn } from "./default-value.ts";
+import { type FileLeaf, type FileNode, leavesOf } from "./file-columns.ts";
+
+/** A leaf that is to be decoded, and the type that its values are to have. */
+export interface WantedLeaf {
+  readonly leaf: FileLeaf;
+  readonly type: PrimitiveType;
+}
+
+/** How a column of a nested type is put together from a file's leaves. */
+export interface NestedPlan {
+  /** What has to be decoded; `assembleRows` takes the entries in this order. */
+  readonly leaves: readonly WantedLeaf[];
+  readonly root: Assembler;
+}
+
+/** Reads one value after the other; the leaves below it move along. */
+interface Assembler {
+  read(cursors: readonly LeafCursor[]): Cell | null;
+  /** Leaves below it, as places in the plan. */
+  readonly leaves: readonly number[];
+}
+
+/** Where the assembly stands in a leaf's entries. */
+class LeafCursor {
+  at = 0;
+  readonly #entries: LeafEntries;
+  readonly #definition: number;
+
+  constructor(entries: LeafEntries, definition: number) {
+    this.#entries = entries;
+    this.#definition = definition;
+  }
+
+  get ended(): boolean {
+    return this.at >= this.#entries.column.length;
+  }
+
+  /** How much of the path is there in the next entry. */
+  get definition(): number {
+    const { definitions, column } = this.#entries;
+    if (this.ended) throw corrupt("another entry", "the end of a column");
+    if (definitions !== null) return definitions[this.at] as number;
+    return isValid(column, this.at) ? this.#definition : 0;
+  }
+
+  /** At which list the next entry goes on; 0, a new row, also at the end. */
+  get repetition(): number {
+    return this.ended ? 0 : (this.#entries.repetitions?.[this.at] ?? 0);
+  }
+
+  take(): Cell | null {
+    if (this.ended) throw corrupt("another entry", "the end of a column");
+    return valueAt(this.#entries.column, this.at++);
+  }
+}
+
+/**
+ * Plans the reading of a column of type struct, list or map. Parts are found by field id; what the file lacks has its
+ * `initial-default`, or is null (spec, "Column Projection").
+ *
+ * @throws FrazilError `unsupported` naming a part of a type that is not read
+ */
+export function planNested(field: NestedField, node: FileNode): NestedPlan {
+  const leaves: WantedLeaf[] = [];
+  const root = assemblerOf(field.name, field.type, node, leaves);
+  return { leaves, root };
+}
+
+/**
+ * Puts rows together.
+ * @throws FrazilError kind `corrupt` when the leaves' entries do not make up as many rows
+ */
+export function assembleRows(plan: NestedPlan, entries: readonly LeafEntries[], rows: number): (Cell | null)[] {
+  const cursors = plan.leaves.map(({ leaf }, i) => new LeafCursor(entries[i] as LeafEntries, leaf.definition));
+  const values: (Cell | null)[] = [];
+  for (let row = 0; row < rows; row++) values.push(plan.root.read(cursors));
+  for (const cursor of cursors) if (!cursor.ended) throw corrupt(`entries for ${rows} rows`, "more");
+  return values;
+}
+
+function assemblerOf(path: string, type: Type, node: FileNode, leaves: WantedLeaf[]): Assembler {
+  if (isPrimitive(type) && type.kind !== "unknown" && type.kind !== "variant") {
+    if (node.kind !== "leaf") throw corrupt(`${path} as ${typeText(type)}`, `a ${node.kind} in the data file`);
+    const place = leaves.push({ leaf: node, type }) - 1;
+    return { leaves: [place], read: (cursors) => (cursors[place] as LeafCursor).take() };
+  }
+  switch (type.kind) {
+    case "struct":
+      if (node.kind === "struct") return structAssembler(path, type.fields, node, leaves);
+      break;
+    case "list":
+      if (node.kind === "list" && sameId(node.item, type.elementId)) {
+        return optional(node, listAssembler(node, assemblerOf(`${path}.element`, type.element, node.item, leaves)));
+      }
+      break;
+    case "map":
+      if (node.kind === "map" && sameId(node.key, type.keyId) && sameId(node.value, type.valueId)) {
+        const key = assemblerOf(`${path}.key`, type.key, node.key, leaves);
+        const value = assemblerOf(`${path}.value`, type.value, node.value, leaves);
+        return optional(node, mapAssembler(node, key, value));
+      }
+      break;
+    default:
+      throw new FrazilError("unsupported", "UNSUPPORTED_COLUMN", `column ${path}: type ${typeText(type)} is not read`);
+  }
+  throw corrupt(`${path} as ${typeText(type)}`, `a ${node.kind} in the data file`);
+}
+
+function sameId(node: FileNode, id: number): boolean {
+  return node.id === id;
+}
+
+function structAssembler(
+  path: string,
+  fields: readonly NestedField[],
+  node: FileNode & { readonly kind: "struct" },
+  leaves: WantedLeaf[],
+): Assembler {
+  const first = leaves.length;
+  const parts = fields.map((field): [string, Assembler] => {
+    const found = node.children.find((child) => child.id === field.id);
+    const where = `${path}.${field.name}`;
+    return [
+      field.name,
+      found === undefined || field.type.kind === "unknown"
+        ? constantOf(where, field)
+        : assemblerOf(where, field.type, found, leaves),
+    ];
+  });
+  if (leaves.length === first) {
+    // None of its fields is in the file: any leaf says whether the struct is.
+    const [probe] = leavesOf(node);
+    if (probe === undefined) throw corrupt(`${path} with columns`, "none");
+    leaves.push({ leaf: probe, type: probeType(probe) });
+  }
+  const below = Array.from({ length: leaves.length - first }, (_, i) => first + i);
+  const named = new Set(parts.flatMap(([, part]) => part.leaves));
+  const unread = below.filter((place) => !named.has(place));
+  return optional(node, {
+    leaves: below,
+    read: (cursors) => {
+      const struct: CellStruct = Object.fromEntries(parts.map(([name, part]) => [name, part.read(cursors)]));
+      skip(cursors, unread, node.repetition);
+      return struct;
+    },
+  });
+}
+
+/** A type in which any value of a leaf can be read. */
+function probeType({ element }: FileLeaf): PrimitiveType {
+  switch (element.type) {
+    case "BOOLEAN":
+      return { kind: "boolean" };
+    case "INT32":
+      return { kind: "int" };
+    case "INT64":
+      return { kind: "long" };
+    case "FLOAT":
+      return { kind: "float" };
+    case "DOUBLE":
+      return { kind: "double" };
+    case "INT96":
+      return { kind: "timestamp" };
+    default:
+      return { kind: "binary" };
+  }
+}
+
+/** What a field that the file lacks reads as. */
+function constantOf(path: string, field: NestedField): Assembler {
+  const { initialDefault, type, required } = field;
+  const none = initialDefault === undefined || initialDefault === null;
+  if (none && required && type.kind !== "unknown")
+    throw corrupt(`${path}, which is required and has no default`, "none");
+  if (none) return { leaves: [], read: () => null };
+  if (!isPrimitive(type)) {
+    throw new FrazilError("unsupported", "NESTED_DEFAULT", `column ${path}: defaults of ${type.kind}s are not read`);
+  }
+  const value = cellAt(defaultColumn(type, initialDefault, 1), 0);
+  return { leaves: [], read: () => value };
+}
+
+/** Null where the node is not there. */
+function optional(node: FileNode, present: Assembler): Assembler {
+  const probe = present.leaves[0] as number;
+  return {
+    leaves: present.leaves,
+    read: (cursors) => {
+      if ((cursors[probe] as LeafCursor).definition >= node.definition) return present.read(cursors);
+      for (const place of present.leaves) (cursors[place] as LeafCursor).at++;
+      return null;
+    },
+  };
+}
+
+function listAssembler(node: FileNode & { readonly kind: "list" }, item: Assembler): Assembler {
+  return { leaves: item.leaves, read: (cursors) => itemsOf(node, item.leaves, cursors, () => item.read(cursors)) };
+}
+
+function mapAssembler(node: FileNode & { readonly kind: "map" }, key: Assembler, value: Assembler): Assembler {
+  const leaves = [...key.leaves, ...value.leaves];
+  return {
+    leaves,
+    read: (cursors) => itemsOf(node, leaves, cursors, () => [key.read(cursors), value.read(cursors)]),
+  };
+}
+
+function itemsOf(
+  node: FileNode & { readonly kind: "list" | "map" },
+  leaves: readonly number[],
+  cursors: readonly LeafCursor[],
+  read: () => Cell | null,
+): (Cell | null)[] {
+  const probe = cursors[leaves[0] as number] as LeafCursor;
+  const items: (Cell | null)[] = [];
+  if (probe.definition < node.itemDefinition) {
+    for (const place of leaves) (cursors[place] as LeafCursor).at++;
+    return items;
+  }
+  do items.push(read());
+  while (probe.repetition === node.itemRepetition);
+  return items;
+}
+
+/** Moves leaves that are only looked at over one value: its first entry and those that go on below it. */
+function skip(cursors: readonly LeafCursor[], places: readonly number[], repetition: number): void {
+  for (const place of places) {
+    const cursor = cursors[place] as LeafCursor;
+    do cursor.at++;
+    while (cursor.repetition > repetition);
+  }
+}
+
+function corrupt(expected: string, found: string): FrazilError {
+  return new FrazilError("corrupt", "NESTED_COLUMN", `expected ${expected}, found ${found}`);
+}

@@ -1,0 +1,36 @@
+import { type Column, isValid } from "../arrow/column.ts";
+import type { Value } from "../manifest/data-file.ts";
+import type { Type } from "../schema/types.ts";
+import { valueAt } from "./single-value.ts";
+
+/**
+ * A value of any type. A struct is an object by field name, a list an array, a map an array of `[key, value]` pairs in the file's
+ * order; primitive values as `Value` says.
+ */
+export type Cell = Value | CellStruct | readonly (Cell | null)[];
+
+/** A struct's values by field name; absent is never used, null is. */
+export interface CellStruct {
+  readonly [name: string]: Cell | null;
+}
+
+/** A column of structs, lists or maps: their values row by row. */
+export interface NestedColumn {
+  readonly layout: "cells";
+  readonly type: Type;
+  readonly length: number;
+  readonly values: readonly (Cell | null)[];
+}
+
+/** A column of any type. */
+export type AnyColumn = Column | NestedColumn;
+
+/** The value of one row. Bytes are views into the column. */
+export function cellAt(column: AnyColumn, row: number): Cell | null {
+  return column.layout === "cells" ? (column.values[row] ?? null) : valueAt(column, row);
+}
+
+/** Whether a row holds a value. */
+export function hasCell(column: AnyColumn, row: number): boolean {
+  return column.layout === "cells" ? (column.values[row] ?? null) !== null : isValid(column, row);
+}
