@@ -1,4 +1,5 @@
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
+import type { ResetOptions, SetOptions } from "./commands/set-positions.ts";
 import type { VerifyOptions } from "./commands/verify.ts";
 import { verb } from "./verb.ts";
 
@@ -15,6 +16,46 @@ export function addOperatorVerbs(program: Command): void {
     .action(
       verb(async (context, names: string[], options: VerifyOptions) =>
         (await import("./commands/verify.ts")).verify(context, names, options),
+      ),
+    );
+
+  const positions = program
+    .command("positions")
+    .description("tell how far a job has come in each split of its source, or have it go on elsewhere");
+
+  positions
+    .command("show", { isDefault: true })
+    .description("tell how far a job has come in each split of its source")
+    .argument("<job>", "a job file")
+    .action(verb(async (context, job: string) => (await import("./commands/positions.ts")).positions(context, job)));
+
+  positions
+    .command("set")
+    .description(
+      "have a job go on from other points, as a new snapshot of each of its tables; what lies between is read again, or left out",
+    )
+    .argument("<job>", "a job file")
+    .argument("<split=point...>", "shop.orders/0=1200: the next message that is read of a split; others stay")
+    .option("--yes", "do it; without it the plan is printed")
+    .action(
+      verb(async (context, job: string, points: string[], options: SetOptions) =>
+        (await import("./commands/set-positions.ts")).setPositions(context, job, points, options),
+      ),
+    );
+
+  positions
+    .command("reset")
+    .description("have a job begin anew in all splits; the rows that its tables hold stay")
+    .argument("<job>", "a job file")
+    .addOption(
+      new Option("--to <where>", "start: as the job file says for new tables")
+        .choices(["start", "earliest", "latest"])
+        .default("start"),
+    )
+    .option("--yes", "do it; without it the plan is printed")
+    .action(
+      verb(async (context, job: string, options: ResetOptions) =>
+        (await import("./commands/set-positions.ts")).resetPositions(context, job, options),
       ),
     );
 }

@@ -1,0 +1,36 @@
+import { currentSnapshot } from "../../table-format/index.ts";
+import { advance, type Position } from "../core/position.ts";
+import { must } from "../core/errors.ts";
+import type { CommitContext } from "./context.ts";
+import { laterOf } from "./merge-position.ts";
+import { newestStamp, type PlannedRollback, type RollbackPlan } from "./rollback-plan.ts";
+import type { PipelineState } from "./read-pipeline.ts";
+
+/**
+ * What it takes to have a pipeline go on from other points: a new snapshot on the head of each of its tables, with the same rows, a new
+ * epoch and the points. The rows stay, so what is read again is applied again, and what is left out is missing.
+ *
+ * @param points of the splits that are set; others keep theirs, whatever is committed until then
+ */
+export function planSetPosition(
+  pipeline: string,
+  { tables, ledger }: PipelineState,
+  points: Position,
+  compare: CommitContext["comparePoints"],
+): RollbackPlan {
+  const rollbacks = tables.map(({ loaded }): PlannedRollback => {
+    const head = must(currentSnapshot(loaded.metadata), "a table of the pipeline holds a snapshot");
+    return { loaded, head, target: head, stamp: newestStamp(loaded, pipeline) };
+  });
+  return {
+    pipeline,
+    keepPosition: false,
+    tables: rollbacks,
+    others: [],
+    setTo(table, newest) {
+      const own = newest?.position ?? new Map<string, string>();
+      const noted = ledger?.ledger.tables.has(table) === true ? ledger.ledger.position : new Map<string, string>();
+      return advance(laterOf(own, noted, compare), points);
+    },
+  };
+}
