@@ -2,6 +2,7 @@ import type { JobOver, WarehouseSettings } from "./config/job-schema.ts";
 import type { SourceTraits } from "./config/lint-rules.ts";
 import type { Format, Rejects } from "./core/format.ts";
 import { FrazilError } from "./core/errors.ts";
+import { jobConsumerName } from "./core/consumer-state.ts";
 import { keepMessages } from "./core/kept-messages.ts";
 import type { Runtime } from "./core/runtime.ts";
 import type { Source } from "./core/source.ts";
@@ -36,6 +37,8 @@ export type AnyJob = JobOver<(typeof SOURCES)[number]>;
 /** What a source gets besides its settings. */
 export interface SourceDeps {
   readonly pipeline: string;
+  /** Whether what is read gets committed; else somebody only looks, and leaves no trace. */
+  readonly commits: boolean;
   readonly runtime: Runtime;
   readonly router: TableRouter;
   readonly notices: DecodeNotices;
@@ -57,7 +60,8 @@ export function createSource(settings: AnyJob["source"], deps: SourceDeps): Sour
     const warehouse = settings.warehouse ?? deps.warehouse;
     const isOwn = warehouse.location === deps.warehouse.location;
     const open = () => deps.openWarehouse(warehouse);
-    return createTableSource(settings, { open, isOwn, router, notices: deps.notices, runtime, ...limit });
+    const consumer = deps.commits ? jobConsumerName(pipeline, isOwn ? null : deps.warehouse.location) : null;
+    return createTableSource(settings, { open, isOwn, consumer, router, notices: deps.notices, runtime, ...limit });
   }
   const decoder = decoderOf(settings.format, deps);
   return createKafkaSource(

@@ -37,6 +37,7 @@ export async function run(job: AnyJob, runtime: Runtime, control: RunControl): P
       createSource: (router, notices, rejects) =>
         createSource(job.source, {
           pipeline: job.name,
+          commits: true,
           runtime,
           router,
           notices,

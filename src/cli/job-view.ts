@@ -75,6 +75,7 @@ export async function withSource<T>(
   const router = new RuleRouter(job.tables, types);
   const source = createSource(job.source, {
     pipeline: job.name,
+    commits: false,
     // That a server does not answer is said once, by whoever waited for it.
     runtime: { ...context.runtime, log: { ...context.runtime.log, warn: context.runtime.log.debug } },
     router,

@@ -1,3 +1,4 @@
+import { hash } from "node:crypto";
 import type { FileIO, TableIdent } from "../../table-format/index.ts";
 import { FrazilError } from "./errors.ts";
 
@@ -31,6 +32,8 @@ export interface NamedConsumer {
 }
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/;
+/** What no reader can be called: a job that reads the table, and where it writes to when that is another warehouse. */
+const JOB_NAME = /^job\.[a-z0-9-]{1,40}(\.[0-9a-f]{8})?$/;
 
 /** @throws FrazilError `config`, code `BAD_CONSUMER`, for a name that cannot be one of an object. */
 export function checkConsumerName(name: string): void {
@@ -38,6 +41,20 @@ export function checkConsumerName(name: string): void {
   throw new FrazilError("config", "BAD_CONSUMER", `a consumer cannot be called "${name}"`, {
     hint: "write a letter or digit, then up to 63 letters, digits, _ and -",
   });
+}
+
+/**
+ * The name under which a job that reads a table holds what it has yet to read.
+ * @param warehouse where it writes to; null: into the warehouse that it reads from
+ */
+export function jobConsumerName(pipeline: string, warehouse: string | null): string {
+  const suffix = warehouse === null ? "" : `.${hash("sha256", warehouse, "hex").slice(0, 8)}`;
+  return `job.${pipeline}${suffix}`;
+}
+
+/** Whether a consumer is a job, whose position is in its own tables: what is known here is only what it may still need. */
+export function isJobConsumer(name: string): boolean {
+  return JOB_NAME.test(name);
 }
 
 /** Where a consumer's state lies: `<warehouse>/_frazil/consumers/<namespace>/<table>/<name>.json`. */
@@ -67,7 +84,7 @@ export async function listConsumers(
   const found: NamedConsumer[] = [];
   for await (const { location } of io.list(folder)) {
     const name = /^([^/]+)\.json$/.exec(location.slice(folder.length + 1))?.[1];
-    if (name === undefined || !NAME.test(name)) continue;
+    if (name === undefined || !(NAME.test(name) || JOB_NAME.test(name))) continue;
     const tagged = await io.readTagged(location);
     if (tagged !== null) found.push({ name, state: parseConsumerState(tagged.bytes, location) });
   }

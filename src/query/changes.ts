@@ -98,6 +98,7 @@ export async function* tableChanges(
     }
     if (last !== null) await consumer?.passOver(last.snapshotId);
     if (!options.follow) return;
+    await consumer?.stay();
     await options.clock.sleep(options.pollMs, options.stop);
     if (options.stop.aborted) return;
     table = await reload(warehouse, table);

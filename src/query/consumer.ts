@@ -6,7 +6,7 @@ import {
   consumerStateBytes,
   parseConsumerState,
 } from "../core/consumer-state.ts";
-import { CONSUMER_ATTEMPTS, CONSUMER_RETRY_MS, CONSUMER_UNCOMMITTED } from "../core/limits.ts";
+import { CONSUMER_ATTEMPTS, CONSUMER_REFRESH_MS, CONSUMER_RETRY_MS, CONSUMER_UNCOMMITTED } from "../core/limits.ts";
 import { randomUuid, type Runtime } from "../core/runtime.ts";
 import { startSnapshot } from "./steps.ts";
 
@@ -121,6 +121,12 @@ export class Consumer {
   /** Moves on to a snapshot without changes, when everything given out is committed. @throws FrazilError `fenced`. */
   passOver(snapshotId: bigint): Promise<void> {
     return this.#write(({ after, given }) => (given.length > 0 || after === snapshotId ? null : { after: snapshotId }));
+  }
+
+  /** Says now and then that the reader is still there, so that expiry keeps what comes next. @throws FrazilError `fenced`. */
+  stay(): Promise<void> {
+    const nowMs = this.#place.runtime.clock.nowMs();
+    return this.#write(({ updatedMs }) => (nowMs - updatedMs < CONSUMER_REFRESH_MS ? null : {}));
   }
 
   #write(change: (state: ConsumerState) => Partial<Pick<ConsumerState, "after" | "given">> | null): Promise<void> {

@@ -1,5 +1,6 @@
 import { type Catalog, createBuilder, createManifestCache, type FileIO } from "../../table-format/index.ts";
 import { type ChangeBatch, type ChangeColumn, Op, offsetPoints } from "../../src/core/change-batch.ts";
+import { jobConsumerName } from "../../src/core/consumer-state.ts";
 import { must } from "../../src/core/errors.ts";
 import type { Position } from "../../src/core/position.ts";
 import type { Source } from "../../src/core/source.ts";
@@ -71,11 +72,12 @@ export async function runOver(
   return { ...summary, lines: runtime.lines };
 }
 
-/** The source `table` over a place in memory. */
+/** The source `table` over a place in memory. @param consumer as which it holds what it has yet to read */
 export function tableSource(
   { io, catalog }: Place,
   table: string,
   given: Partial<TableSettings> = {},
+  consumer: string | null = null,
 ): (runtime: ReturnType<typeof virtualRuntime>) => JobRun["createSource"] {
   const settings: TableSettings = {
     type: "table",
@@ -86,9 +88,9 @@ export function tableSource(
     pollMs: 1_000,
     ...given,
   };
-  const open = async () => ({ io, catalog });
+  const open = async () => ({ io, catalog, location: "mem://w" });
   return (runtime) => (router, notices) =>
-    createTableSource(settings, { open, isOwn: true, router, notices, runtime, startLimitMs: 0 });
+    createTableSource(settings, { open, isOwn: true, consumer, router, notices, runtime, startLimitMs: 0 });
 }
 
 /** A job that copies a table to another one. */
@@ -96,10 +98,17 @@ export async function copyTable(
   place: Place,
   from: string,
   to: string,
-  given: RunGiven & { readonly rule?: Partial<TableRule>; readonly source?: Partial<TableSettings> },
+  given: RunGiven & {
+    readonly rule?: Partial<TableRule>;
+    readonly source?: Partial<TableSettings>;
+    /** Whether expiry is to keep what the job has yet to read. */
+    readonly holds?: boolean;
+  },
 ) {
   const rule = upsertRule(from, { from, to, key: null, ...given.rule });
-  return runOver(place, to.replace(".", "-"), [rule], tableSource(place, from, given.source), given);
+  const pipeline = to.replace(".", "-");
+  const consumer = given.holds === true ? jobConsumerName(pipeline, null) : null;
+  return runOver(place, pipeline, [rule], tableSource(place, from, given.source, consumer), given);
 }
 
 /** A job that writes changes to `shop.a`, up to a number of them. */
@@ -167,11 +176,23 @@ export async function compactTable(place: Place, table: string, seed: number): P
   for await (const _ of runCompaction(context, plan)) continue;
 }
 
-/** Lets all snapshots of a table go but for its newest `keep` and those that somebody needs. */
-export async function expireTable(place: Place, table: string, keep: number, seed: number): Promise<void> {
+/**
+ * Lets all snapshots of a table go but for its newest `keep` and those that somebody needs.
+ * @param consumersHold how long consumers may hold theirs. @returns how many went
+ */
+export async function expireTable(
+  place: Place,
+  table: string,
+  keep: number,
+  seed: number,
+  consumersHold: "always" | "never" = "never",
+): Promise<number> {
   const context = maintaining(place, seed);
   const loaded = must(await place.catalog.loadTable(identOf(table)), table);
-  await runExpiry(context, await planExpiry(context, loaded, { minSnapshotsToKeep: keep, maxSnapshotAgeMs: 0n }));
+  const consumerHoldsMs = consumersHold === "always" ? 10n ** 15n : 0n;
+  // Compactions have a clock that is ahead.
+  const policy = { minSnapshotsToKeep: keep, maxSnapshotAgeMs: -(10n ** 15n), consumerHoldsMs };
+  return (await runExpiry(context, await planExpiry(context, loaded, policy)))?.snapshots ?? 0;
 }
 
 function maintaining(place: Place, seed: number) {

@@ -1,25 +1,37 @@
 import {
   type Catalog,
+  currentSchema,
   type DataFile,
   type FileIO,
+  must,
   planSnapshot,
   readDataFile,
   readDeletionVector,
   readPositionDeletes,
   type RoaringBitmap,
   snapshotById,
+  snapshotSchema,
   type TableIdent,
   valueAt,
 } from "../../table-format/index.ts";
 
-/** Every live row of a table's newest snapshot, each as the values of the schema's columns in text form, sorted. */
-export async function tableRows(io: FileIO, catalog: Catalog, ident: TableIdent): Promise<string[]> {
+/**
+ * Every live row of a table's newest snapshot, each as the values of the schema's columns in text form, sorted.
+ * @param tag of another snapshot, whose own schema then counts
+ */
+export async function tableRows(
+  io: FileIO,
+  catalog: Catalog,
+  ident: TableIdent,
+  tag: string | null = null,
+): Promise<string[]> {
   const loaded = await catalog.loadTable(ident);
   if (loaded === null) return [];
   const { metadata } = loaded;
-  const schema = metadata.schemas.find(({ schemaId }) => schemaId === metadata.currentSchemaId);
-  const snapshot = metadata.currentSnapshotId === null ? null : snapshotById(metadata, metadata.currentSnapshotId);
-  if (schema === undefined || snapshot === null) return [];
+  const id = tag === null ? metadata.currentSnapshotId : must(metadata.refs.get(tag), `the tag ${tag}`).snapshotId;
+  const snapshot = id === null ? null : snapshotById(metadata, id);
+  if (snapshot === null) return [];
+  const schema = tag === null ? currentSchema(metadata) : snapshotSchema(metadata, snapshot);
   const plan = await planSnapshot(io, metadata, snapshot);
   const ids = schema.fields.map(({ id }) => id);
   const rows: string[] = [];

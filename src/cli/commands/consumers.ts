@@ -1,5 +1,11 @@
 import { ancestors, currentSnapshot, identText, type LoadedTable, snapshotById } from "../../../table-format/index.ts";
-import { checkConsumerName, consumerLocation, type ConsumerState, listConsumers } from "../../core/consumer-state.ts";
+import {
+  checkConsumerName,
+  consumerLocation,
+  type ConsumerState,
+  isJobConsumer,
+  listConsumers,
+} from "../../core/consumer-state.ts";
 import { FrazilError } from "../../core/errors.ts";
 import { listTables } from "../../query/table-names.ts";
 import type { Warehouse } from "../../warehouse.ts";
@@ -64,7 +70,7 @@ export async function consumers(
   });
 }
 
-/** Removes a consumer's position; a process that reads for it is fenced. */
+/** Removes a consumer's position; a process that reads for it is fenced. A job that runs writes its own again. */
 async function forget(
   { output }: CliContext,
   { io, location }: Warehouse,
@@ -73,7 +79,7 @@ async function forget(
   act: boolean,
 ): Promise<void> {
   const name = identText(table.ident);
-  checkConsumerName(consumer);
+  if (!isJobConsumer(consumer)) checkConsumerName(consumer);
   const state = consumerLocation(location, table.ident, consumer);
   if ((await io.stat(state)) === null) {
     throw new FrazilError("not-found", "CONSUMER_NOT_FOUND", `${name} has no consumer ${consumer}`, {

@@ -20,6 +20,7 @@ import type { TableSettings } from "./config.ts";
 import { TableLag } from "./lag.ts";
 import { lineageOf, lostPoint, otherTable, startSnapshot, type Step, stepsFrom } from "./lineage.ts";
 import { comparePoints, parsePoint, pointAt, pointText, startOf, type TablePoint } from "./point.ts";
+import { ReadHold } from "./read-hold.ts";
 import { loadTable, Outage } from "./reload.ts";
 import { stepBatches } from "./step-batches.ts";
 
@@ -27,6 +28,8 @@ import { stepBatches } from "./step-batches.ts";
 export interface TableStore {
   readonly io: FileIO;
   readonly catalog: Catalog;
+  /** The warehouse's. */
+  readonly location: string;
 }
 
 export interface TableSourceDeps {
@@ -34,9 +37,11 @@ export interface TableSourceDeps {
   readonly open: () => Promise<TableStore>;
   /** Whether it is the warehouse that the job writes to. */
   readonly isOwn: boolean;
+  /** As which the job holds what it has yet to read (`jobConsumerName`); absent or null: it holds nothing, and nothing is written. */
+  readonly consumer?: string | null;
   readonly router: TableRouter;
   readonly notices: DecodeNotices;
-  readonly runtime: Pick<Runtime, "clock" | "log">;
+  readonly runtime: Pick<Runtime, "clock" | "log" | "random">;
   /** How long the table may not be there at the start. */
   readonly startLimitMs?: number;
 }
@@ -65,6 +70,9 @@ class TableSource implements Source {
   /** The table that positions are of. */
   #read: StreamId | null = null;
   #lag: TableLag | null = null;
+  /** As it was last loaded. */
+  #table: LoadedTable | null = null;
+  #hold: ReadHold | null = null;
 
   constructor(settings: TableSettings, deps: TableSourceDeps) {
     this.#settings = settings;
@@ -112,6 +120,7 @@ class TableSource implements Source {
   async #load(): Promise<LoadedTable> {
     const table = await loadTable(must(this.#store, "the source is open").catalog, this.#ident);
     this.#lag = new TableLag(table);
+    this.#table = table;
     return table;
   }
 
@@ -167,10 +176,13 @@ class TableSource implements Source {
     const { clock } = this.#deps.runtime;
     const outage = new Outage(this.#deps.runtime);
     let point = parsePoint(from.get(this.#split) ?? "0");
+    this.#hold = null;
     while (!signal.aborted) {
       try {
         const table = await this.#load();
         const next = this.#goOn(table, point);
+        this.#hold ??= this.#holdFrom(next.point);
+        await this.#hold?.write(table, false);
         if (next.truncate !== null) yield next.truncate;
         point = next.point;
         for (const step of next.steps) {
@@ -194,11 +206,26 @@ class TableSource implements Source {
     }
   }
 
-  async acknowledge(): Promise<void> {}
+  async acknowledge(position: Position): Promise<void> {
+    const point = position.get(this.#split);
+    if (this.#hold === null || this.#table === null || point === undefined) return;
+    this.#hold.reached(parsePoint(point));
+    await this.#hold.write(this.#table, false);
+  }
 
   async close(): Promise<void> {
     this.#closed.abort();
+    if (this.#table !== null) await this.#hold?.write(this.#table, true);
     await this.#store?.catalog.close();
+  }
+
+  /** What lies before where reading begins is committed, or not wanted. */
+  #holdFrom(point: TablePoint): ReadHold | null {
+    const { consumer, runtime } = this.#deps;
+    if (consumer === undefined || consumer === null) return null;
+    const hold = new ReadHold(must(this.#store, "the source is open"), this.#ident, consumer, runtime);
+    hold.reached(point);
+    return hold;
   }
 
   #batches(table: LoadedTable, step: Step, point: TablePoint): AsyncIterable<SourceBatch> {

@@ -1,58 +1,18 @@
 import { describe, expect, it } from "vitest";
-import { currentSnapshot, type PrimitiveType } from "../../../table-format/index.ts";
-import type { ChangeColumn } from "../../../src/core/change-batch.ts";
+import { currentSnapshot } from "../../../table-format/index.ts";
 import { memoryWarehouse } from "../../support/checkpoints.ts";
+import { ERAS, randomEraChanges, throughCrashes } from "../../support/era-changes.ts";
 import {
   compactTable,
   copyTable,
-  Crash,
   type EraChange,
   expireTable,
   identOf,
   type Place,
-  type RunGiven,
   writeChanges,
 } from "../../support/table-chain.ts";
 import { tableRows } from "../../support/table-rows.ts";
 import { seededRandom } from "../../support/virtual-runtime.ts";
-
-function columns(...pairs: readonly (readonly [string, PrimitiveType["kind"]])[]): ChangeColumn[] {
-  return pairs.map(([name, kind]) => ({ name, type: { kind } as PrimitiveType, required: name === "id" }));
-}
-
-/** The table's columns in the course of time: one is added, another becomes wider. */
-const ERAS = [
-  columns(["id", "long"], ["count", "int"]),
-  columns(["id", "long"], ["count", "int"], ["note", "string"]),
-  columns(["id", "long"], ["count", "long"], ["note", "string"]),
-] as const;
-
-function randomChanges(random: { uint32(): number }, count: number): EraChange[] {
-  return Array.from({ length: count }, (_, index): EraChange => {
-    const era = Math.min(2, Math.floor((index * 3) / count));
-    const id = BigInt(random.uint32() % 30) + 2n ** 60n;
-    const number = random.uint32() % 1_000;
-    const all = [id, era === 2 ? BigInt(number) : number, random.uint32() % 3 === 0 ? null : `n${number}`];
-    const die = random.uint32() % 100;
-    const op = die === 0 ? "truncate" : die < 20 ? "delete" : die < 60 ? "insert" : "update";
-    return { op, columns: ERAS[era] as ChangeColumn[], values: all.slice(0, ERAS[era]?.length) };
-  });
-}
-
-/** Runs again and again, over crashes and runs that end in the middle of a snapshot's changes. */
-async function through(random: { uint32(): number }, run: (given: RunGiven) => Promise<unknown>): Promise<number> {
-  for (let crashes = 0, runs = 0; ; runs++) {
-    const crashAfter = runs < 6 ? random.uint32() % 25 : null;
-    const maxRows = runs < 4 && random.uint32() % 2 === 0 ? 1 + (random.uint32() % 12) : null;
-    try {
-      await run({ seed: random.uint32(), crashAfter, maxRows, checkpointRows: 1 + (random.uint32() % 20) });
-      if (maxRows === null) return crashes;
-    } catch (error) {
-      if (!(error instanceof Crash)) throw error;
-      crashes++;
-    }
-  }
-}
 
 /** What a history table's rows come to when they are played: the rows, each as `tableRows` shows it. */
 function replayed(rows: readonly string[], width: number): string[] {
@@ -86,28 +46,28 @@ describe.each(["memory", "object-store"] as const)("tables that feed tables, in 
     for (let seed = 0; seed < 2; seed++) {
       const place = memoryWarehouse(kind);
       const random = seededRandom(seed);
-      const changes = randomChanges(random, 160);
+      const changes = randomEraChanges(random, 160);
       let crashes = 0;
       for (let upTo = 20; upTo <= changes.length; upTo += 20) {
-        crashes += await through(random, (given) => writeChanges(place, changes.slice(0, upTo), given));
+        crashes += await throughCrashes(random, (given) => writeChanges(place, changes.slice(0, upTo), given));
         if (random.uint32() % 2 === 0) await compactTable(place, "shop.a", random.uint32());
         if (random.uint32() % 3 > 0) {
-          crashes += await through(random, (given) => copyTable(place, "shop.a", "shop.b", given));
+          crashes += await throughCrashes(random, (given) => copyTable(place, "shop.a", "shop.b", given));
           expect(await rowsOf(place, "shop.b"), `seed ${seed}, ${upTo} changes`).toEqual(await rowsOf(place, "shop.a"));
-          crashes += await through(random, (given) =>
+          crashes += await throughCrashes(random, (given) =>
             copyTable(place, "shop.a", "shop.trail", { ...given, rule: { mode: "history" } }),
           );
           await expireTable(place, "shop.a", 1, random.uint32());
         }
         if ((await rowsOf(place, "shop.b")).length > 0 && random.uint32() % 2 === 0) {
-          crashes += await through(random, (given) => copyTable(place, "shop.b", "shop.c", given));
+          crashes += await throughCrashes(random, (given) => copyTable(place, "shop.b", "shop.c", given));
           if (random.uint32() % 2 === 0) await compactTable(place, "shop.b", random.uint32());
           await expireTable(place, "shop.b", 1, random.uint32());
         }
       }
-      crashes += await through(random, (given) => copyTable(place, "shop.a", "shop.b", given));
-      crashes += await through(random, (given) => copyTable(place, "shop.b", "shop.c", given));
-      crashes += await through(random, (given) =>
+      crashes += await throughCrashes(random, (given) => copyTable(place, "shop.a", "shop.b", given));
+      crashes += await throughCrashes(random, (given) => copyTable(place, "shop.b", "shop.c", given));
+      crashes += await throughCrashes(random, (given) =>
         copyTable(place, "shop.a", "shop.trail", { ...given, rule: { mode: "history" } }),
       );
       const first = await rowsOf(place, "shop.a");
@@ -125,7 +85,7 @@ describe.each(["memory", "object-store"] as const)("tables that feed tables, in 
     const place = memoryWarehouse(kind);
     const random = seededRandom(7);
     const last = ERAS[2];
-    const changes = randomChanges(random, 120).map((one): EraChange => {
+    const changes = randomEraChanges(random, 120).map((one): EraChange => {
       const [id = null, count = null, note = null] = one.values;
       return {
         op: one.op === "truncate" ? "delete" : one.op,
@@ -134,8 +94,8 @@ describe.each(["memory", "object-store"] as const)("tables that feed tables, in 
       };
     });
     for (let upTo = 15; upTo <= changes.length; upTo += 15) {
-      await through(random, (given) => writeChanges(place, changes.slice(0, upTo), given));
-      await through(random, (given) =>
+      await throughCrashes(random, (given) => writeChanges(place, changes.slice(0, upTo), given));
+      await throughCrashes(random, (given) =>
         copyTable(place, "shop.a", "shop.trail", { ...given, rule: { mode: "history" } }),
       );
       expect(replayed(await rowsOf(place, "shop.trail"), 3)).toEqual(await rowsOf(place, "shop.a"));

@@ -248,15 +248,16 @@ describe("a table as a source", () => {
     const absent = { code: "TABLE_DROPPED", message: "table shop.a, which is read, does not exist" };
     await expect(open(place)).rejects.toMatchObject(absent);
     const router = new RuleRouter([upsertRule("x", { from: "shop.a" })], new Map());
-    const { clock, log } = virtualRuntime(1);
+    const { clock, log, random } = virtualRuntime(1);
     const source = createTableSource(
       { type: "table", table: "shop.a", warehouse: null, from: "earliest", onLostOffsets: "stop", pollMs: 1_000 },
       {
-        open: async () => place,
+        open: async () => ({ ...place, location: "mem://w" }),
         isOwn: true,
+        consumer: null,
         router,
         notices: { inferred() {}, unrouted() {} },
-        runtime: { log, clock: { ...clock, sleep: async () => source.close() } },
+        runtime: { log, random, clock: { ...clock, sleep: async () => source.close() } },
         startLimitMs: Infinity,
       },
     );
