@@ -1,8 +1,9 @@
 import { isDeepStrictEqual } from "node:util";
-import type { JsonValue, Snapshot, SnapshotRef, TableMetadata } from "./table-metadata.ts";
+import type { Snapshot, SnapshotRef, TableMetadata } from "./table-metadata.ts";
 import { change, type Draft, invalid, stale } from "./draft.ts";
 import { snapshotById } from "./refs.ts";
 import { checkRef } from "./snapshot-json.ts";
+import { withoutStatistics, withStatistics } from "./statistics.ts";
 import type { StatisticsFile } from "./updates.ts";
 import { goesBack } from "./validate.ts";
 
@@ -77,49 +78,21 @@ export function removeSnapshots(draft: Draft, snapshotIds: readonly bigint[]): v
   const { metadata } = draft;
   const gone = new Set(snapshotIds);
   const lastGone = metadata.snapshotLog.findLastIndex((entry) => gone.has(entry.snapshotId));
-  const unknownFields = new Map(metadata.unknownFields);
-  for (const key of ["statistics", "partition-statistics"]) {
-    const entries = unknownFields.get(key);
-    if (Array.isArray(entries))
-      unknownFields.set(
-        key,
-        entries.filter((entry) => !gone.has(snapshotOf(entry))),
-      );
-  }
   change(draft, {
     snapshots: metadata.snapshots.filter((snapshot) => !gone.has(snapshot.snapshotId)),
     snapshotLog: metadata.snapshotLog.slice(lastGone + 1),
-    unknownFields,
+    unknownFields: withoutStatistics(metadata, gone),
   });
 }
 
 /** Puts a snapshot's statistics in the place of those that it had; a snapshot that is gone has none. */
 export function setStatistics(draft: Draft, statistics: StatisticsFile): void {
   const { metadata } = draft;
-  const { snapshotId, path, fileSizeBytes, footerSizeBytes, blobs } = statistics;
+  const { snapshotId } = statistics;
   if (snapshotById(metadata, snapshotId) === null) {
     throw stale(`statistics need snapshot ${snapshotId}, which is no longer there`);
   }
-  const held = metadata.unknownFields.get("statistics");
-  const others = Array.isArray(held) ? held.filter((entry) => snapshotOf(entry) !== snapshotId) : [];
-  const entry: JsonValue = {
-    "snapshot-id": snapshotId,
-    "statistics-path": path,
-    "file-size-in-bytes": fileSizeBytes,
-    "file-footer-size-in-bytes": footerSizeBytes,
-    "blob-metadata": blobs.map((blob) => ({
-      type: blob.type,
-      "snapshot-id": blob.snapshotId,
-      "sequence-number": blob.sequenceNumber,
-      fields: blob.fields.map(BigInt),
-      properties: blob.properties,
-    })),
-  };
-  change(draft, { unknownFields: new Map(metadata.unknownFields).set("statistics", [...others, entry]) });
-}
-
-function snapshotOf(statistics: JsonValue): bigint {
-  return (statistics as { readonly "snapshot-id"?: bigint })["snapshot-id"] ?? -1n;
+  change(draft, { unknownFields: withStatistics(metadata, statistics) });
 }
 
 /** No ref may dangle; whoever expires a snapshot that somebody has tagged meanwhile must look again. */

@@ -58,14 +58,19 @@ const PLAIN = {
   contentSizeBytes: null,
 } as const;
 
+type Store = Pick<Warehouse, "io" | "catalog">;
+
 /** Another engine that writes to tables of `{ id long, part string, value long }`: each call is a commit of its own. */
 export class ForeignWriter {
-  readonly #warehouse: Warehouse;
+  readonly #warehouse: Store;
   readonly #ident: TableIdent;
+  readonly #next: () => number;
 
-  constructor(warehouse: Warehouse, name: string) {
+  /** @param next numbers that tell its files and snapshots apart from all others */
+  constructor(warehouse: Partial<Warehouse> & Store, name: string, next: () => number = () => ++made) {
     this.#warehouse = warehouse;
     this.#ident = { namespace: ["shop"], name };
+    this.#next = next;
   }
 
   async load(): Promise<LoadedTable> {
@@ -110,6 +115,16 @@ export class ForeignWriter {
     });
   }
 
+  /** Lists the same data files under other names, as an engine does that comes to the store by another way. */
+  async rename(nameOf: (path: string) => string): Promise<void> {
+    const base = await this.load();
+    const files = new Map((await this.#rows(base)).map(({ live }) => [live.file.filePath, live]));
+    await this.#commit(base, {
+      addedDataFiles: [...files.values()].map(({ file }) => ({ ...file, filePath: nameOf(file.filePath) })),
+      removedDataFiles: [...files.values()],
+    });
+  }
+
   /** Deletes rows by key with a deletion vector, and writes others in the same commit. */
   async replace(ids: readonly bigint[], rows: readonly ForeignRow[]): Promise<void> {
     const base = await this.load();
@@ -123,7 +138,7 @@ export class ForeignWriter {
       vectors.push({ dataFile: live.file, bitmap });
       if (vector !== null) replaced.push(vector);
     }
-    const location = `${base.metadata.location}/data/foreign-${++made}.puffin`;
+    const location = `${base.metadata.location}/data/foreign-${this.#next()}.puffin`;
     await this.#commit(base, {
       addedDataFiles: rows.length === 0 ? [] : [await this.#file(base, rows)],
       addedDeleteFiles: await writeDeletionVectors(this.#warehouse.io, location, vectors),
@@ -135,7 +150,7 @@ export class ForeignWriter {
   async deleteAcross(ids: readonly bigint[]): Promise<void> {
     const base = await this.load();
     const hits = (await this.#rows(base)).filter(({ id }) => ids.includes(id));
-    const filePath = `${base.metadata.location}/data/foreign-${++made}.parquet`;
+    const filePath = `${base.metadata.location}/data/foreign-${this.#next()}.parquet`;
     const paths = createBuilder({ kind: "string" });
     const positions = createBuilder({ kind: "long" });
     for (const { live, position } of hits.toSorted((a, b) => (a.live.file.filePath < b.live.file.filePath ? -1 : 1))) {
@@ -188,7 +203,7 @@ export class ForeignWriter {
 
   async #file(base: LoadedTable, rows: readonly ForeignRow[]): Promise<DataFile> {
     const schema = currentSchema(base.metadata);
-    const filePath = `${base.metadata.location}/data/foreign-${++made}.parquet`;
+    const filePath = `${base.metadata.location}/data/foreign-${this.#next()}.parquet`;
     const writer = openDataFileWriter({ schema, output: await this.#warehouse.io.openWrite(filePath) });
     const columns = schema.fields.map(({ name, type }) => {
       const builder = createBuilder(type as Parameters<typeof createBuilder>[0]);
@@ -212,7 +227,7 @@ export class ForeignWriter {
         Record<"removedDataFiles" | "removedDeleteFiles", readonly LiveFile[]>
     >,
   ): Promise<void> {
-    const number = ++made;
+    const number = this.#next();
     const { location } = base.metadata;
     const { snapshot } = await produceSnapshot(
       this.#warehouse.io,

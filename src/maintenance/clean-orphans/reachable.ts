@@ -7,10 +7,10 @@ import {
   readManifest,
   readManifestList,
   type Snapshot,
+  statisticsPaths,
   type TableMetadata,
 } from "../../../table-format/index.ts";
 import { EXPIRE_REQUESTS_IN_FLIGHT } from "../../core/limits.ts";
-import { statisticsPaths } from "../expire/unreachable.ts";
 
 /**
  * Calls `reach` with every file that the table needs, some more than once: its metadata file and those its log names, and what each

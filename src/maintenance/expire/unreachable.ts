@@ -1,15 +1,16 @@
 import {
   type FileIO,
   FrazilError,
-  type JsonValue,
   type ManifestFile,
   mapConcurrently,
   readManifest,
   readManifestList,
   type Snapshot,
+  statisticsPaths,
   type TableMetadata,
 } from "../../../table-format/index.ts";
 import { EXPIRE_REQUESTS_IN_FLIGHT } from "../../core/limits.ts";
+import { canonicalPath } from "../clean-orphans/canonical.ts";
 
 /** Files that only expired snapshots reach, by what they are. */
 export interface UnreachableFiles {
@@ -22,12 +23,13 @@ export interface UnreachableFiles {
   readonly bytes: bigint;
 }
 
-/** Expired files by path: whether they hold data or deletes, and what is known of their size. */
-type Candidates = Map<string, { readonly content: "data" | "deletes"; bytes: bigint }>;
+/** Expired files by canonical path: how they are named, whether they hold data or deletes, and what is known of their size. */
+type Candidates = Map<string, { readonly path: string; readonly content: "data" | "deletes"; bytes: bigint }>;
 
 /**
  * The files of `expired` that no snapshot of `left` reaches. Manifests are read only where they are no longer listed, and those of `left`
- * only if there is a data or delete file to look for in them.
+ * only if there is a data or delete file to look for in them. Paths are compared in their canonical form, as each engine may name a file in its
+ * own way (`s3` and `s3a`): where two could be meant, the file stays.
  *
  * @param expired snapshots whose files still exist @param left the table without them
  */
@@ -39,21 +41,21 @@ export async function unreachableFiles(
 ): Promise<UnreachableFiles> {
   const kept = await manifestsOf(io, left.snapshots, (entries) => entries);
   const gone = await manifestsOf(io, expired, emptyIfDeleted);
-  for (const path of kept.keys()) gone.delete(path);
+  const keptPlaces = new Set([...kept.keys()].map(canonicalPath));
+  for (const path of gone.keys()) if (keptPlaces.has(canonicalPath(path))) gone.delete(path);
   const candidates = await filesIn(io, before, [...gone.values()]);
   if (candidates.size > 0) await dropReachable(io, before, [...kept.values()], candidates);
-  const lists = new Set(left.snapshots.map(({ manifestList }) => manifestList));
   const paths = (content: "data" | "deletes") =>
-    [...candidates].filter(([, file]) => file.content === content).map(([path]) => path);
+    [...candidates.values()].filter((file) => file.content === content).map(({ path }) => path);
   let bytes = 0n;
   for (const file of candidates.values()) bytes += file.bytes;
   for (const { lengthBytes } of gone.values()) bytes += lengthBytes;
   return {
     dataFiles: paths("data"),
     deleteFiles: paths("deletes"),
-    manifests: [...gone.keys()],
-    manifestLists: expired.map(({ manifestList }) => manifestList).filter((path) => !lists.has(path)),
-    statistics: forgottenStatistics(before, left),
+    manifests: onlyIn([...gone.keys()], []),
+    manifestLists: onlyIn(listsOf(expired), listsOf(left.snapshots)),
+    statistics: onlyIn(statisticsPaths(before), statisticsPaths(left)),
     bytes,
   };
 }
@@ -86,11 +88,12 @@ async function filesIn(io: FileIO, metadata: TableMetadata, manifests: readonly 
   const counted = new Set<string>();
   await mapConcurrently(manifests, EXPIRE_REQUESTS_IN_FLIGHT, async (manifest) => {
     for (const { file } of await emptyIfDeleted(readManifest(io, metadata, manifest))) {
-      const { bytes } = files.get(file.filePath) ?? { bytes: 0n };
-      const part = `${file.filePath}#${file.contentOffset ?? ""}`;
+      const place = canonicalPath(file.filePath);
+      const { path, bytes } = files.get(place) ?? { path: file.filePath, bytes: 0n };
+      const part = `${place}#${file.contentOffset ?? ""}`;
       const more = counted.has(part) ? 0n : (file.contentSizeBytes ?? file.fileSizeBytes);
       counted.add(part);
-      files.set(file.filePath, { content: manifest.content, bytes: bytes + more });
+      files.set(place, { path, content: manifest.content, bytes: bytes + more });
     }
   });
   return files;
@@ -105,24 +108,18 @@ async function dropReachable(
   await mapConcurrently(manifests, EXPIRE_REQUESTS_IN_FLIGHT, async (manifest) => {
     if (candidates.size === 0) return;
     for (const { status, file } of await readManifest(io, metadata, manifest)) {
-      if (status !== "deleted") candidates.delete(file.filePath);
+      if (status !== "deleted") candidates.delete(canonicalPath(file.filePath));
     }
   });
 }
 
-/** Puffin statistics of snapshots that are gone. */
-function forgottenStatistics(before: TableMetadata, left: TableMetadata): string[] {
-  const kept = new Set(statisticsPaths(left));
-  return statisticsPaths(before).filter((path) => !kept.has(path));
+function listsOf(snapshots: readonly Snapshot[]): string[] {
+  return snapshots.map(({ manifestList }) => manifestList);
 }
 
-/** Puffin files with statistics of the table or of its partitions. */
-export function statisticsPaths({ unknownFields }: TableMetadata): string[] {
-  return ["statistics", "partition-statistics"].flatMap((key) => {
-    const entries = unknownFields.get(key);
-    if (!Array.isArray(entries)) return [];
-    return (entries as readonly { readonly [key: string]: JsonValue }[]).flatMap(({ "statistics-path": path }) =>
-      typeof path === "string" ? [path] : [],
-    );
-  });
+/** The paths that no other one means as well, each once. */
+function onlyIn(paths: readonly string[], others: readonly string[]): string[] {
+  const kept = new Set(others.map(canonicalPath));
+  const found = new Map(paths.map((path) => [canonicalPath(path), path]));
+  return [...found].filter(([place]) => !kept.has(place)).map(([, path]) => path);
 }

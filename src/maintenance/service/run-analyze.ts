@@ -1,3 +1,4 @@
+import { tableStatistics } from "../../../table-format/index.ts";
 import { NO_EFFECT } from "../history/run-record.ts";
 import { planStatistics, runStatistics } from "../statistics/statistics.ts";
 import { type DueRun, type MaintenancePlace, nothingDone, type RunEnd } from "./due-run.ts";
@@ -7,19 +8,10 @@ export async function runAnalyze(place: MaintenancePlace, run: DueRun<"analyze">
   const plan = await planStatistics(place, run.table, null);
   if (plan === null) return nothingDone("the table has no snapshot yet");
   const { snapshotId } = plan.snapshot;
-  if (hasStatistics(run, snapshotId)) return nothingDone("the present snapshot has statistics");
+  if (tableStatistics(run.table.metadata).some((each) => each.snapshotId === snapshotId)) {
+    return nothingDone("the present snapshot has statistics");
+  }
   await run.begin();
   const { rows, distinct } = await runStatistics(place, plan);
   return { ...NO_EFFECT, snapshotId, outcome: "done", reason: `${distinct.size} columns of ${rows} rows` };
-}
-
-/** The metadata's `statistics` are kept as they are read. */
-function hasStatistics({ table }: DueRun, snapshotId: bigint): boolean {
-  const entries = table.metadata.unknownFields.get("statistics");
-  return (
-    Array.isArray(entries) &&
-    (entries as readonly { readonly [key: string]: unknown }[]).some(
-      (entry) => String(entry["snapshot-id"]) === String(snapshotId),
-    )
-  );
 }

@@ -11,7 +11,7 @@ import { planManifests, runManifestRewrite } from "../../../src/maintenance/rewr
 import { planStatistics, runStatistics } from "../../../src/maintenance/statistics/statistics.ts";
 import { runJob } from "../../../src/pipeline/run-job.ts";
 import { openWarehouse, type Warehouse } from "../../../src/warehouse.ts";
-import { createManifestCache, type LoadedTable } from "../../../table-format/index.ts";
+import { createManifestCache, type LoadedTable, tableStatistics } from "../../../table-format/index.ts";
 import { openReaders, type Readers } from "../../readers/reader.ts";
 import { openSpark, type SparkReader } from "../../readers/spark.ts";
 import { requireServers, withReason } from "../../require.ts";
@@ -134,8 +134,8 @@ const SOME_OF_EACH_TYPE = `
 /** The hashes of each column's sketch and its `ndv`, by field, as the table's statistics name them. */
 async function sketches({ io, catalog }: Warehouse, name: string): Promise<Map<number, readonly string[]>> {
   const { metadata } = await table({ catalog }, name);
-  const [entry] = (metadata.unknownFields.get("statistics") ?? []) as unknown as { "statistics-path": string }[];
-  const bytes = Buffer.from(await io.read(entry!["statistics-path"].replace(/^file:/, "")));
+  const [entry] = tableStatistics(metadata);
+  const bytes = Buffer.from(await io.read(entry!.path.replace(/^file:/, "")));
   const payload = bytes.subarray(bytes.length - 12 - bytes.readUInt32LE(bytes.length - 12), bytes.length - 12);
   const { blobs } = JSON.parse(payload.toString()) as { blobs: Blob[] };
   return new Map(

@@ -8,6 +8,7 @@ import { planCompaction } from "../../../../src/maintenance/compact/plan.ts";
 import { planExpiry, runExpiry } from "../../../../src/maintenance/expire/expire.ts";
 import { expiredAt } from "../../../../src/maintenance/expire/retention.ts";
 import { change, memoryWarehouse, Process, storeGone, upsertRule } from "../../../support/checkpoints.ts";
+import { ForeignWriter } from "../../../support/foreign-writer.ts";
 import { filesOf, IDENT, loaded, place, stored } from "../../../support/maintenance.ts";
 import { tableRows } from "../../../support/table-rows.ts";
 
@@ -125,6 +126,24 @@ it("keeps what somebody tags between the plan and the commit", async () => {
   for (const file of await filesOf(warehouse.io, metadata, metadata.snapshots)) {
     expect(await warehouse.io.stat(file)).not.toBeNull();
   }
+});
+
+it("keeps a file that another engine lists under another name", async () => {
+  const warehouse = memoryWarehouse("object-store");
+  const process = await Process.start(warehouse, [upsertRule("a")]);
+  await process.checkpoint([change("a", "+1:x:1"), change("a", "+2:x:2")]);
+  const foreign = new ForeignWriter(warehouse, "a");
+  const data = [...(await stored(warehouse.io))].filter((path) => path.includes("/data/"));
+  expect(data).not.toEqual([]);
+  await foreign.rename((path) => path.replace(/^mem:/, "mema:"));
+  const { metadata } = await loaded(warehouse);
+  const tags = [...metadata.refs.keys()].filter((name) => name !== "main");
+  await foreign.update(tags.map((name) => ({ action: "remove-snapshot-ref", name })));
+  const plan = await planExpiry(place(warehouse, process), await loaded(warehouse), KEEP_ONE);
+  const done = await runExpiry(place(warehouse, process), plan);
+  expect(done?.snapshots).toBe(metadata.snapshots.length - 1);
+  expect(done?.files.dataFiles).toEqual([]);
+  expect([...(await stored(warehouse.io))].filter((path) => path.includes("/data/"))).toEqual(data);
 });
 
 /** A rollback asserts `main` and its tag, and an expiry moves neither: it went through with manifests that were deleted meanwhile. */

@@ -11,24 +11,12 @@ import {
   upsertRule,
   type Warehouse,
 } from "../../../support/checkpoints.ts";
+import { type StatisticsFile, tableStatistics } from "../../../../table-format/index.ts";
 import { ForeignWriter } from "../../../support/foreign-writer.ts";
 import { loaded, place } from "../../../support/maintenance.ts";
 
-interface Entry {
-  readonly "snapshot-id": bigint;
-  readonly "statistics-path": string;
-  readonly "file-size-in-bytes": bigint;
-  readonly "file-footer-size-in-bytes": bigint;
-  readonly "blob-metadata": readonly {
-    readonly type: string;
-    readonly fields: readonly bigint[];
-    readonly properties: { readonly ndv: string };
-  }[];
-}
-
-async function statistics(warehouse: Warehouse): Promise<readonly Entry[]> {
-  const { metadata } = await loaded(warehouse);
-  return (metadata.unknownFields.get("statistics") ?? []) as unknown as readonly Entry[];
+async function statistics(warehouse: Warehouse): Promise<readonly StatisticsFile[]> {
+  return tableStatistics((await loaded(warehouse)).metadata);
 }
 
 /** 30 ids in three parts with ten values, one of them null, and rows that are deleted again. */
@@ -62,19 +50,19 @@ it.each([2, 3] as const)("counts the distinct values of live rows, in format ver
   });
   const [entry, ...others] = await statistics(warehouse);
   expect(others).toEqual([]);
-  expect(entry).toMatchObject({ "snapshot-id": done.snapshotId, "statistics-path": done.path });
-  expect(entry!["blob-metadata"].map(({ type, properties }) => [type, properties.ndv])).toEqual(
+  expect(entry).toMatchObject({ snapshotId: done.snapshotId, path: done.path });
+  expect(entry!.blobs.map(({ type, properties }) => [type, properties.ndv])).toEqual(
     ["30", "3", "9"].map((ndv) => ["apache-datasketches-theta-v1", ndv]),
   );
   // The file tells the same of itself (Puffin spec).
   const bytes = Buffer.from(await warehouse.io.read(done.path));
-  expect(bytes.length).toBe(Number(entry!["file-size-in-bytes"]));
-  const footer = bytes.subarray(bytes.length - Number(entry!["file-footer-size-in-bytes"]));
+  expect(bytes.length).toBe(Number(entry!.fileSizeBytes));
+  const footer = bytes.subarray(bytes.length - Number(entry!.footerSizeBytes));
   expect([footer.subarray(0, 4).toString(), footer.subarray(-4).toString()]).toEqual(["PFA1", "PFA1"]);
   const { blobs } = JSON.parse(footer.subarray(4, -12).toString()) as {
     blobs: { offset: number; length: number; fields: number[]; "snapshot-id": number }[];
   };
-  expect(blobs.map(({ fields }) => fields)).toEqual(entry!["blob-metadata"].map(({ fields }) => fields.map(Number)));
+  expect(blobs.map(({ fields }) => fields)).toEqual(entry!.blobs.map(({ fields }) => fields));
   expect(blobs.every((blob) => BigInt(blob["snapshot-id"]) === done.snapshotId)).toBe(true);
   // 30 hashes behind a preamble of two longs.
   expect(blobs[0]!.length).toBe(8 * 32);
@@ -84,10 +72,10 @@ it("replaces the statistics of a snapshot, keeps those of others, and they go wh
   const { warehouse, process } = await filled();
   const first = await analyze(warehouse, process);
   const second = await analyze(warehouse, process, ["part"]);
-  expect((await statistics(warehouse)).map((entry) => entry["statistics-path"])).toEqual([second.path]);
+  expect((await statistics(warehouse)).map((entry) => entry.path)).toEqual([second.path]);
   await process.checkpoint([change("a", "+77:x:1")]);
   const third = await analyze(warehouse, process);
-  expect((await statistics(warehouse)).map((entry) => entry["statistics-path"])).toEqual([second.path, third.path]);
+  expect((await statistics(warehouse)).map((entry) => entry.path)).toEqual([second.path, third.path]);
   const settings = { olderThanMs: -1_000_000, locations: [] };
   const cleaned = await runCleaning(
     place(warehouse, process),
@@ -101,7 +89,7 @@ it("replaces the statistics of a snapshot, keeps those of others, and they go wh
     place(warehouse, process),
     await planExpiry(place(warehouse, process), await loaded(warehouse), policy),
   );
-  expect((await statistics(warehouse)).map((entry) => entry["statistics-path"])).toEqual([third.path]);
+  expect((await statistics(warehouse)).map((entry) => entry.path)).toEqual([third.path]);
   expect(await warehouse.io.stat(second.path)).toBeNull();
   expect(await warehouse.io.stat(third.path)).not.toBeNull();
 });
@@ -135,7 +123,7 @@ describe("beside others", () => {
     };
     const done = await runStatistics(place(warehouse, process), plan);
     expect(done.rows).toBe(30);
-    expect((await statistics(warehouse)).map((entry) => entry["snapshot-id"])).toEqual([plan.snapshot.snapshotId]);
+    expect((await statistics(warehouse)).map((entry) => entry.snapshotId)).toEqual([plan.snapshot.snapshotId]);
     await job.checkpoint([change("a", "+78:x:1")]);
   });
 
