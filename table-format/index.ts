@@ -73,10 +73,12 @@ export { type PuffinFooter, readPuffinFooter } from "./puffin/footer.ts";
 export { encodePuffin } from "./puffin/puffin.ts";
 export { RoaringBitmap } from "./puffin/roaring.ts";
 export { ThetaSketch } from "./puffin/theta-sketch.ts";
+export { readColumns } from "./scan/data-columns.ts";
 export { type ChangedRows, type ChangelogPlan, diffSnapshots } from "./scan/changelog.ts";
 export { type DeletedPositions, deletedPositions } from "./scan/deleted-positions.ts";
 export { planSnapshot, type SnapshotPlan } from "./scan/plan.ts";
 export { readPositionDeletes, writePositionDeletes } from "./scan/position-deletes.ts";
+export { type ScannedRows, type ScanOptions, scanRows } from "./scan/rows.ts";
 export { addColumns, canWiden, widenField } from "./schema/evolve.ts";
 export { fieldById, fieldByName, highestFieldId, type NewField, newSchema } from "./schema/schema.ts";
 export { parseSchema, schemaJson, schemaJsonText } from "./schema/schema-json.ts";
@@ -100,4 +102,5 @@ export {
   type SnapshotInput,
   type SnapshotNames,
 } from "./transaction/snapshot-producer.ts";
+export { type AnyColumn, type Cell, cellAt, type CellStruct, type NestedColumn } from "./values/cell.ts";
 export { compareValues, decodeValue, encodeValue, valueAt } from "./values/single-value.ts";

@@ -2,7 +2,9 @@ import { decodeAvroFile, encodeAvroFile } from "../avro/container.ts";
 import type { AvroValue } from "../avro/decoder.ts";
 import type { AvroSchemaJson } from "../avro/schema.ts";
 import { FrazilError } from "../errors.ts";
+import { mapConcurrently } from "../io/concurrent-map.ts";
 import type { FileIO } from "../io/file-io.ts";
+import { MANIFESTS_AT_ONCE } from "../limits.ts";
 import type { Snapshot } from "../metadata/table-metadata.ts";
 import { AvroRow } from "./avro-row.ts";
 import type { FieldSummary, ManifestFile } from "./manifest-file.ts";
@@ -102,9 +104,42 @@ export function encodeManifestList(options: ManifestListOptions, manifests: read
   return encodeAvroFile(schema, header, rows);
 }
 
-/** Reads the manifest list of a snapshot, of any format version; in the list's order. */
+/**
+ * Reads the manifest list of a snapshot, of any format version; in the list's order. Of a snapshot that names its manifests itself
+ * (format version 1) each is opened for its partition spec.
+ */
 export async function readManifestList(io: FileIO, snapshot: Snapshot): Promise<ManifestFile[]> {
+  if (snapshot.manifests !== undefined) {
+    return mapConcurrently(snapshot.manifests, MANIFESTS_AT_ONCE, (path) => inlineManifest(io, path, snapshot));
+  }
   return parseManifestList(await io.read(snapshot.manifestList), snapshot.manifestList);
+}
+
+async function inlineManifest(io: FileIO, path: string, snapshot: Snapshot): Promise<ManifestFile> {
+  const bytes = await io.read(path);
+  const specId = decodeAvroFile(bytes, path).metadata.get("partition-spec-id") ?? "0";
+  if (!/^\d{1,9}$/.test(specId)) {
+    const message = `${path}: expected a number as partition-spec-id, found ${JSON.stringify(specId)}`;
+    throw new FrazilError("corrupt", "MANIFEST_HEADER", message);
+  }
+  return {
+    path,
+    lengthBytes: BigInt(bytes.length),
+    specId: Number(specId),
+    content: "data",
+    sequenceNumber: 0n,
+    minSequenceNumber: 0n,
+    addedSnapshotId: snapshot.snapshotId,
+    addedFilesCount: null,
+    existingFilesCount: null,
+    deletedFilesCount: null,
+    addedRowsCount: null,
+    existingRowsCount: null,
+    deletedRowsCount: null,
+    partitions: null,
+    keyMetadata: null,
+    firstRowId: null,
+  };
 }
 
 /** Decodes the bytes of a manifest list; see `readManifestList`. */

@@ -4,17 +4,26 @@ import type { JsonValue, Snapshot, SnapshotRef } from "./table-metadata.ts";
 
 /** Reads a snapshot's JSON form. v1 snapshots that list their manifests inline have an empty `manifestList`. */
 export function parseSnapshot(json: JsonFields): Snapshot {
+  const inline = !json.has("manifest-list") && json.has("manifests");
   return {
     snapshotId: json.long("snapshot-id"),
     parentSnapshotId: json.has("parent-snapshot-id") ? json.long("parent-snapshot-id") : null,
     sequenceNumber: json.has("sequence-number") ? json.long("sequence-number") : 0n,
     timestampMs: json.long("timestamp-ms"),
     manifestList: json.has("manifest-list") ? json.string("manifest-list") : "",
+    ...(inline && { manifests: manifestsOf(json) }),
     summary: json.has("summary") ? json.strings("summary") : new Map(),
     schemaId: json.has("schema-id") ? json.int("schema-id") : null,
     firstRowId: json.has("first-row-id") ? json.long("first-row-id") : null,
     addedRows: json.has("added-rows") ? json.long("added-rows") : null,
   };
+}
+
+function manifestsOf(json: JsonFields): string[] {
+  return json.array("manifests").map((path, i) => {
+    if (typeof path !== "string") throw json.error(`manifests[${i}]`, "a string");
+    return path;
+  });
 }
 
 /** The JSON form of a snapshot, for format version 2 and up. */
@@ -26,7 +35,9 @@ export function snapshotJson(snapshot: Snapshot): JsonValue {
     ...(snapshot.parentSnapshotId !== null && { "parent-snapshot-id": snapshot.parentSnapshotId }),
     "timestamp-ms": snapshot.timestampMs,
     ...(operation !== undefined && { summary: { operation, ...summary } }),
-    "manifest-list": snapshot.manifestList,
+    ...(snapshot.manifests === undefined
+      ? { "manifest-list": snapshot.manifestList }
+      : { manifests: snapshot.manifests }),
     ...(snapshot.schemaId !== null && { "schema-id": BigInt(snapshot.schemaId) }),
     ...(snapshot.firstRowId !== null && { "first-row-id": snapshot.firstRowId }),
     ...(snapshot.addedRows !== null && { "added-rows": snapshot.addedRows }),

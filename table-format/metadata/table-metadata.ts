@@ -71,7 +71,10 @@ export interface Snapshot {
   readonly parentSnapshotId: bigint | null;
   readonly sequenceNumber: bigint;
   readonly timestampMs: bigint;
+  /** Empty in snapshots of format version 1 that name their manifests themselves. */
   readonly manifestList: string;
+  /** Such manifests; absent elsewhere. */
+  readonly manifests?: readonly string[];
   /** Includes `operation`: append, replace, overwrite or delete. */
   readonly summary: ReadonlyMap<string, string>;
   readonly schemaId: number | null;

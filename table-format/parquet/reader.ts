@@ -34,7 +34,7 @@ export interface AnyBatch {
 }
 
 /** A file that says everything itself. */
-const NO_SOURCES: ColumnSources = { mapping: null, constants: new Map() };
+export const NO_SOURCES: ColumnSources = { mapping: null, constants: new Map() };
 
 /**
  * Reads columns of a data file, row group by row group, in file order: row numbers of the batches add up to positions. Only the

@@ -12,6 +12,7 @@ import { specById } from "../metadata/refs.ts";
 import type { Snapshot, TableMetadata } from "../metadata/table-metadata.ts";
 import { RoaringBitmap } from "../puffin/roaring.ts";
 import { deletedPositions } from "./deleted-positions.ts";
+import { equalityDeletes, matchEqualityDeletes } from "./equality-deletes.ts";
 import { liveFiles, matchDeletes } from "./plan.ts";
 import { readPositionDeletes } from "./position-deletes.ts";
 
@@ -21,7 +22,7 @@ export interface ChangelogPlan {
   readonly inserted: readonly ChangedRows[];
   /** Live in the earlier snapshot and not in the later one. */
   readonly deleted: readonly ChangedRows[];
-  /** Either snapshot has equality deletes: what they hide is not accounted for. */
+  /** Either snapshot has equality deletes. What they hide is accounted for. */
   readonly hasEqualityDeletes: boolean;
 }
 
@@ -33,8 +34,10 @@ export interface ChangedRows {
 }
 
 /**
- * Compares two snapshots by their manifests and delete files alone. Manifests that both share are read only for delete files and
- * to look up a data file whose deletes changed; data files are not opened. The earlier need not be an ancestor of the later.
+ * Compares two snapshots by their manifests and delete files. Manifests that both share are read only for delete files and to look
+ * up data files whose deletes changed. Data files are opened only where equality deletes apply, and then for the keys alone: those
+ * of one side, and those that both share when a delete file of the difference may hide rows of them. The earlier need not be an
+ * ancestor of the later.
  *
  * A row that was moved to another file (compaction, copy on write) stands in both lists.
  * @param from null: the empty table
@@ -64,17 +67,17 @@ export async function diffSnapshots(
   const added = without(after.data, before.data);
   const changedDeletes = [...without(before.deletes, after.deletes), ...without(after.deletes, before.deletes)];
   const targets = await targetsOf(io, changedDeletes);
+  const isHidden = (files: readonly LiveFile[]) => matchEqualityDeletes(metadata, files, changedDeletes);
   for (const { file } of [...removed, ...added]) targets.delete(file.filePath);
-  const moved = before.data.filter((each) => targets.has(each.file.filePath));
+  const shared = without(before.data, removed);
+  const hiddenShared = isHidden(shared);
+  const moved = shared.filter(({ file }) => targets.has(file.filePath) || hiddenShared.has(file.filePath));
   for (const { file } of moved) targets.delete(file.filePath);
   const keptData = manifests.to.filter((manifest) => manifest.content === "data" && kept.has(manifest.path));
-  const surviving = [...moved, ...(await findFiles(keptData, targets, changedDeletes, metadata, read))];
+  const surviving = [...moved, ...(await findFiles(keptData, targets, changedDeletes, metadata, read, isHidden))];
 
-  const deletesBefore = matchDeletes([...removed, ...surviving], before.deletes);
-  const deletesAfter = matchDeletes([...added, ...surviving], after.deletes);
-  const reader = deletedPositions(io);
-  const deadBefore = ({ file }: LiveFile) => reader.of(file, deletesBefore.get(file.filePath) ?? []);
-  const deadAfter = ({ file }: LiveFile) => reader.of(file, deletesAfter.get(file.filePath) ?? []);
+  const deadBefore = deadRows(io, metadata, [...removed, ...surviving], before.deletes);
+  const deadAfter = deadRows(io, metadata, [...added, ...surviving], after.deletes);
   // All at once: vectors asked for together are read together.
   const [deleted, inserted, changed] = await Promise.all([
     Promise.all(removed.map(async (each) => liveRows(each, await deadBefore(each)))),
@@ -94,6 +97,24 @@ export async function diffSnapshots(
   };
 }
 
+/** Which rows of the data files their deletes take. */
+function deadRows(
+  io: FileIO,
+  metadata: TableMetadata,
+  dataFiles: readonly LiveFile[],
+  deletes: readonly LiveFile[],
+): (live: LiveFile) => Promise<RoaringBitmap> {
+  const byPosition = matchDeletes(dataFiles, deletes);
+  const byEquality = matchEqualityDeletes(metadata, dataFiles, deletes);
+  const positions = deletedPositions(io);
+  const equality = equalityDeletes(io, metadata);
+  return async ({ file }) => {
+    const dead = positions.of(file, byPosition.get(file.filePath) ?? []);
+    const equal = byEquality.get(file.filePath);
+    return equal === undefined ? dead : (await dead).union(await equality.of(file, equal));
+  };
+}
+
 function without<T extends LiveFile>(files: readonly T[], others: readonly LiveFile[]): T[] {
   const keys = new Set(others.map(({ file }) => contentKey(file)));
   return files.filter(({ file }) => !keys.has(contentKey(file)));
@@ -109,24 +130,37 @@ async function targetsOf(io: FileIO, deletes: readonly LiveFile[]): Promise<Set<
   return new Set(paths.flat());
 }
 
-/** Looks data files up by path in manifests of the partitions that their delete files name, until all are found. */
+/**
+ * Looks data files up in manifests: those of the given paths, in manifests of the partitions that their delete files name, until all
+ * are found; and those that `isHidden` gives for equality deletes, which may lie in any.
+ */
 async function findFiles<T extends LiveFile>(
   manifests: readonly ManifestFile[],
   paths: ReadonlySet<string>,
   deletes: readonly LiveFile[],
   metadata: TableMetadata,
   read: (manifests: readonly ManifestFile[]) => Promise<T[]>,
+  isHidden: (files: readonly T[]) => ReadonlyMap<string, unknown>,
 ): Promise<T[]> {
   const found: T[] = [];
+  const missing = new Set(paths);
   const schemas = schemasCurrentFirst(metadata);
+  const byEquality = deletes.some(({ file }) => file.content === "equality-deletes");
   for (const manifest of manifests) {
     // A path that is not found belongs to a data file that is gone: its deletes are about nothing.
-    if (found.length === paths.size) break;
+    if (missing.size === 0 && !byEquality) break;
     const types = partitionTypes(specById(metadata, manifest.specId), schemas);
     const mayHold = deletes.some(
       ({ file }) => file.specId === manifest.specId && mayHoldPartition(manifest, types, file.partition),
     );
-    if (mayHold) found.push(...(await read([manifest])).filter(({ file }) => paths.has(file.filePath)));
+    if (!mayHold && !byEquality) continue;
+    const files = await read([manifest]);
+    const hidden = byEquality ? isHidden(files) : new Map();
+    for (const each of files) {
+      const { filePath } = each.file;
+      if (!missing.delete(filePath) && !hidden.has(filePath)) continue;
+      found.push(each);
+    }
   }
   return found;
 }

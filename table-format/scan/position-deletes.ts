@@ -4,10 +4,11 @@ import type { FileIO } from "../io/file-io.ts";
 import type { DataFile } from "../manifest/data-file.ts";
 import { DELETE_FILE_PATH_ID } from "../manifest/delete-scope.ts";
 import { openDataFileWriter } from "../parquet/hyparquet-encoder.ts";
-import { readDataFile } from "../parquet/reader.ts";
+import { NO_SOURCES } from "../parquet/reader.ts";
 import { RoaringBitmap } from "../puffin/roaring.ts";
 import type { PrimitiveType, Schema } from "../schema/types.ts";
 import { encodeValue } from "../values/single-value.ts";
+import { readFileColumns } from "./data-columns.ts";
 
 const POSITION_ID = 2147483545;
 const PATH_TYPE: PrimitiveType = { kind: "string" };
@@ -99,19 +100,11 @@ function batchOf(path: Uint8Array, positions: Uint32Array): { length: number; co
 
 /**
  * Reads a position delete file: positions by path of the data file.
- * @throws FrazilError kind `unsupported` for files that are not Parquet, and for positions of 2^32 and above.
+ * @throws FrazilError kind `unsupported` for files that are neither Parquet nor Avro, and for positions of 2^32 and above.
  */
 export async function readPositionDeletes(io: FileIO, file: DataFile): Promise<ReadonlyMap<string, RoaringBitmap>> {
-  if (file.fileFormat !== "PARQUET") {
-    throw new FrazilError(
-      "unsupported",
-      "DELETE_FILE_FORMAT",
-      `${file.filePath}: expected Parquet, found ${file.fileFormat}`,
-    );
-  }
   const found = new Map<string, RoaringBitmap>();
-  const source = { filePath: file.filePath, fileSizeBytes: file.fileSizeBytes };
-  for await (const { length, columns } of readDataFile(io, source, SCHEMA, [DELETE_FILE_PATH_ID, POSITION_ID])) {
+  for await (const { length, columns } of readFileColumns(io, file, SCHEMA.fields, NO_SOURCES)) {
     const [paths, positions] = columns;
     assert(paths?.layout === "bytes" && positions?.layout === "i64", "columns have the layout of their types");
     let last: Uint8Array = new Uint8Array(0);

@@ -1,0 +1,182 @@
+import { FrazilError } from "../errors.ts";
+import type { FileIO } from "../io/file-io.ts";
+import type { DataFile, LiveFile } from "../manifest/data-file.ts";
+import { schemasCurrentFirst } from "../manifest/manifest-reader.ts";
+import { specById } from "../metadata/refs.ts";
+import type { TableMetadata } from "../metadata/table-metadata.ts";
+import { tupleKey } from "../partition/tuple.ts";
+import { RoaringBitmap } from "../puffin/roaring.ts";
+import { isPrimitive, typeText } from "../schema/type-json.ts";
+import type { NestedField, PrimitiveType } from "../schema/types.ts";
+import { partitionKey } from "../transaction/snapshot-summary.ts";
+import { type AnyColumn, type Cell, cellAt, type CellStruct } from "../values/cell.ts";
+import { compareValues, decodeValue } from "../values/single-value.ts";
+import { readColumns } from "./data-columns.ts";
+
+/** Finds the rows that equality deletes take from data files. */
+export interface EqualityDeletes {
+  /** Positions that the given delete files (as `matchEqualityDeletes` names them) take from a data file. */
+  of(dataFile: DataFile, deletes: readonly LiveFile[]): Promise<RoaringBitmap>;
+}
+
+/**
+ * Gives each data file the equality deletes that may hide rows of it (spec, "Scan Planning"): of a higher sequence number, and of
+ * the same partition or of an unpartitioned spec. Data files without any are absent.
+ */
+export function matchEqualityDeletes<T extends LiveFile>(
+  metadata: TableMetadata,
+  dataFiles: readonly LiveFile[],
+  deleteFiles: readonly T[],
+): Map<string, T[]> {
+  const everywhere: T[] = [];
+  const byPartition = new Map<string, T[]>();
+  for (const each of deleteFiles) {
+    if (each.file.content !== "equality-deletes") continue;
+    if (isUnpartitioned(metadata, each.file.specId)) everywhere.push(each);
+    else push(byPartition, partitionKey(each.file), each);
+  }
+  const matched = new Map<string, T[]>();
+  if (everywhere.length === 0 && byPartition.size === 0) return matched;
+  for (const { file, sequenceNumber } of dataFiles) {
+    const applying = [...everywhere, ...(byPartition.get(partitionKey(file)) ?? [])].filter(
+      (each) => sequenceNumber < each.sequenceNumber && mayMatch(metadata, file, each.file),
+    );
+    if (applying.length > 0) matched.set(file.filePath, applying);
+  }
+  return matched;
+}
+
+/** A spec without fields, or with void ones alone. */
+function isUnpartitioned(metadata: TableMetadata, specId: number): boolean {
+  return specById(metadata, specId).fields.every(({ transform }) => transform === "void");
+}
+
+function push<K, V>(map: Map<K, V[]>, key: K, value: V): void {
+  const values = map.get(key);
+  if (values === undefined) map.set(key, [value]);
+  else values.push(value);
+}
+
+/** False when the bounds of a key column say that no row can be equal. */
+function mayMatch(metadata: TableMetadata, data: DataFile, deletes: DataFile): boolean {
+  return (deletes.equalityIds ?? []).every((id) => {
+    const { type } = keyField(metadata, id, deletes).leaf;
+    const nulls = (file: DataFile): bigint | undefined => file.nullValueCounts?.get(id);
+    if (nulls(data) !== 0n && nulls(deletes) !== 0n) return true;
+    const bound = (file: DataFile, side: "lowerBounds" | "upperBounds") => {
+      const bytes = file[side]?.get(id);
+      return bytes === undefined ? null : decodeValue(type, bytes);
+    };
+    const [low, high] = [bound(data, "lowerBounds"), bound(data, "upperBounds")];
+    const [from, to] = [bound(deletes, "lowerBounds"), bound(deletes, "upperBounds")];
+    if (low === null || high === null || from === null || to === null) return true;
+    // NaN is in no bound, and floats should be no keys.
+    if (type.kind === "float" || type.kind === "double") return true;
+    return compareValues(type, low, to) <= 0 && compareValues(type, from, high) <= 0;
+  });
+}
+
+/** A reader that loads each equality delete file once, however many data files it is about; its keys are held. */
+export function equalityDeletes(io: FileIO, metadata: TableMetadata): EqualityDeletes {
+  const loaded = new Map<string, Promise<ReadonlySet<string>>>();
+  const keysOf = (file: DataFile, keys: readonly KeyField[]): Promise<ReadonlySet<string>> => {
+    let loading = loaded.get(file.filePath);
+    if (loading === undefined) {
+      loading = (async () => {
+        const found = new Set<string>();
+        for await (const key of rowKeys(io, metadata, file, keys)) found.add(key);
+        return found;
+      })();
+      loaded.set(file.filePath, loading);
+    }
+    return loading;
+  };
+  return {
+    of: async (dataFile, deletes) => {
+      const dead = new RoaringBitmap();
+      const byColumns = Map.groupBy(deletes, ({ file }) => idsOf(file).join());
+      for (const members of byColumns.values()) {
+        const [first] = members as [LiveFile, ...LiveFile[]];
+        const keys = idsOf(first.file).map((id) => keyField(metadata, id, first.file));
+        const gone = await Promise.all(members.map(({ file }) => keysOf(file, keys)));
+        let position = 0;
+        for await (const key of rowKeys(io, metadata, dataFile, keys)) {
+          if (gone.some((set) => set.has(key))) dead.add(position);
+          position++;
+        }
+      }
+      return dead;
+    },
+  };
+}
+
+/** In one order, whatever the delete file's. */
+function idsOf(file: DataFile): number[] {
+  const ids = file.equalityIds ?? [];
+  if (ids.length === 0) {
+    const message = `${file.filePath}: expected equality_ids of equality deletes, found none`;
+    throw new FrazilError("corrupt", "EQUALITY_IDS", message);
+  }
+  return ids.toSorted((a, b) => a - b);
+}
+
+/** A column that rows are compared by: a top-level field, or one within structs. */
+interface KeyField {
+  /** The top-level field, of a struct only what leads to the leaf. */
+  readonly field: NestedField;
+  /** Names from the top-level field's struct to the leaf. */
+  readonly path: readonly string[];
+  readonly leaf: { readonly type: PrimitiveType };
+}
+
+/** The field in the newest schema that holds it: a column that was dropped still counts for the files that have it. */
+function keyField(metadata: TableMetadata, id: number, file: DataFile): KeyField {
+  for (const schema of schemasCurrentFirst(metadata)) {
+    for (const field of schema.fields) {
+      const found = within(field, id);
+      if (found !== null) return found;
+    }
+  }
+  const message = `${file.filePath}: equality_ids name column ${id}, which no schema of the table has as a primitive column`;
+  throw new FrazilError("corrupt", "EQUALITY_IDS", message);
+}
+
+function within(field: NestedField, id: number): KeyField | null {
+  const { type } = field;
+  // A file that lacks the column compares as null, whatever the schema asks of new rows.
+  if (field.id === id && isPrimitive(type)) return { field: { ...field, required: false }, path: [], leaf: { type } };
+  if (type.kind !== "struct") return null;
+  for (const child of type.fields) {
+    const found = within(child, id);
+    if (found === null) continue;
+    const struct = { ...field, required: false, type: { ...type, fields: [found.field] } };
+    return { field: struct, path: [child.name, ...found.path], leaf: found.leaf };
+  }
+  return null;
+}
+
+/** The key of every row: equal for equal values of all columns, nulls being equal to nulls. */
+async function* rowKeys(
+  io: FileIO,
+  metadata: TableMetadata,
+  file: DataFile,
+  keys: readonly KeyField[],
+): AsyncGenerator<string> {
+  const unread = keys.find(({ leaf }) => leaf.type.kind === "variant" || leaf.type.kind === "unknown");
+  if (unread !== undefined) {
+    const message = `${file.filePath}: equality deletes by a column of type ${typeText(unread.leaf.type)} are not read`;
+    throw new FrazilError("unsupported", "EQUALITY_TYPE", message);
+  }
+  const fields = keys.map(({ field }) => field);
+  for await (const { length, columns } of readColumns(io, metadata, file, fields)) {
+    for (let row = 0; row < length; row++) {
+      yield tupleKey(keys.map(({ path }, k) => leafValue(cellAt(columns[k] as AnyColumn, row), path)));
+    }
+  }
+}
+
+function leafValue(cell: Cell | null, path: readonly string[]): Parameters<typeof tupleKey>[0][number] {
+  let value = cell;
+  for (const name of path) value = (value as CellStruct | null)?.[name] ?? null;
+  return value as Parameters<typeof tupleKey>[0][number];
+}
