@@ -4,6 +4,7 @@ import { type Catalog, type FileIO, ObjectStoreCatalog } from "../table-format/i
 import type { WarehouseSettings } from "./config/job-schema.ts";
 import { FrazilError } from "./core/errors.ts";
 import { randomUuid, type Runtime, type ScratchFolder } from "./core/runtime.ts";
+import { type HoldSnapshot, snapshotHolder } from "./core/snapshot-holds.ts";
 import { createLocalStorage } from "./storage/local.ts";
 import { localPath } from "./storage/local-path.ts";
 import { openScratchFolder } from "./storage/local-scratch.ts";
@@ -19,6 +20,8 @@ export interface Warehouse {
   readonly localPath: ((location: string) => string) | null;
   /** A folder of this machine for what a query cannot hold in memory. */
   readonly scratch: () => Promise<ScratchFolder>;
+  /** Keeps a snapshot that is read from being expired meanwhile. */
+  readonly hold?: HoldSnapshot | undefined;
 }
 
 /**
@@ -37,6 +40,7 @@ export async function openWarehouse(
   const io = remote ? createS3Storage(settings.s3, runtime) : createLocalStorage();
   const nowMs = (): number => runtime.clock.nowMs();
   const uuid = (): string => randomUuid(runtime.random);
+  const hold = snapshotHolder(io, location, runtime);
   const { catalog } = settings;
   if (catalog.type === "object-store") {
     return {
@@ -44,6 +48,7 @@ export async function openWarehouse(
       io,
       localPath: remote ? null : localPath,
       scratch: openScratchFolder,
+      hold,
       catalog: new ObjectStoreCatalog(catalog.name, io, location, { nowMs, uuid }),
     };
   }
@@ -65,6 +70,7 @@ export async function openWarehouse(
     io,
     localPath: remote ? null : localPath,
     scratch: openScratchFolder,
+    hold,
     catalog: openSqliteCatalog({ path, name: catalog.name, warehouseLocation: location, io, nowMs, uuid }),
   };
 }

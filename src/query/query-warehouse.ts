@@ -1,5 +1,6 @@
 import type { Catalog, FileIO } from "../../table-format/index.ts";
 import type { ScratchFolder } from "../core/runtime.ts";
+import type { HoldSnapshot } from "../core/snapshot-holds.ts";
 
 /** What a query needs of a warehouse. */
 export interface QueryWarehouse {
@@ -10,4 +11,6 @@ export interface QueryWarehouse {
   readonly localPath: ((location: string) => string) | null;
   /** A folder of this machine for what does not fit in memory. */
   readonly scratch: () => Promise<ScratchFolder>;
+  /** Keeps what is read from being expired meanwhile; without it nothing is held. */
+  readonly hold?: HoldSnapshot | undefined;
 }

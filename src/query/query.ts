@@ -3,6 +3,7 @@ import { tableAsOf, tableNow } from "./as-of.ts";
 import type { Duckdb, ResultRows, SqlParameter } from "./duckdb.ts";
 import { openReading } from "./duckdb-reading.ts";
 import { quoteName } from "./duckdb-types.ts";
+import { type Holds, heldTable } from "./held-table.ts";
 import type { LocalFiles } from "./local-files.ts";
 import type { QueryWarehouse } from "./query-warehouse.ts";
 import { findTables, hintAtTable } from "./table-names.ts";
@@ -31,8 +32,8 @@ export async function openQuery(
   asOf: string | null,
   parameters: readonly SqlParameter[] = [],
 ): Promise<Query> {
-  return openReading(warehouse, async (duckdb, files) => {
-    const tables = await createViews(warehouse, duckdb, files, sql, asOf);
+  return openReading(warehouse, async (duckdb, files, holds) => {
+    const tables = await createViews(warehouse, { duckdb, files, holds }, sql, asOf);
     const rows = await duckdb.query(sql, parameters).catch(async (error: unknown) => {
       throw await hintAtTable(error, warehouse.catalog);
     });
@@ -42,8 +43,7 @@ export async function openQuery(
 
 async function createViews(
   warehouse: QueryWarehouse,
-  duckdb: Duckdb,
-  files: LocalFiles,
+  { duckdb, files, holds }: { readonly duckdb: Duckdb; readonly files: LocalFiles; readonly holds: Holds },
   sql: string,
   asOf: string | null,
 ): Promise<QueryTables> {
@@ -51,7 +51,12 @@ async function createViews(
   const tables: { ident: TableIdent; snapshot: Snapshot | null }[] = [];
   for (const { table, unqualified } of await findTables(warehouse, duckdb, sql)) {
     const { ident } = table;
-    const at = asOf === null ? tableNow(table) : tableAsOf(table, asOf);
+    const at = await heldTable(
+      warehouse,
+      table,
+      (now) => (asOf === null ? tableNow(now) : tableAsOf(now, asOf)),
+      holds,
+    );
     const rows = await prepareTable(warehouse.io, duckdb, files, at, `deletes_${tables.length}`);
     const schema = quoteName(ident.namespace.join("."));
     await duckdb.run(`CREATE SCHEMA IF NOT EXISTS ${schema}`);

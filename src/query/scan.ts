@@ -1,9 +1,10 @@
-import type { NestedField } from "../../table-format/index.ts";
+import { FrazilError, identText, type LoadedTable, type NestedField } from "../../table-format/index.ts";
 import type { RowColumns } from "./arrow-table.ts";
 import type { TableAt } from "./as-of.ts";
 import type { ResultRows } from "./duckdb.ts";
 import { openReading } from "./duckdb-reading.ts";
 import { quoteName } from "./duckdb-types.ts";
+import { heldTable } from "./held-table.ts";
 import type { QueryWarehouse } from "./query-warehouse.ts";
 import { checkCondition, chosenFields, type RowChoice, whereClause } from "./row-choice.ts";
 import { prepareTable } from "./table-rows.ts";
@@ -16,17 +17,28 @@ export interface Scan extends ResultRows, RowColumns {
 /**
  * Opens the rows of a table at one point. A part is of whole data files.
  *
- * @throws FrazilError `config`, codes `COLUMN_NOT_FOUND`, `SQL_ERROR`; `unsupported` for tables that cannot be read.
+ * @throws FrazilError `config`, codes `COLUMN_NOT_FOUND`, `SQL_ERROR`; `not-found`, code `SNAPSHOT_NOT_FOUND`; `unsupported` for tables that
+ * cannot be read.
  */
 export async function openScan(warehouse: QueryWarehouse, at: TableAt, choice: RowChoice): Promise<Scan> {
   const fields = chosenFields(at, choice);
-  return openReading(warehouse, async (duckdb, files) => {
+  return openReading(warehouse, async (duckdb, files, holds) => {
+    await heldTable(warehouse, at.table, (now) => stillAt(now, at), holds);
     const { select, paths } = await prepareTable(warehouse.io, duckdb, files, at, "deletes", choice.part);
     await duckdb.lock(paths);
     await checkCondition(duckdb, at, choice);
     const list = fields.map(({ name }) => quoteName(name)).join(", ");
     const { types, chunks } = await duckdb.query(`SELECT ${list} FROM (${select}) ${whereClause(choice)}`);
     return { names: fields.map(({ name }) => name), types, required: requiredNames(fields), chunks };
+  });
+}
+
+/** @throws FrazilError `not-found`, code `SNAPSHOT_NOT_FOUND`, when the snapshot has been expired since it was looked up. */
+function stillAt({ ident, metadata }: LoadedTable, at: TableAt): TableAt {
+  const id = at.snapshot?.snapshotId;
+  if (id === undefined || metadata.snapshots.some(({ snapshotId }) => snapshotId === id)) return at;
+  throw new FrazilError("not-found", "SNAPSHOT_NOT_FOUND", `${identText(ident)}: snapshot ${id} has been expired`, {
+    hint: "load the table again, and keep snapshots for longer",
   });
 }
 

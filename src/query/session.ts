@@ -6,9 +6,10 @@ import {
   type Snapshot,
   type TableIdent,
 } from "../../table-format/index.ts";
-import { tableAsOf, tableNow } from "./as-of.ts";
+import { type TableAt, tableAsOf, tableNow } from "./as-of.ts";
 import { type Duckdb, openDuckdb, type ResultRows } from "./duckdb.ts";
 import { quoteName } from "./duckdb-types.ts";
+import { type Holds, heldTable, release } from "./held-table.ts";
 import { type LocalFiles, openLocalFiles } from "./local-files.ts";
 import type { QueryTables } from "./query.ts";
 import type { QueryWarehouse } from "./query-warehouse.ts";
@@ -36,6 +37,7 @@ interface View {
   /** The point that was asked for; null = now. */
   readonly asOf: string | null;
   readonly deletes: string;
+  readonly holds: Holds;
 }
 
 /** Opens a session. Its statements can open the files of the warehouse's tables and no others, and write none. */
@@ -56,6 +58,8 @@ class Session implements QuerySession {
   readonly #files: LocalFiles;
   readonly #duckdb: Duckdb;
   readonly #views = new Map<string, View>();
+  /** Of views that may still be there. */
+  readonly #held: Holds = [];
   #count = 0;
 
   constructor(warehouse: QueryWarehouse, files: LocalFiles, duckdb: Duckdb) {
@@ -73,7 +77,10 @@ class Session implements QuerySession {
       throw await hintAtTable(error, this.#warehouse.catalog);
     });
     // It may have been one of our views.
-    if (/^\s*(drop|alter)\b/i.test(sql)) this.#views.clear();
+    if (/^\s*(drop|alter)\b/i.test(sql)) {
+      for (const { holds } of this.#views.values()) this.#held.push(...holds);
+      this.#views.clear();
+    }
     return { ...rows, tables };
   }
 
@@ -103,14 +110,19 @@ class Session implements QuerySession {
       return before;
     }
     const deletes = `deletes_${this.#count++}`;
-    const at = asOf === null ? tableNow(table) : tableAsOf(table, asOf);
+    const holds: Holds = [];
+    const point = (found: LoadedTable): TableAt => (asOf === null ? tableNow(found) : tableAsOf(found, asOf));
+    const at = await heldTable(this.#warehouse, table, point, holds);
     const { select } = await prepareTable(this.#warehouse.io, this.#duckdb, this.#files, at, deletes);
     const schema = quoteName(table.ident.namespace.join("."));
     await this.#duckdb.run(`CREATE SCHEMA IF NOT EXISTS ${schema}`);
     await this.#duckdb.run(`CREATE OR REPLACE VIEW ${schema}.${quoteName(table.ident.name)} AS ${select}`);
     if (bare) await this.#duckdb.createBareView(table.ident.name, select);
-    if (before !== undefined) await this.#duckdb.run(`DROP TABLE IF EXISTS _frazil.${before.deletes}`);
-    const view = { ident: table.ident, unqualified: bare, snapshot: at.snapshot, schemaId, asOf, deletes };
+    if (before !== undefined) {
+      await this.#duckdb.run(`DROP TABLE IF EXISTS _frazil.${before.deletes}`);
+      await release(before.holds);
+    }
+    const view = { ident: table.ident, unqualified: bare, snapshot: at.snapshot, schemaId, asOf, deletes, holds };
     this.#views.set(name, view);
     return view;
   }
@@ -123,10 +135,13 @@ class Session implements QuerySession {
     if (view.unqualified) await this.#duckdb.dropBareView(view.ident.name);
     await this.#duckdb.run(`DROP TABLE IF EXISTS _frazil.${view.deletes}`);
     this.#views.delete(name);
+    await release(view.holds);
   }
 
   async close(): Promise<void> {
     this.#duckdb.close();
+    for (const { holds } of this.#views.values()) await release(holds);
+    await release(this.#held);
     await this.#files.close();
   }
 }

@@ -4,6 +4,7 @@ import {
   identText,
   type LoadedTable,
   mapConcurrently,
+  type Snapshot,
   type TableMetadata,
 } from "../../../table-format/index.ts";
 import { commitExpiry } from "../../commit/expire-commit.ts";
@@ -12,6 +13,7 @@ import type { MaintenanceContext } from "../../commit/maintenance-commit.ts";
 import { pipelineOfTag } from "../../commit/names.ts";
 import { listConsumers } from "../../core/consumer-state.ts";
 import { CONSUMER_HOLDS_MS, EXPIRE_REQUESTS_IN_FLIGHT } from "../../core/limits.ts";
+import { heldSnapshots } from "../../core/snapshot-holds.ts";
 import { expiredAt, type Expired, keepDownTo, type RetentionPolicy } from "./retention.ts";
 import { type UnreachableFiles, unreachableFiles } from "./unreachable.ts";
 
@@ -80,8 +82,14 @@ export async function runExpiry(context: ExpireContext, plan: ExpirePlan): Promi
   const expired = before.metadata.snapshots.filter(
     ({ snapshotId }) => planned.has(snapshotId) && !left.has(snapshotId),
   );
-  const files = inside(after.metadata, await unreachableFiles(context.io, before.metadata, expired, after.metadata));
+  // A reader may have said so since: he found the snapshot in the table after that, so it was before the commit.
+  const held = await readNow(context, table);
+  const isHeld = ({ snapshotId }: Snapshot): boolean => held.snapshotIds.has(snapshotId);
+  const stay = { ...after.metadata, snapshots: [...after.metadata.snapshots, ...expired.filter(isHeld)] };
+  const going = expired.filter((snapshot) => !isHeld(snapshot));
+  const files = inside(after.metadata, await unreachableFiles(context.io, before.metadata, going, stay));
   context.runtime.step("expire.delete");
+  for (const lapsed of held.lapsed) await context.io.delete(lapsed).catch(() => undefined);
   return {
     snapshots: expired.length,
     refs: [...before.metadata.refs.keys()].filter((name) => !after.metadata.refs.has(name)).length,
@@ -92,7 +100,7 @@ export async function runExpiry(context: ExpireContext, plan: ExpirePlan): Promi
 }
 
 /**
- * Snapshots that readers ask for by id: those of cuts, and what consumers have yet to read, with every commit up to now. A consumer that
+ * Snapshots that readers ask for by id: those that are being read, those of cuts, and what consumers have yet to read, with every commit up to now. A consumer that
  * has not moved for longer than it may hold (`frazil.consumer-holds-ms` of the table) keeps nothing.
  */
 async function neededByReaders(
@@ -102,6 +110,7 @@ async function neededByReaders(
 ): Promise<Set<bigint>> {
   const { metadata, ident } = table;
   const needed = await snapshotsOfCuts(context, table);
+  for (const id of (await readNow(context, table)).snapshotIds) needed.add(id);
   const holdsMs = policy.consumerHoldsMs ?? consumerHoldsMs(metadata);
   const sinceMs = BigInt(context.runtime.clock.nowMs()) - holdsMs;
   for (const { state } of await listConsumers(context.io, context.warehouseLocation, ident)) {
@@ -113,6 +122,10 @@ async function neededByReaders(
     }
   }
   return needed;
+}
+
+function readNow({ io, warehouseLocation, runtime }: ExpireContext, { metadata }: LoadedTable) {
+  return heldSnapshots(io, warehouseLocation, metadata.tableUuid, runtime.clock.nowMs());
 }
 
 function consumerHoldsMs({ properties }: TableMetadata): bigint {
