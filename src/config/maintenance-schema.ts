@@ -2,6 +2,7 @@ import { z } from "zod";
 import { COMPACT_MIN_FILES } from "../core/limits.ts";
 import type { MaintenanceKind, MaintenanceTask } from "../core/maintenance.ts";
 import { cronProblem, type Schedule } from "../core/schedule.ts";
+import { isSortExpression } from "./job-rules.ts";
 import { duration, share, size, text, whole } from "./scalars.ts";
 
 /** The shortest interval: each point costs a look at the table. */
@@ -57,14 +58,45 @@ const compact = z
       .refine((value) => value > 0, { error: "must be above 0" })
       .prefault(0.5)
       .describe("The share of the time that a rewrite works; then it rests, so that ingestion stays fresh."),
+    sort_by: z
+      .array(z.string().refine(isSortExpression, { error: "must be a term as in the sort_by of a table" }))
+      .min(1)
+      .optional()
+      .meta({ example: ["region", "created_at desc"] })
+      .describe(
+        "Sort the rows of the files that are rewritten, by terms as in a table's `sort_by`. Default: files that are sorted by one order of the table stay so.",
+      ),
+    z_order: z
+      .array(text())
+      .min(1)
+      .optional()
+      .meta({ example: ["customer_id", "created_at"] })
+      .describe(
+        "Put the rows of the files that are rewritten along a z-order curve over these columns, instead of `sort_by`.",
+      ),
+    where: text()
+      .optional()
+      .meta({ example: "day(created_at) >= now - 7d" })
+      .describe("Take only files that may hold such rows, as with `frazil compact --where`."),
   })
   .superRefine(checkWhen)
+  .superRefine((value, context) => {
+    if (value.sort_by === undefined || value.z_order === undefined) return;
+    context.addIssue({ code: "custom", path: ["z_order"], message: "is one order too many beside sort_by" });
+  })
   .transform((value): MaintenanceTask<"compact"> => ({
     kind: "compact",
     schedule: scheduleOf(value, 10 * MINUTE_MS),
     targetSizeBytes: value.target_size,
     minFiles: value.min_files,
     pace: value.pace,
+    arrange:
+      value.z_order !== undefined
+        ? { zOrder: value.z_order }
+        : value.sort_by !== undefined
+          ? { sortBy: value.sort_by }
+          : null,
+    where: value.where ?? null,
   }));
 
 const expire = z

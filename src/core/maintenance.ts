@@ -2,8 +2,18 @@ import type { Schedule } from "./schedule.ts";
 
 /** What each kind of maintenance can be told. A new kind is a line here, one in `config/maintenance-schema.ts` and one in `maintenance/service/kinds.ts`. */
 interface TaskSettings {
-  /** The size that files are joined up to, how many small ones it takes at least, and the share of one core's time that a rewrite may take. */
-  readonly compact: { readonly targetSizeBytes: number; readonly minFiles: number; readonly pace: number };
+  readonly compact: {
+    /** The size that files are joined up to. */
+    readonly targetSizeBytes: number;
+    /** How many small ones it takes at least. */
+    readonly minFiles: number;
+    /** The share of one core's time that a rewrite may take. */
+    readonly pace: number;
+    /** How the rows of new files stand; null: as they stood, or in the order that all the old files have. */
+    readonly arrange: { readonly sortBy: readonly string[] } | { readonly zOrder: readonly string[] } | null;
+    /** A condition on the files that are taken; null: all. */
+    readonly where: string | null;
+  };
   /** Of all columns of primitive types. */
   readonly analyze: unknown;
   /** As the table's own properties say. */

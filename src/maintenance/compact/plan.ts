@@ -26,6 +26,8 @@ export interface CompactSettings {
   readonly minFiles: number;
   /** How the rows of new files stand; without it as in the old ones. An arrangement takes all files of a partition, large ones too. */
   readonly arrangement?: Arrangement | undefined;
+  /** With an arrangement: take only what is taken without one, so that what is done again and again costs no more than what was added. */
+  readonly leaveLarge?: boolean | undefined;
   /** Which files may be taken; without it all. */
   readonly scope?: FileScope | undefined;
   /** Take files of older partition specs also where they are large and have few deleted rows. */
@@ -127,7 +129,8 @@ function planPartition(
   const moves = inputs[0]?.live.file.specId !== metadata.defaultSpecId;
   const arrangement = settings.arrangement ?? KEEP;
   const groups: CompactGroup[] = [];
-  if (arrangement.kind === "sort" && !moves && inOrder(table, arrangement.order, candidates)) {
+  const sortsAll = takesAll(settings) && arrangement.kind === "sort" && !moves;
+  if (sortsAll && inOrder(table, arrangement.order, candidates)) {
     skip(candidates, "already in this order");
   } else {
     const most = settings.maxBytes ?? COMPACT_COMMIT_BYTES;
@@ -157,11 +160,16 @@ function reasonToSkip(
   if (moves && refusal !== null) return `of partition spec ${file.specId}, and ${refusal}`;
   if (hasManyDeletes(input) || isSmall(file, settings)) return null;
   if (moves) return settings.oldSpecs === true ? null : `of partition spec ${file.specId}, and large enough`;
-  return (settings.arrangement ?? KEEP).kind === "keep" ? "large enough" : null;
+  return takesAll(settings) ? null : "large enough";
+}
+
+/** Whether files are taken that are large and have few deleted rows. */
+function takesAll({ arrangement = KEEP, leaveLarge = false }: CompactSettings): boolean {
+  return arrangement.kind !== "keep" && !leaveLarge;
 }
 
 function isWorthIt(group: readonly CompactInput[], settings: CompactSettings, moves: boolean): boolean {
-  if ((settings.arrangement ?? KEEP).kind !== "keep" || group.some(hasManyDeletes)) return true;
+  if (takesAll(settings) || group.some(hasManyDeletes)) return true;
   if (moves && settings.oldSpecs === true) return true;
   return group.length >= Math.max(2, settings.minFiles);
 }

@@ -1,4 +1,7 @@
+import { currentSchema } from "../../../table-format/index.ts";
+import { type Arrangement, sortArrangement, zOrderArrangement } from "../compact/arrangement.ts";
 import { type MovedInOrder, runCompaction } from "../compact/compact.ts";
+import { whereScope } from "../compact/file-scope.ts";
 import { planCompaction } from "../compact/plan.ts";
 import { NO_EFFECT, type RunEffect } from "../history/run-record.ts";
 import { type DueRun, type MaintenancePlace, nothingDone, type RunEnd } from "./due-run.ts";
@@ -6,8 +9,15 @@ import { type DueRun, type MaintenancePlace, nothingDone, type RunEnd } from "./
 /** Compacts a table, commit by commit; told to stop, it ends after the present one. */
 export async function runCompact(place: MaintenancePlace, run: DueRun<"compact">): Promise<RunEnd> {
   const { table, task } = run;
-  const { targetSizeBytes, minFiles, pace } = task;
-  const plan = await planCompaction(place, table, { targetSizeBytes, minFiles, memoryBytes: place.memoryBytes });
+  const { targetSizeBytes, minFiles, pace, where } = task;
+  const plan = await planCompaction(place, table, {
+    targetSizeBytes,
+    minFiles,
+    memoryBytes: place.memoryBytes,
+    arrangement: arrangementOf(run),
+    leaveLarge: true,
+    scope: where === null ? undefined : whereScope(table.metadata, where, place.runtime.clock.nowMs()),
+  });
   if (plan.groups.length === 0) return nothingDone("no file is worth a rewrite");
   await run.begin();
   let effect: RunEffect = NO_EFFECT;
@@ -29,4 +39,12 @@ export async function runCompact(place: MaintenancePlace, run: DueRun<"compact">
   }
   if (commits === 0) return { ...effect, outcome: "nothing", reason: "other commits left nothing to do" };
   return { ...effect, outcome: "done", reason: null };
+}
+
+function arrangementOf({ table: { metadata }, task: { arrange } }: DueRun<"compact">): Arrangement | undefined {
+  if (arrange === null) return undefined;
+  const schema = currentSchema(metadata);
+  return "zOrder" in arrange
+    ? zOrderArrangement(schema, arrange.zOrder)
+    : sortArrangement(metadata, schema, arrange.sortBy);
 }

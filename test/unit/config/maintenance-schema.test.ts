@@ -29,7 +29,15 @@ describe("maintenance: of a job", () => {
     expect(job(block)).toEqual([
       { kind: "tag", name: "daily", schedule: { cron: "0 0 * * *", zone: "UTC" }, keepMs: 30 * 86_400_000 },
       { kind: "tag", name: "hourly", schedule: { everyMs: 3_600_000 }, keepMs: 2 * 86_400_000 },
-      { kind: "compact", schedule: { everyMs: 30_000 }, targetSizeBytes: 1 << 20, minFiles: 2, pace: 0.5 },
+      {
+        kind: "compact",
+        schedule: { everyMs: 30_000 },
+        targetSizeBytes: 1 << 20,
+        minFiles: 2,
+        pace: 0.5,
+        arrange: null,
+        where: null,
+      },
       {
         kind: "expire",
         schedule: { cron: "0 3 * * *", zone: "Europe/Berlin" },
@@ -41,12 +49,32 @@ describe("maintenance: of a job", () => {
 
   it("has defaults for all of it", () => {
     expect(job("maintenance: { compact: {}, expire: {} }")).toEqual([
-      { kind: "compact", schedule: { everyMs: 600_000 }, targetSizeBytes: 256 << 20, minFiles: 8, pace: 0.5 },
+      {
+        kind: "compact",
+        schedule: { everyMs: 600_000 },
+        targetSizeBytes: 256 << 20,
+        minFiles: 8,
+        pace: 0.5,
+        arrange: null,
+        where: null,
+      },
       { kind: "expire", schedule: { everyMs: 3_600_000 }, keepMs: null, minSnapshots: null },
     ]);
   });
 
+  it("says how rows are arranged, and of which files", () => {
+    const sorted = 'compact: { sort_by: [region, "created_at desc"], where: "day(created_at) >= now - 7d" }';
+    expect(job(`maintenance: { ${sorted} }`)).toMatchObject([
+      { arrange: { sortBy: ["region", "created_at desc"] }, where: "day(created_at) >= now - 7d" },
+    ]);
+    expect(job("maintenance: { compact: { z_order: [a, b] } }")).toMatchObject([
+      { arrange: { zOrder: ["a", "b"] }, where: null },
+    ]);
+  });
+
   it.each([
+    ["compact: { sort_by: [a], z_order: [b] }", "maintenance.compact.z_order: is one order too many beside sort_by"],
+    ['compact: { sort_by: ["a sideways"] }', "maintenance.compact.sort_by[0]: must be a term as in the sort_by"],
     ["compact: { every: 10 minutes }", 'maintenance.compact.every: "10 minutes" is not a duration'],
     ["compact: { every: 1ms }", 'maintenance.compact.every: "1ms" is too short; the least is 1000ms'],
     ['compact: { every: 1h, cron: "0 * * * *" }', "maintenance.compact.cron: is one schedule too many beside every"],

@@ -1,7 +1,14 @@
 import { expect, it } from "vitest";
 import type { MaintenanceTask } from "../../../../src/core/maintenance.ts";
 import { readHistory } from "../../../../src/maintenance/history/read-history.ts";
-import { currentSnapshot, planSnapshot } from "../../../../table-format/index.ts";
+import {
+  currentSchema,
+  currentSnapshot,
+  fieldByName,
+  planSnapshot,
+  readDataFile,
+  valueAt,
+} from "../../../../table-format/index.ts";
 import { storeGone } from "../../../support/checkpoints.ts";
 import { HOUR_MS, maintainedWorld, startMaintenance, type World } from "../../../support/maintained.ts";
 import { loaded } from "../../../support/maintenance.ts";
@@ -12,6 +19,8 @@ const compact: MaintenanceTask = {
   targetSizeBytes: 1 << 20,
   minFiles: 2,
   pace: 1,
+  arrange: null,
+  where: null,
 };
 const daily: MaintenanceTask = {
   kind: "tag",
@@ -45,6 +54,21 @@ async function liveFiles({ warehouse }: World): Promise<number> {
   return head === null ? 0 : (await planSnapshot(warehouse.io, metadata, head)).dataFiles.length;
 }
 
+/** The keys as they stand in the files. */
+async function idsInOrder({ warehouse }: World): Promise<unknown[]> {
+  const { metadata } = await loaded(warehouse);
+  const head = currentSnapshot(metadata);
+  const schema = currentSchema(metadata);
+  const id = fieldByName(schema, "id")!.id;
+  const ids: unknown[] = [];
+  for (const { file } of (await planSnapshot(warehouse.io, metadata, head!)).dataFiles) {
+    for await (const { columns, length } of readDataFile(warehouse.io, file, schema, [id])) {
+      for (let row = 0; row < length; row++) ids.push(valueAt(columns[0]!, row));
+    }
+  }
+  return ids;
+}
+
 it("keeps a table in shape over days, and its past under names", { timeout: 60_000 }, async () => {
   const world = await maintainedWorld();
   const maintenance = await startMaintenance(world, [daily, hourly, compact, expire]);
@@ -72,6 +96,34 @@ it("keeps a table in shape over days, and its past under names", { timeout: 60_0
       .toSorted(),
   ).toEqual(recorded.toSorted());
   expect(history.some(({ outcome }) => outcome === "running")).toBe(false);
+});
+
+it.each([
+  ["sorted", { sortBy: ["value desc"] }],
+  ["along a curve", { zOrder: ["id", "value"] }],
+] as const)("arranges the rows of small files %s, and leaves those that are large enough", async (_, arrange) => {
+  const world = await maintainedWorld();
+  await world.write(4);
+  const maintenance = await startMaintenance(world, [{ ...compact, arrange }]);
+  await world.clock.advance(HOUR_MS);
+  await maintenance.end();
+  // One small file alone is not worth it again.
+  expect(maintenance.runs).toMatchObject([{ outcome: "done", filesBefore: 4, filesAfter: 1 }, { outcome: "nothing" }]);
+  expect(await idsInOrder(world)).toEqual("sortBy" in arrange ? [4n, 3n, 2n, 1n] : [1n, 2n, 3n, 4n]);
+});
+
+it("takes only the files that a condition names, and skips a table whose columns do not fit it", async () => {
+  const world = await maintainedWorld();
+  await world.write(6);
+  const maintenance = await startMaintenance(world, [{ ...compact, where: "value > 3" }]);
+  await world.clock.advance(HOUR_MS);
+  await maintenance.end();
+  expect(maintenance.runs[0]).toMatchObject({ outcome: "done", filesBefore: 3, filesAfter: 1 });
+  const wrong = { ...compact, arrange: { sortBy: ["nowhere"] } };
+  const other = await startMaintenance(world, [wrong], 2);
+  await world.clock.advance(HOUR_MS);
+  await other.end();
+  expect(other.runs[0]).toMatchObject({ outcome: "skipped", reason: expect.stringContaining("nowhere") as string });
 });
 
 it("makes up what was missed once, for the newest point, and does nothing twice", async () => {

@@ -14,6 +14,8 @@ const compact: MaintenanceTask = {
   targetSizeBytes: 1 << 20,
   minFiles: 2,
   pace: 1,
+  arrange: null,
+  where: null,
 };
 
 /** A service in a process that can be killed: from then on nothing that it asked for ever comes back. */
