@@ -31,7 +31,7 @@ export interface WarehouseReader extends AsyncDisposable {
 }
 
 /**
- * Opens a warehouse for reading; nothing is written to it. A text is short for `{ location }`; credentials that are not given are
+ * Opens a warehouse for reading. All that is written to it, where it can be, is which snapshots are being read. A text is short for `{ location }`; credentials that are not given are
  * found as the AWS tools find them.
  *
  * @throws FrazilError `config`, code `WAREHOUSE_INVALID`; `not-found`, code `WAREHOUSE_NOT_FOUND`.
