@@ -2,13 +2,17 @@ import { installReaders } from "./readers/install.ts";
 import { installSpark } from "./readers/spark-install.ts";
 import { progressOnStderr } from "./services/progress.ts";
 import { type ServerName, servers } from "./services/registry.ts";
+import { installToxiproxy } from "./services/toxiproxy.ts";
+import { findFaketime } from "./torture/clock-shift.ts";
 
-/** What a test of real servers may need: a server of `services/`, the Python readers of `readers/`, or Spark. */
-export type Requirement = ServerName | "readers" | "spark";
+/** What a test of real servers may need: a server of `services/`, the Python readers of `readers/`, Spark, or what makes faults. */
+export type Requirement = ServerName | "readers" | "spark" | "toxiproxy" | "faketime";
 
 async function install(name: Requirement): Promise<void> {
   if (name === "readers") await installReaders(progressOnStderr);
   else if (name === "spark") await installSpark(progressOnStderr);
+  else if (name === "toxiproxy") await installToxiproxy(progressOnStderr);
+  else if (name === "faketime") findFaketime();
   else await servers[name].install(progressOnStderr);
 }
 

@@ -11,6 +11,7 @@ import { progressOnStderr } from "./progress.ts";
 import { type ServerName, serverNames, servers } from "./registry.ts";
 import type { StartOptions } from "./server.ts";
 import { readSupervised, type Supervised, supervisionFiles } from "./supervised.ts";
+import { installToxiproxy } from "./toxiproxy.ts";
 import { Unavailable } from "./unavailable.ts";
 
 const usage = `usage: npm run services -- <command> [${serverNames.join("|")}]…
@@ -59,6 +60,7 @@ async function install(wanted: readonly ServerName[]): Promise<void> {
   if (wanted.length > 0) return;
   await installReaders(progressOnStderr);
   await installSpark(progressOnStderr);
+  await installToxiproxy(progressOnStderr);
 }
 
 async function up(wanted: readonly ServerName[]): Promise<void> {

@@ -6,7 +6,10 @@ import { requireTool, runTool } from "./tools.ts";
 
 /** A command built from its Go module at a pinned version. */
 export type GoCommand = {
+  /** The binary's name. */
   readonly name: string;
+  /** Its folder in the cache. Default: `name`. */
+  readonly folder?: string;
   /** The import path of the command's package. */
   readonly importPath: string;
   readonly version: string;
@@ -22,12 +25,12 @@ export async function installGoCommand(command: GoCommand, progress: Progress): 
 
 function cacheEntry(command: GoCommand): CacheEntry {
   return {
-    name: command.name,
+    name: command.folder ?? command.name,
     version: command.version,
     async build(folder, report) {
       const install = "install Go 1.24 or newer (https://go.dev/doc/install)";
-      const go = requireTool("go", `building ${command.name}`, install);
-      const what = `${command.name}: building from its Go module, ${command.coldBuild}`;
+      const go = requireTool("go", `building ${command.folder ?? command.name}`, install);
+      const what = `${command.folder ?? command.name}: building from its Go module, ${command.coldBuild}`;
       mkdirSync(folder, { recursive: true });
       await withHeartbeat(report, what, () =>
         runTool(go, ["install", "-trimpath", `${command.importPath}@${command.version}`], {

@@ -29,6 +29,8 @@ export class BankFeed {
   readonly #log = new Map<string, Sent[]>();
   #sequence = 0n;
   #stopped = false;
+  #sending: Promise<void> = Promise.resolve();
+  #resumed: PromiseWithResolvers<void> | null = null;
 
   private constructor(producer: Producer, prefix: string, seed: number) {
     this.#producer = producer;
@@ -39,7 +41,12 @@ export class BankFeed {
   static async open(brokers: readonly string[], prefix: string, seed: number): Promise<BankFeed> {
     for (const table of ["accounts", "stock", "entries"])
       await createTopic(brokers, `${prefix}.${table}`, { partitions: PARTITIONS });
-    const producer = kafkaClient(brokers).producer({ createPartitioner: kafkajs.Partitioners.DefaultPartitioner });
+    const producer = kafkaClient(brokers).producer({
+      createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
+      // What is sent again after a lost answer stands in the log once.
+      idempotent: true,
+      maxInFlightRequests: 1,
+    });
     await producer.connect();
     return new BankFeed(producer, prefix, seed);
   }
@@ -55,13 +62,27 @@ export class BankFeed {
   /** Sends batches with a pause between them until `stop`. */
   async run(batch: number, pauseMs: number): Promise<void> {
     while (!this.#stopped) {
-      await this.send(batch);
+      await this.#resumed?.promise;
+      this.#sending = this.send(batch);
+      await this.#sending;
       await new Promise((resolve) => setTimeout(resolve, pauseMs));
     }
   }
 
   stop(): void {
     this.#stopped = true;
+    this.resume();
+  }
+
+  /** Resolves when nothing is on its way to the broker; `run` waits for `resume`. */
+  async pause(): Promise<void> {
+    this.#resumed ??= Promise.withResolvers();
+    await this.#sending;
+  }
+
+  resume(): void {
+    this.#resumed?.resolve();
+    this.#resumed = null;
   }
 
   async close(): Promise<void> {

@@ -1,0 +1,180 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { frazil, hasWritten, type JobProcess } from "../it/job/job-process.ts";
+import type { Toxic } from "../services/toxiproxy.ts";
+import type { SeededRandom } from "./choice.ts";
+import { clockShift } from "./clock-shift.ts";
+import type { World } from "./world.ts";
+
+/** What was done to the processes and servers, by name. */
+export type Tally = Map<string, number>;
+
+/** Ends that a process under faults may come to: done, a server away, temporary, fenced, or our signal (SIGTERM before it was up). */
+const ALLOWED_ENDS: readonly (number | string)[] = [0, 69, 75, 76, "SIGKILL", "SIGTERM"];
+/** A process that hangs would hold up everything: it must end within this time after SIGTERM. */
+const PATIENCE_MS = 120_000;
+const COMMITTED = /checkpoint [\d ]+ /;
+
+/** One thing to do to a running job; it leaves no process behind. */
+type Disturbance = (scene: Scene) => Promise<void>;
+
+interface Scene {
+  readonly world: World;
+  readonly random: SeededRandom;
+  readonly tally: Tally;
+  /** Longest time that a process is suspended, in milliseconds. */
+  readonly longestStopMs: number;
+}
+
+function count({ tally }: Scene, name: string): void {
+  tally.set(name, (tally.get(name) ?? 0) + 1);
+}
+
+/** A process of the job, whose clock may be off. */
+function start(scene: Scene): JobProcess {
+  const { world, random } = scene;
+  const shifted = random.below(3) === 0;
+  const shiftMs = shifted ? random.below(2 * world.clockSpanMs) - world.clockSpanMs : 0;
+  if (shifted) count(scene, "clock shifted");
+  return frazil(["run", world.job], clockShift(shiftMs));
+}
+
+async function kill(scene: Scene, job: JobProcess): Promise<void> {
+  count(scene, "killed");
+  job.child.kill("SIGKILL");
+  await ended(job);
+}
+
+async function ended(job: JobProcess): Promise<void> {
+  const timer = setTimeout(() => job.child.kill("SIGABRT"), PATIENCE_MS);
+  const end = await job.ended;
+  clearTimeout(timer);
+  if (!ALLOWED_ENDS.includes(end))
+    throw new Error(`expected an end that faults explain, found ${end}:\n${job.stderr()}`);
+}
+
+const killed: Disturbance = async (scene) => {
+  const job = start(scene);
+  await sleep(200 + scene.random.below(2_500));
+  await kill(scene, job);
+};
+
+const committedThenKilled: Disturbance = async (scene) => {
+  const job = start(scene);
+  await Promise.race([hasWritten(job, COMMITTED), sleep(20_000)]);
+  await sleep(scene.random.below(800));
+  await kill(scene, job);
+};
+
+const terminated: Disturbance = async (scene) => {
+  const job = start(scene);
+  await sleep(300 + scene.random.below(2_500));
+  count(scene, "terminated");
+  job.child.kill("SIGTERM");
+  await ended(job);
+};
+
+/** An older process sleeps while a newer one takes over, and wakes up behind it. */
+const suspended: Disturbance = async (scene) => {
+  const older = start(scene);
+  await sleep(500 + scene.random.below(2_500));
+  older.child.kill("SIGSTOP");
+  count(scene, "stopped");
+  const newer = start(scene);
+  const long = scene.random.below(4) === 0;
+  await sleep(long ? scene.longestStopMs : scene.random.below(3_000));
+  older.child.kill("SIGCONT");
+  await sleep(scene.random.below(2_500));
+  await kill(scene, older);
+  await kill(scene, newer);
+};
+
+const together: Disturbance = async (scene) => {
+  const jobs = [start(scene)];
+  const more = 1 + scene.random.below(2);
+  for (let i = 0; i < more; i++) {
+    await sleep(scene.random.below(1_500));
+    jobs.push(start(scene));
+  }
+  count(scene, "several at once");
+  await sleep(500 + scene.random.below(3_000));
+  for (const job of jobs) await kill(scene, job);
+};
+
+const brokerKilled: Disturbance = async (scene) => {
+  const { feed, kafka } = scene.world;
+  const job = start(scene);
+  await sleep(scene.random.below(2_500));
+  await feed.pause();
+  count(scene, "broker killed");
+  await kafka.kill();
+  await sleep(scene.random.below(1_000));
+  await kafka.restart();
+  feed.resume();
+  await sleep(scene.random.below(3_000));
+  await kill(scene, job);
+};
+
+const storeKilled: Disturbance = async (scene) => {
+  const { store } = scene.world;
+  if (store === null) return killed(scene);
+  const job = start(scene);
+  await sleep(scene.random.below(2_500));
+  count(scene, "store killed");
+  await store.kill();
+  await sleep(scene.random.below(1_500));
+  await store.restart();
+  await sleep(scene.random.below(3_000));
+  await kill(scene, job);
+};
+
+const TOXICS: readonly Toxic[] = [
+  { type: "latency", attributes: { latency: 300, jitter: 250 } },
+  { type: "bandwidth", attributes: { rate: 20 } },
+  { type: "slicer", attributes: { average_size: 50, size_variation: 40, delay: 50 } },
+  { type: "timeout", attributes: { timeout: 700 } },
+  { type: "reset_peer", attributes: { timeout: 200 } },
+  { type: "limit_data", attributes: { bytes: 20_000 } },
+];
+
+const brokerFaults: Disturbance = async (scene) => {
+  const { world, random } = scene;
+  const job = start(scene);
+  await sleep(random.below(1_500));
+  if (random.below(4) === 0) {
+    count(scene, "broker cut off");
+    await world.network.cut();
+  } else {
+    const toxic = random.pick(TOXICS);
+    count(scene, `broker ${toxic.type}`);
+    await world.network.poison(toxic);
+  }
+  await sleep(500 + random.below(2_500));
+  await world.network.heal();
+  await sleep(random.below(1_500));
+  await kill(scene, job);
+};
+
+/** How often each comes, of the sum. */
+const WEIGHTED: readonly (readonly [number, Disturbance])[] = [
+  [6, killed],
+  [5, committedThenKilled],
+  [2, terminated],
+  [2, suspended],
+  [2, together],
+  [1, brokerKilled],
+  [1, storeKilled],
+  [3, brokerFaults],
+];
+const ONE_OF = WEIGHTED.flatMap(([weight, disturbance]) => Array<Disturbance>(weight).fill(disturbance));
+/** The shares of requests to the store that are spoiled, in turns. */
+const STORMS = [0, 0.03, 0, 0.15, 0.01] as const;
+
+/** Disturbs until so many processes have been killed. */
+export async function disturb(scene: Scene, kills: number, each: () => void): Promise<void> {
+  for (let round = 0; (scene.tally.get("killed") ?? 0) < kills; round++) {
+    scene.world.http?.storm(STORMS[round % STORMS.length] ?? 0);
+    await scene.random.pick(ONE_OF)(scene);
+    each();
+  }
+  scene.world.http?.storm(0);
+}

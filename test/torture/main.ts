@@ -1,0 +1,36 @@
+/** `npm run torture -- [--kills N] [--seed S] [--store minio|versitygw|local] [--longest-stop-s N]`: one JSON line on stdout. */
+import { parseArgs } from "node:util";
+import { STORES } from "./world.ts";
+import { torture } from "./torture.ts";
+
+const { values } = parseArgs({
+  options: {
+    kills: { type: "string", default: "100" },
+    seed: { type: "string", default: "1" },
+    store: { type: "string", default: "minio" },
+    "longest-stop-s": { type: "string", default: "70" },
+  },
+});
+
+function whole(name: "kills" | "seed" | "longest-stop-s"): number {
+  const text = values[name];
+  if (/^\d{1,9}$/.test(text)) return Number(text);
+  process.stderr.write(`--${name}: expected a whole number, found ${text}\n`);
+  process.exit(64);
+}
+
+const store = STORES.find((name) => name === values.store);
+if (store === undefined) {
+  process.stderr.write(`--store: expected ${STORES.join(", ")}, found ${values.store}\n`);
+  process.exit(64);
+}
+const report = await torture({
+  kills: whole("kills"),
+  seed: whole("seed"),
+  store,
+  longestStopMs: whole("longest-stop-s") * 1000,
+  progress: (line) => void process.stderr.write(`${line}\n`),
+});
+process.stdout.write(`${JSON.stringify(report)}\n`);
+const wrong = report.lost + report.doubled + report.missing_files + report.complaints.length;
+process.exitCode = wrong === 0 ? 0 : 1;
