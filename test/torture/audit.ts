@@ -149,7 +149,7 @@ function countLines(lines: readonly string[]): Map<string, number> {
   return counts;
 }
 
-/** PyArrow's and PyIceberg's words for an object that is not there. */
+/** PyArrow's and PyIceberg's words for an object or a table that is not there. */
 function isMissingFile(message: string): boolean {
-  return /FileNotFound|Path does not exist|NoSuchKey|No such file|not found/i.test(message);
+  return /FileNotFound|Path does not exist|NoSuchKey|NoSuchTable|No such file|not found/i.test(message);
 }
