@@ -175,7 +175,8 @@ export function checkBranchName({ metadata }: LoadedTable, name: string): Snapsh
   return ref;
 }
 
-function checkNotInUse(base: LoadedTable, name: string): void {
+/** @throws FrazilError `data`, code `BRANCH_IN_USE`, for a branch that holds what a pipeline wrote and `main` lacks. */
+export function checkNotInUse(base: LoadedTable, name: string): void {
   const { metadata } = base;
   for (const [tag, { snapshotId }] of metadata.refs) {
     const pipeline = pipelineOfTag(tag);

@@ -8,6 +8,7 @@ import {
   type NestedField,
   type RoaringBitmap,
   type Snapshot,
+  typeText,
 } from "../../table-format/index.ts";
 import type { RestoredRow, RestoredRows, RowPlace } from "../core/restored-rows.ts";
 import { type TableAt, tableNow } from "./as-of.ts";
@@ -105,7 +106,7 @@ async function keyCondition(
     throw new FrazilError(
       "config",
       "BAD_KEYS",
-      `${identText(at.table.ident)}: expected keys of type ${type.toLowerCase()} (${field.name}), found ${text.join(", ")}`,
+      `${identText(at.table.ident)}: expected keys of type ${typeText(field.type)} (${field.name}), found ${text.join(", ")}`,
     );
   }
   return `${quoteName(field.name)} IN (SELECT CAST(v AS ${type}) FROM ${listed})`;

@@ -1,6 +1,13 @@
 import { type LoadedTable, refSnapshot } from "../../../table-format/index.ts";
 import { branchHead } from "../../commit/publish-cut.ts";
-import { checkBranchName, checkForward, createBranch, dropBranch, fastForward } from "../../commit/ref-commit.ts";
+import {
+  checkBranchName,
+  checkForward,
+  checkNotInUse,
+  createBranch,
+  dropBranch,
+  fastForward,
+} from "../../commit/ref-commit.ts";
 import { apart } from "../../commit/writer-branch.ts";
 import { counted, grouped } from "../../core/count-text.ts";
 import { FrazilError, must } from "../../core/errors.ts";
@@ -77,6 +84,7 @@ async function create({ context: { output }, refs, table, name, branch: own }: A
 async function remove({ context: { output }, refs, table, name, branch: own }: Asked, yes: boolean) {
   const before = checkBranchName(table, own);
   if (before === null) throw unknownBranch(name, own);
+  checkNotInUse(table, own);
   const held = apart(table.metadata, "main", own);
   const alone = held === null || held.ahead === 0 ? "" : `; ${counted(held.ahead, "snapshot")} of it alone may expire`;
   const record = { table: name, branch: own, before: before.snapshotId, snapshotId: null, done: yes };

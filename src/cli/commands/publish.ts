@@ -84,7 +84,7 @@ async function publishNow(
       "data",
       "CHECK_FAILED",
       `${failed.length} of ${counted(checks.length, "check")} ${failed.length === 1 ? "does" : "do"} not hold; main stays as it is`,
-      { hint: `query --as-of ${branch} shows the rows; rollback --to main gives them up` },
+      { hint: `frazil query --as-of ${branch} shows the rows; frazil rollback --to main gives them up` },
     );
   }
   const held = checks.length === 0 ? "" : `; ${counted(checks.length, "check")} held`;

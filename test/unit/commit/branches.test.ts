@@ -1,0 +1,173 @@
+import { describe, expect, it } from "vitest";
+import { branchCatalog } from "../../../src/commit/branch-view.ts";
+import { pipelineCut } from "../../../src/commit/publish-cut.ts";
+import { createBranch, dropBranch, fastForward } from "../../../src/commit/ref-commit.ts";
+import { planRollback } from "../../../src/commit/rollback-plan.ts";
+import { rollBack } from "../../../src/commit/rollback.ts";
+import { writersCatalog } from "../../../src/commit/writer-branch.ts";
+import { currentSnapshot, type LoadedTable, refSnapshot } from "../../../table-format/index.ts";
+import { change, memoryWarehouse, Process, upsertRule, type Warehouse } from "../../support/checkpoints.ts";
+import { ForeignWriter } from "../../support/foreign-writer.ts";
+import { compactTable } from "../../support/table-chain.ts";
+import { tableRows } from "../../support/table-rows.ts";
+import { virtualRuntime } from "../../support/virtual-runtime.ts";
+
+const RULES = [upsertRule("a"), upsertRule("b")];
+const a = (text: string) => change("a", text);
+const b = (text: string) => change("b", text);
+const identOf = (name: string) => ({ namespace: ["shop"], name });
+const load = async ({ catalog }: Pick<Warehouse, "catalog">, name: string): Promise<LoadedTable> =>
+  (await catalog.loadTable(identOf(name)))!;
+const rowsOf = ({ io, catalog }: Warehouse, name: string) => tableRows(io, catalog, identOf(name));
+const onBranch = (warehouse: Warehouse): Warehouse => ({
+  ...warehouse,
+  catalog: branchCatalog(warehouse.catalog, "audit"),
+});
+const context = ({ catalog }: Warehouse) => ({ catalog, runtime: virtualRuntime(9002) });
+
+async function publish(warehouse: Warehouse): Promise<number> {
+  const place = { ...warehouse, warehouseLocation: "mem://w", pipeline: "test" };
+  const cut = await pipelineCut(place, "audit", [identOf("a"), identOf("b")]);
+  const advances = cut.map(({ table, snapshot }) => ({ table, snapshotId: snapshot.snapshotId }));
+  await fastForward(context(warehouse), advances, "main", "audit");
+  return cut.length;
+}
+
+describe.each(["memory", "object-store"] as const)("a job on a branch, on a catalog of kind %s", (kind) => {
+  it("shows nothing on main before it is published", async () => {
+    const warehouse = memoryWarehouse(kind);
+    const process = await Process.start(onBranch(warehouse), RULES);
+    await process.checkpoint([a("+1:x:1"), b("+1:y:1")]);
+    expect(currentSnapshot((await load(warehouse, "a")).metadata)).toBeNull();
+    expect(await rowsOf(onBranch(warehouse), "a")).toEqual(["1|x|1"]);
+    expect(await publish(warehouse)).toBe(2);
+    await process.checkpoint([a("+2:x:2")]);
+    expect([await rowsOf(warehouse, "a"), await rowsOf(warehouse, "b")]).toEqual([["1|x|1"], ["1|y|1"]]);
+    expect(await publish(warehouse)).toBeGreaterThan(0);
+    expect(await publish(warehouse)).toBe(0);
+    expect(await rowsOf(warehouse, "a")).toEqual(["1|x|1", "2|x|2"]);
+  });
+
+  it("takes in what others commit to main while all is published", async () => {
+    const warehouse = memoryWarehouse(kind);
+    const first = await Process.start(warehouse, RULES);
+    await first.checkpoint([a("+1:x:1"), a("+2:x:2"), b("+1:y:1")]);
+    const process = await Process.start(onBranch(warehouse), RULES);
+    await process.checkpoint([a("~1:x:10"), b("~1:y:10")]);
+    expect(await rowsOf(warehouse, "a")).toEqual(["1|x|1", "2|x|2"]);
+    await publish(warehouse);
+    await new ForeignWriter(warehouse, "a").replace([2n], [{ id: 7n, part: "f", value: 7n }]);
+    await process.checkpoint([a("~1:x:100"), a("~7:f:70")]);
+    await publish(warehouse);
+    expect(await rowsOf(warehouse, "a")).toEqual(["1|x|100", "7|f|70"]);
+  });
+
+  it("is not published over rows that main alone holds, and over rewrites it is", async () => {
+    const warehouse = memoryWarehouse(kind);
+    const process = await Process.start(onBranch(warehouse), RULES);
+    await process.checkpoint([a("+1:x:1")]);
+    await process.checkpoint([a("+2:x:2")]);
+    await publish(warehouse);
+    await process.checkpoint([a("~2:x:3")]);
+    await compactTable(warehouse, "shop.a", 9003);
+    expect(currentSnapshot((await load(warehouse, "a")).metadata)?.summary.get("operation")).toBe("replace");
+    await publish(warehouse);
+    expect(await rowsOf(warehouse, "a")).toEqual(["1|x|1", "2|x|3"]);
+    await process.checkpoint([a("+3:x:3")]);
+    await new ForeignWriter(warehouse, "a").append([{ id: 9n, part: "f", value: 9n }]);
+    await expect(publish(warehouse)).rejects.toMatchObject({ kind: "data", code: "DIVERGED" });
+    expect(await rowsOf(warehouse, "a")).toEqual(["1|x|1", "2|x|3", "9|f|9"]);
+  });
+
+  it("gives up what is not published by a rollback to main, which fences it", async () => {
+    const warehouse = memoryWarehouse(kind);
+    const log = [a("+1:x:1"), a("~1:x:2"), a("+2:x:2")];
+    const process = await Process.start(onBranch(warehouse), [upsertRule("a")]);
+    await process.checkpoint(log.slice(0, 1));
+    await publish(warehouse);
+    await process.checkpoint(log.slice(1));
+    const { io } = warehouse;
+    const catalog = writersCatalog(warehouse.catalog, await load(warehouse, "a"));
+    const place = { io, catalog, warehouseLocation: "mem://w", runtime: virtualRuntime(9001) };
+    const target = currentSnapshot((await load(warehouse, "a")).metadata)!;
+    await rollBack(
+      place,
+      await planRollback(place, { table: await load({ catalog }, "a"), target, keepPosition: false }),
+    );
+    const { metadata } = await load(warehouse, "a");
+    expect(refSnapshot(metadata, "audit")).toEqual(currentSnapshot(metadata));
+    await expect(process.checkpoint([a("+5:x:5")])).rejects.toMatchObject({ kind: "fenced" });
+    const next = await Process.start(onBranch(warehouse), [upsertRule("a")]);
+    expect(next.reached.get("t/0")).toBe("1");
+    await next.checkpoint(log.slice(1));
+    await publish(warehouse);
+    expect(await rowsOf(warehouse, "a")).toEqual(["1|x|2", "2|x|2"]);
+  });
+
+  it("goes on on main once all is published, and says so before", async () => {
+    const warehouse = memoryWarehouse(kind);
+    const process = await Process.start(onBranch(warehouse), [upsertRule("a")]);
+    await process.checkpoint([a("+1:x:1")]);
+    await publish(warehouse);
+    await process.checkpoint([a("+2:x:2")]);
+    await expect(Process.start(warehouse, [upsertRule("a")])).rejects.toMatchObject({ code: "UNPUBLISHED" });
+    await publish(warehouse);
+    const next = await Process.start(warehouse, [upsertRule("a")]);
+    await next.checkpoint([a("~2:x:20")]);
+    expect(await rowsOf(warehouse, "a")).toEqual(["1|x|1", "2|x|20"]);
+  });
+
+  it("keeps its branch from being dropped before it is published", async () => {
+    const warehouse = memoryWarehouse(kind);
+    const process = await Process.start(onBranch(warehouse), [upsertRule("a")]);
+    await process.checkpoint([a("+1:x:1")]);
+    const drop = async () => dropBranch(context(warehouse), await load(warehouse, "a"), "audit");
+    await expect(drop()).rejects.toMatchObject({ kind: "data", code: "BRANCH_IN_USE" });
+    await publish(warehouse);
+    await drop();
+    await process.checkpoint([a("+2:x:2")]);
+    expect(await rowsOf(onBranch(warehouse), "a")).toEqual(["1|x|1", "2|x|2"]);
+  });
+});
+
+it("publishes no checkpoint that only some of the tables have, where they are committed one by one", async () => {
+  const warehouse = memoryWarehouse("object-store");
+  const process = await Process.start(onBranch(warehouse), RULES);
+  await process.checkpoint([a("+1:x:1"), b("+1:y:1")]);
+  let commits = 0;
+  process.runtime.onStep = (name) => {
+    if (name === "commit.answered" && ++commits === 1) throw new Error("dies between two tables");
+  };
+  await expect(process.checkpoint([a("~1:x:2"), b("~1:y:2")])).rejects.toThrow("dies");
+  await publish(warehouse);
+  expect([await rowsOf(warehouse, "a"), await rowsOf(warehouse, "b")]).toEqual([["1|x|1"], ["1|y|1"]]);
+});
+
+describe("a branch of somebody else", () => {
+  it("goes forward only, and main with it", async () => {
+    const warehouse = memoryWarehouse("memory");
+    const process = await Process.start(warehouse, [upsertRule("a")]);
+    await process.checkpoint([a("+1:x:1")]);
+    const old = currentSnapshot((await load(warehouse, "a")).metadata)!;
+    await createBranch(context(warehouse), await load(warehouse, "a"), "dev", old.snapshotId);
+    await process.checkpoint([a("+2:x:2")]);
+    const table = await load(warehouse, "a");
+    const head = currentSnapshot(table.metadata)!;
+    // Main is ahead: nothing to do for it, and the branch may follow.
+    await fastForward(context(warehouse), [{ table, snapshotId: old.snapshotId }], "main", "dev");
+    expect(currentSnapshot((await load(warehouse, "a")).metadata)).toEqual(head);
+    await fastForward(context(warehouse), [{ table, snapshotId: head.snapshotId }], "dev", "main");
+    expect(refSnapshot((await load(warehouse, "a")).metadata, "dev")).toEqual(head);
+
+    const dev = { ...warehouse, catalog: branchCatalog(warehouse.catalog, "dev") };
+    await new ForeignWriter(dev, "a").append([{ id: 5n, part: "d", value: 5n }]);
+    const ahead = refSnapshot((await load(warehouse, "a")).metadata, "dev")!;
+    await fastForward(context(warehouse), [{ table, snapshotId: ahead.snapshotId }], "main", "dev");
+    // The running job sees a commit of somebody else under its tag.
+    await process.checkpoint([a("~5:d:50")]);
+    expect(await rowsOf(warehouse, "a")).toEqual(["1|x|1", "2|x|2", "5|d|50"]);
+    await expect(
+      fastForward(context(warehouse), [{ table, snapshotId: ahead.snapshotId + 1n }], "main", "dev"),
+    ).rejects.toMatchObject({ kind: "data" });
+  });
+});
