@@ -219,3 +219,15 @@ export const VERIFY_MEMORY_BYTES = 512 * 1024 * 1024;
 
 /** Findings of one kind that `verify` shows of a table: enough to see what they have in common. */
 export const VERIFY_FINDINGS_SHOWN = 20;
+
+/** Objects that `check` writes to see whether a list of more than a page is whole: S3's pages hold 1,000. */
+export const PROBE_OBJECTS = 1_005;
+
+/** Requests of such a probe on their way at once. */
+export const PROBE_REQUESTS_IN_FLIGHT = 16;
+
+/** How far a store's clock may be from this machine's: S3 refuses signatures that are 15 minutes off. */
+export const PROBE_CLOCK_MS = 10 * 60_000;
+
+/** Rows of doubled keys that one `repair` deletes: what it holds in memory. Of more, the rest is left to the next. */
+export const REPAIRED_ROWS = 500_000;

@@ -1,3 +1,5 @@
+import { dirname, join, resolve } from "node:path";
+import { probeSqlite } from "../../catalogs/sqlite-probe.ts";
 import { counted, grouped } from "../../core/count-text.ts";
 import { readPipelineTag } from "../../commit/tracked-table.ts";
 import { EXIT, exitCodeOf, FrazilError } from "../../core/errors.ts";
@@ -5,7 +7,9 @@ import { randomUuid } from "../../core/runtime.ts";
 import type { Source } from "../../core/source.ts";
 import { listTables } from "../../query/table-names.ts";
 import type { AnyJob } from "../../registry.ts";
+import { localPath } from "../../storage/local-path.ts";
 import { probeConditionalWrites } from "../../storage/probe.ts";
+import { STORE_PROBES, type StoreProbe } from "../../storage/store-probes.ts";
 import type { Warehouse } from "../../warehouse.ts";
 import type { CliContext } from "../context.ts";
 import { readJob } from "../job-file.ts";
@@ -42,6 +46,14 @@ export async function check(context: CliContext, path: string): Promise<void> {
   try {
     const catalog = await step("catalog", () => checkCatalog(job, warehouse));
     const store = catalog && (await step("warehouse", () => checkStore(context, job, warehouse)));
+    if (store && warehouse !== null) {
+      for (const probe of probesOf(job)) {
+        await step(`store ${probe.name}`, () => probe.run({ io: warehouse.io, root: warehouse.location, ...context }));
+      }
+      const folder = sqliteFolder(job);
+      if (folder !== null)
+        await step("catalog locks", () => probeSqlite(join(folder, probeName(context)), process.execPath));
+    }
     const source = await step("source", () => reach(context, job));
     // What failed above would fail here once more.
     const reads =
@@ -62,6 +74,25 @@ async function checkCatalog(job: AnyJob, warehouse: Warehouse | null): Promise<s
   if (warehouse === null) return `${catalog.type}: none yet; the first run makes it`;
   const { length } = await listTables(warehouse.catalog);
   return `${catalog.type} in ${location}: ${counted(length, "table")}`;
+}
+
+/** What a store of the job's kind is tried for, beyond what each start tries. */
+function probesOf({ warehouse: { location } }: AnyJob): readonly StoreProbe[] {
+  return STORE_PROBES.filter(({ remoteOnly }) => !remoteOnly || location.startsWith("s3://"));
+}
+
+/** Where the catalog's file lies; null for other catalogs. */
+function sqliteFolder({ warehouse: { location, catalog } }: AnyJob): string | null {
+  if (catalog.type !== "sqlite") return null;
+  return catalog.path === null ? localPath(resolveLocation(location)) : dirname(resolve(catalog.path));
+}
+
+function resolveLocation(location: string): string {
+  return location.startsWith("file:") ? location : resolve(location);
+}
+
+function probeName({ runtime }: CliContext): string {
+  return `.frazil-probe-${randomUuid(runtime.random)}.sqlite`;
 }
 
 /** Writes, reads and removes an object; where the catalog rests on conditional writes, tries those. */
@@ -166,5 +197,5 @@ async function print(
     return;
   }
   const suffix = code === null ? "" : `${fix === null ? "" : `   fix: ${fix}`}   [${code}]`;
-  await output.write(`${warning ? "!" : ok ? "✓" : "✗"} ${name.padEnd(9)}  ${message}${suffix}\n`);
+  await output.write(`${warning ? "!" : ok ? "✓" : "✗"} ${name.padEnd(22)}  ${message}${suffix}\n`);
 }
