@@ -6,6 +6,7 @@ import { FrazilError, must } from "../core/errors.ts";
 import type { Position } from "../core/position.ts";
 import type { CommitContext } from "../commit/context.ts";
 import type { MovedRows } from "../sink/forwards.ts";
+import type { EarlyKeys } from "../sink/early-keys.ts";
 import type { KeyStore } from "../sink/key-index/key-store.ts";
 import type { DeadLetters } from "../sink/dead-letters.ts";
 import type { UnknownRow } from "../sink/partial-changes.ts";
@@ -29,13 +30,17 @@ export class Checkpointer {
   readonly #committer: PipelineCommitter;
   readonly #router: RuleRouter;
   readonly #keys: KeyStore;
+  readonly #early: EarlyKeys | null;
   readonly #observer: JobObserver;
   readonly #letters: DeadLetters | null;
   readonly #writers = new Map<number, TableWriter>();
   /** Messages of the checkpoint in preparation that have become letters: its preparation may be tried again. */
   readonly #lettered = new Set<string>();
 
-  /** @param letters where changes of unknown rows go; null: the first one ends the job. */
+  /**
+   * @param letters where changes of unknown rows go; null: the first one ends the job. @param early where keys of the tables may be known from
+   *   already.
+   */
   constructor(
     context: CommitContext,
     committer: PipelineCommitter,
@@ -43,6 +48,7 @@ export class Checkpointer {
     keys: KeyStore,
     observer: JobObserver,
     letters: DeadLetters | null,
+    early: EarlyKeys | null = null,
   ) {
     this.#context = context;
     this.#committer = committer;
@@ -50,6 +56,7 @@ export class Checkpointer {
     this.#keys = keys;
     this.#observer = observer;
     this.#letters = letters;
+    this.#early = early;
   }
 
   get bufferedRows(): number {
@@ -60,10 +67,30 @@ export class Checkpointer {
     return [...this.#writers.values()].reduce((sum, writer) => sum + writer.bufferedBytes, 0);
   }
 
+  /** Resolves when more is known of the keys that the present checkpoint needs and that are being read; null when none are. */
+  get keysUnderWay(): Promise<unknown> | null {
+    return this.#anyUnderWay([...this.#writers.values()]);
+  }
+
+  #anyUnderWay(writers: readonly TableWriter[]): Promise<unknown> | null {
+    const underWay = writers.map((writer) => this.#underWay(writer)).filter((keys) => keys !== null);
+    return underWay.length === 0 ? null : Promise.race(underWay);
+  }
+
+  #underWay({ bufferedRows, routed }: TableWriter): Promise<void> | null {
+    return bufferedRows === 0 ? null : (this.#early?.underWay(routed.binding.target) ?? null);
+  }
+
   add(batch: ChangeBatch): void {
     let writer = this.#writers.get(batch.table);
     if (writer === undefined) {
-      writer = new TableWriter(this.#context, this.#committer, this.#keys, this.#router.table(batch.table));
+      writer = new TableWriter(
+        this.#context,
+        this.#committer,
+        this.#keys,
+        this.#early,
+        this.#router.table(batch.table),
+      );
       this.#writers.set(batch.table, writer);
     }
     writer.add(batch);
@@ -119,8 +146,16 @@ export class Checkpointer {
   async #prepareOnce(reached: Position): Promise<PreparedTable[]> {
     const isLetters = ({ routed }: TableWriter): boolean => routed.rule.from === DEAD_LETTER_STREAM;
     const prepared: PreparedTable[] = [];
-    for (const writer of this.#writers.values()) {
-      const table = isLetters(writer) ? null : await writer.prepare(reached);
+    const left = new Set([...this.#writers.values()].filter((writer) => !isLetters(writer)));
+    while (left.size > 0) {
+      // Those whose keys are still being read come later, so that the others are encoded meanwhile.
+      const writer = [...left].find((candidate) => this.#underWay(candidate) === null);
+      if (writer === undefined) {
+        await this.#anyUnderWay([...left]);
+        continue;
+      }
+      left.delete(writer);
+      const table = await writer.prepare(reached);
       if (table !== null) prepared.push(table);
     }
     this.#addLetters(prepared.flatMap(({ unknown }) => unknown));

@@ -12,6 +12,7 @@ import type { DecodeNotices, TableBinding } from "../core/table-binding.ts";
 import { createFigures } from "../observe/figures.ts";
 import { createManifestCache, typeText } from "../../table-format/index.ts";
 import { DeadLetters, deadLetterRule } from "../sink/dead-letters.ts";
+import { EarlyKeys } from "../sink/early-keys.ts";
 import { highestLetter } from "../sink/letter-number.ts";
 import { type KeyStore, memoryKeys, sidecarKeys } from "../sink/key-index/key-store.ts";
 import { RuleRouter, targetMatcher } from "../sink/router.ts";
@@ -93,12 +94,15 @@ export async function runJob(job: JobRun): Promise<JobSummary> {
       compare: context.comparePoints,
     });
     const keys = await keyStoreOf(job, committer);
-    const checkpointer = new Checkpointer(context, committer, router, keys, job.observer, letters);
+    const early = new EarlyKeys(context, keys, committer.tables.values());
+    const checkpointer = new Checkpointer(context, committer, router, keys, job.observer, letters, early);
     const run = new Run({ job, source, committer, checkpointer, letters, figures, validThrough, from, sourceEnd });
     const stopBeside = startBeside(job, context, committer, checkpointer);
+    early.start();
     try {
       return await run.untilEnd();
     } finally {
+      await withinPatience(job, early.close());
       await stopBeside();
       keys.close();
     }
@@ -127,10 +131,14 @@ function startBeside(
   });
   return async () => {
     ended.abort();
-    const over = new AbortController();
-    const patience = job.runtime.clock.sleep(STOP_PATIENCE_MS, over.signal);
-    await Promise.race([beside.finally(() => over.abort()), patience]);
+    await withinPatience(job, beside);
   };
+}
+
+/** Waits for what has been told to end. */
+async function withinPatience({ runtime }: JobRun, ending: Promise<void>): Promise<void> {
+  const over = new AbortController();
+  await Promise.race([ending.finally(() => over.abort()), runtime.clock.sleep(STOP_PATIENCE_MS, over.signal)]);
 }
 
 /** Whether `waiting` came to its end before the job was told to end. */
@@ -324,7 +332,9 @@ class Run {
     return (
       this.#checkpointer.bufferedRows >= checkpoint.maxRows ||
       this.#checkpointer.bufferedBytes >= bytesMax ||
-      runtime.clock.monotonicMs() - this.#lastCheckpointMs >= checkpoint.intervalMs
+      // While keys are read that it needs, it could not be committed: more is read instead, as long as there is room.
+      (runtime.clock.monotonicMs() - this.#lastCheckpointMs >= checkpoint.intervalMs &&
+        this.#checkpointer.keysUnderWay === null)
     );
   }
 
@@ -337,12 +347,16 @@ class Run {
     this.#job.stop.addEventListener("abort", onStop);
     // A signal during the checkpoint before has been and gone.
     if (this.#job.stop.aborted) onStop();
-    const dueMs = this.#lastCheckpointMs + this.#job.checkpoint.intervalMs - startedMs;
+    const { intervalMs } = this.#job.checkpoint;
+    const keys = this.#checkpointer.keysUnderWay;
+    const sinceDueMs = startedMs - this.#lastCheckpointMs - intervalMs;
+    const dueMs = keys !== null && sinceDueMs >= 0 ? intervalMs : -sinceDueMs;
     const leftMs = this.#job.end.afterMs === null ? dueMs : this.#startedMs + this.#job.end.afterMs - startedMs;
     try {
       return await Promise.race([
         pending,
         clock.sleep(Math.max(0, Math.min(dueMs, leftMs)), wake.signal).then(() => null),
+        ...(keys === null ? [] : [keys.then(() => null)]),
       ]);
     } finally {
       wake.abort();

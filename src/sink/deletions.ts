@@ -13,8 +13,8 @@ import { must } from "../core/errors.ts";
 import { DELETE_FILES_IN_FLIGHT } from "../core/limits.ts";
 import type { Runtime } from "../core/runtime.ts";
 import type { FileEntry, FileTable } from "./file-table.ts";
-import type { KeyResolver, Locations } from "./key-resolver.ts";
-import { KEY_WORDS } from "./key-words.ts";
+import type { KeyLookup } from "./checkpoint-lookups.ts";
+import type { Locations } from "./key-resolver.ts";
 
 /** What a checkpoint takes out of the table as of one base. */
 export interface Deletions {
@@ -56,7 +56,7 @@ function positionsByFile({ files, positions, extra }: Locations): Map<number, nu
  * was deleted before and now (Iceberg spec, "Deletion Vectors" and "Position Delete Files"). A file whose last live row goes is dropped
  * together with its deletes.
  *
- * @param formatVersion of the table: from 3 on the checkpoint's deletion vectors share a Puffin file, before each data file has a position
+ * @param keys of rows to be written, `writtenCount` of them, and then of deleted ones. @param formatVersion of the table: from 3 on the checkpoint's deletion vectors share a Puffin file, before each data file has a position
  *   delete file.
  */
 export async function resolveDeletions(
@@ -65,16 +65,12 @@ export async function resolveDeletions(
   names: FileNames,
   formatVersion: number,
   files: FileTable,
-  resolver: KeyResolver,
-  writtenKeys: Uint32Array,
-  deletedKeys: Uint32Array,
+  lookups: KeyLookup,
+  keys: Uint32Array,
+  writtenCount: number,
 ): Promise<Deletions> {
   runtime.step("resolve.start");
-  // At once: the search of a large table costs the same for any number of keys.
-  const keys = new Uint32Array(writtenKeys.length + deletedKeys.length);
-  keys.set(writtenKeys);
-  keys.set(deletedKeys, writtenKeys.length);
-  const locations = await resolver.resolve(keys);
+  const locations = await lookups.resolve(keys);
   const byFile = positionsByFile(locations);
   const deadFiles: number[] = [];
   const replaced: LiveFile[] = [];
@@ -91,7 +87,6 @@ export async function resolveDeletions(
   const written = new Map(
     pending.map(({ number, bitmap }, index) => [number, { bitmap, entry: must(entries[index], "one entry a file") }]),
   );
-  const writtenCount = writtenKeys.length / KEY_WORDS;
   const updates = countFound(locations, 0, writtenCount);
   const deletes = countFound(locations, writtenCount, locations.files.length);
   return { written, deadFiles, replaced, updates, deletes };

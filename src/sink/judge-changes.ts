@@ -16,6 +16,7 @@ import { FrazilError, must } from "../core/errors.ts";
 import type { TableRule } from "../core/table-rule.ts";
 import { currentValues } from "./absent-values.ts";
 import { type BufferedBatch, hasChangedKey, lastTruncate } from "./buffered-changes.ts";
+import type { KeyLookup } from "./checkpoint-lookups.ts";
 import { fieldSources } from "./data-files.ts";
 import { KeyMap } from "./key-map.ts";
 import { KEY_WORDS } from "./key-words.ts";
@@ -37,6 +38,7 @@ export interface JudgedTable {
   readonly rule: Pick<TableRule, "softDelete" | "ignoreDeletes" | "orderBy">;
   readonly schema: Schema;
   readonly state: TableState;
+  readonly lookups: KeyLookup;
 }
 
 /**
@@ -117,7 +119,7 @@ interface Order {
 
 async function startWalk(
   io: FileIO,
-  { schema, state }: JudgedTable,
+  { schema, state, lookups }: JudgedTable,
   field: (NestedField & { readonly type: PrimitiveType }) | null,
   batches: readonly BufferedBatch[],
   keysOf: readonly Uint32Array[],
@@ -128,7 +130,7 @@ async function startWalk(
   const current = new Int32Array(keys.length / KEY_WORDS).fill(NO_ROW);
   const walk = { truncated: truncate !== null, sourceOf, rows, keyOf, keys, current };
   const wanted: number[] = [];
-  const locations = truncate === null && keys.length > 0 ? await state.resolver.resolve(keys) : null;
+  const locations = truncate === null && keys.length > 0 ? await lookups.resolve(keys) : null;
   for (let key = 0; locations !== null && key < current.length; key++) {
     if ((locations.files[key] as number) >= 0) current[key] = rows.length + wanted.push(key) - 1;
   }

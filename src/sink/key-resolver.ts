@@ -5,8 +5,8 @@ import type { MovedRows } from "./forwards.ts";
 export interface Locations {
   readonly files: Int32Array;
   readonly positions: Uint32Array;
-  /** Further live rows of keys: there should be none, as a key has one live row. */
-  readonly extra: readonly { readonly file: number; readonly position: number }[];
+  /** Further live rows of keys, with the key's place among the keys: there should be none, as a key has one live row. */
+  readonly extra: readonly { readonly key: number; readonly file: number; readonly position: number }[];
 }
 
 /** The keys of all rows of a data file (`keyWords`), batch by batch in the order of the file. */
@@ -19,8 +19,11 @@ export type ReadKeys = (entry: FileEntry) => AsyncIterable<Uint32Array>;
 export interface KeyResolver {
   /** One live location a key; the keys are distinct. Of several live rows of a key the newest, the others as `extra`. */
   resolve(keys: Uint32Array): Promise<Locations>;
-  /** Learns the keys of every live file of the table that it does not know yet. May be repeated after a failure. */
-  cover(): Promise<void>;
+  /**
+   * Learns the keys of every live file of the table that it does not know yet. May be repeated after a failure.
+   * @param stop ends it, with the signal's reason as error.
+   */
+  cover(stop?: AbortSignal): Promise<void>;
   /** Takes care that as many keys can be placed within the memory budget. */
   reserve(keys: number): Promise<void>;
   /** The rows of file `file` hold these keys at `positions`, and no other live row does: all rows of the file, in one or several calls. */

@@ -8,6 +8,7 @@ import type { TableCounts } from "../core/figures.ts";
 import { movesRows, onlySince } from "../core/table-history.ts";
 import { planWithAbsent } from "./absent-values.ts";
 import type { BufferedBatch } from "./buffered-changes.ts";
+import { CheckpointLookups, type KeyLookup } from "./checkpoint-lookups.ts";
 import { type ColumnPlan, fieldSources, type WrittenDataFile, writeDataFiles } from "./data-files.ts";
 import { type Deletions, resolveDeletions, truncation } from "./deletions.ts";
 import type { FileTable } from "./file-table.ts";
@@ -34,18 +35,27 @@ export async function prepareKeyed(
   state: TableState,
   batches: readonly BufferedBatch[],
   keysOf: readonly Uint32Array[],
-  judge: () => Promise<Judgement | null>,
+  judge: (lookups: KeyLookup) => Promise<Judgement | null>,
 ): Promise<PreparedTable> {
+  const lookups = new CheckpointLookups(state);
   const write = async (letters: PartialChanges["letters"]): Promise<WrittenRows> => {
-    const judged = await judge();
+    const judged = await judge(lookups);
     const leave = eitherRow(batches, judged?.dropped ?? [], letters);
-    const partial = await findPartialChanges(target, state.key, batches, keysOf, state.resolver, leave);
+    const partial = await findPartialChanges(target, state.key, batches, keysOf, lookups, leave);
     const selection = selectLast(batches, keysOf, partial?.left ?? leave);
     await state.resolver.reserve(selection.rows.length);
-    const files = await writeRows(context, namesFor(), table.loaded, state, batches, partial, selection);
+    const keys = changedKeys(selection);
+    // Rows are encoded while others read: keys are looked up on the table as it is now, which mostly stays so until the commit.
+    const [lookedUp, encoded] = await Promise.allSettled([
+      selection.truncated ? null : lookups.resolve(keys),
+      writeRows(context, namesFor(), table.loaded, state, batches, partial, selection),
+    ]);
+    if (lookedUp.status === "rejected") throw lookedUp.reason;
+    if (encoded.status === "rejected") throw encoded.reason;
+    const files = encoded.value;
     const asOf = partial === null && judged?.fromTable !== true ? null : { snapshotId: state.snapshotId };
     const { unknown, letters: lettered } = partial ?? { unknown: [], letters: [] };
-    return { files, selection, unknown, letters: lettered, dropped: judged?.count ?? 0, asOf };
+    return { files, selection, keys, unknown, letters: lettered, dropped: judged?.count ?? 0, asOf };
   };
   if (hasPartialChanges(batches)) await followPresent(context, state, table);
   const encodedFor = table.loaded;
@@ -63,7 +73,7 @@ export async function prepareKeyed(
     }
     const version = base.metadata.formatVersion;
     if (resolved === null || resolved.base !== state.snapshotId || resolved.version !== version) {
-      const deletions = await deletionsOf(context, state, rows.selection, namesFor(), version);
+      const deletions = await deletionsOf(context, state, lookups, rows, namesFor(), version);
       resolved = { base: state.snapshotId, version, deletions };
     }
     const counts = countsOf(rows.selection, rows.files, resolved.deletions, rows.dropped);
@@ -83,12 +93,22 @@ export async function prepareKeyed(
 interface WrittenRows {
   readonly files: readonly WrittenDataFile[];
   readonly selection: Selection;
+  /** See `changedKeys`. */
+  readonly keys: Uint32Array;
   readonly unknown: readonly UnknownRow[];
   readonly letters: PartialChanges["letters"];
   /** How many of them the table does not take. */
   readonly dropped: number;
   /** The snapshot whose rows decided what is written; null when none did. */
   readonly asOf: { readonly snapshotId: bigint | null } | null;
+}
+
+/** Keys of rows to be written, and then of deleted ones. */
+function changedKeys({ keys, deletedKeys }: Selection): Uint32Array {
+  const changed = new Uint32Array(keys.length + deletedKeys.length);
+  changed.set(keys);
+  changed.set(deletedKeys, keys.length);
+  return changed;
 }
 
 /** Rows that one or the other names. */
@@ -137,21 +157,13 @@ async function writeRows(
 async function deletionsOf(
   { io, runtime }: CommitContext,
   state: TableState,
-  selection: Selection,
+  lookups: KeyLookup,
+  { selection, keys }: WrittenRows,
   names: FileNames,
   formatVersion: number,
 ): Promise<Deletions> {
   if (selection.truncated) return truncation(state.files);
-  return resolveDeletions(
-    io,
-    runtime,
-    names,
-    formatVersion,
-    state.files,
-    state.resolver,
-    selection.keys,
-    selection.deletedKeys,
-  );
+  return resolveDeletions(io, runtime, names, formatVersion, state.files, lookups, keys, selection.rows.length);
 }
 
 function fileChanges(files: FileTable, written: readonly WrittenDataFile[], deletions: Deletions): FileChanges {

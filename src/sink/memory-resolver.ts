@@ -11,12 +11,12 @@ export function memoryResolver(table: ResolvedTable): KeyResolver {
   const known = { onDisk: () => false, inMemory: (path: string) => keys.coversPath(path) };
   return {
     resolve: async (wanted) => keys.find(wanted),
-    async cover() {
+    async cover(stop) {
       keys.dropReplaced();
       for (const [number, { live, deleted }] of table.files) {
         if (keys.covers(number)) continue;
         const isDead = (position: number): boolean => deleted?.has(position) === true;
-        if (forwards.inherited(live.file.filePath, number, isDead, known) === "nothing") await keys.learn(number);
+        if (forwards.inherited(live.file.filePath, number, isDead, known) === "nothing") await keys.learn(number, stop);
         else keys.adopt(number);
       }
       forwards.prune();
@@ -106,19 +106,29 @@ export class RecentKeys {
     return { files, positions, extra: [] };
   }
 
-  /** Reads a file's keys. A file that was half read counts as unknown. */
-  async learn(number: number): Promise<void> {
-    const { files, read } = this.#table;
-    const entry = mustBeLive(files, number);
+  /** Reads a file's keys. */
+  async learn(number: number, stop?: AbortSignal): Promise<void> {
     let first = 0;
-    for await (const keys of read(entry)) {
-      const length = keys.length / KEY_WORDS;
-      for (let row = 0; row < length; row++) {
-        if (entry.deleted?.has(first + row) !== true) this.#map.put(keys, row * KEY_WORDS, number, first + row);
-      }
-      first += length;
+    for await (const keys of this.#table.read(mustBeLive(this.#table.files, number))) {
+      stop?.throwIfAborted();
+      this.learnRows(number, keys, first);
+      first += keys.length / KEY_WORDS;
     }
-    this.#files.set(number, entry.live.file);
+    this.learned(number);
+  }
+
+  /** Takes in the keys of some rows of a file that follow each other, as far as they are live. */
+  learnRows(number: number, keys: Uint32Array, first: number): void {
+    const { deleted } = mustBeLive(this.#table.files, number);
+    const length = keys.length / KEY_WORDS;
+    for (let row = 0; row < length; row++) {
+      if (deleted?.has(first + row) !== true) this.#map.put(keys, row * KEY_WORDS, number, first + row);
+    }
+  }
+
+  /** All rows of the file have been learned: one that was half read counts as unknown. */
+  learned(number: number): void {
+    this.#files.set(number, mustBeLive(this.#table.files, number).live.file);
   }
 
   /** A compacted file counts as covered, as the keys of its inputs are known. */

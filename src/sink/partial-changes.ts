@@ -2,8 +2,9 @@ import { valueAt } from "../../table-format/index.ts";
 import { type ChangeBatch, Op } from "../core/change-batch.ts";
 import { FrazilError, must } from "../core/errors.ts";
 import { type BufferedBatch, hasChangedKey } from "./buffered-changes.ts";
+import type { KeyLookup } from "./checkpoint-lookups.ts";
 import { KeyMap } from "./key-map.ts";
-import type { KeyResolver, Locations } from "./key-resolver.ts";
+import type { Locations } from "./key-resolver.ts";
 import { KEY_WORDS } from "./key-words.ts";
 
 /** In `PartialChanges.beforeSource`: the row that the table holds; `beforeRow` is its number among `current`. */
@@ -51,7 +52,7 @@ export async function findPartialChanges(
   key: readonly string[],
   batches: readonly BufferedBatch[],
   keysOf: readonly Uint32Array[],
-  resolver: KeyResolver,
+  lookups: KeyLookup,
   dropped: readonly (Uint8Array | null)[] = [],
 ): Promise<PartialChanges | null> {
   let count = 0;
@@ -62,7 +63,7 @@ export async function findPartialChanges(
   });
   if (count === 0) return null;
   const asked = keysBefore(batches, keysOf, numbers);
-  const current = await resolver.resolve(asked.keys);
+  const current = await lookups.resolve(asked.keys);
   const left = batches.map((_, source) => dropped[source]?.slice() ?? null);
   const letters = batches.map((): Uint8Array | null => null);
   const rows: RowAt[] = [];

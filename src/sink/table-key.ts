@@ -4,25 +4,27 @@ import type { TrackedTable } from "../commit/tracked-table.ts";
 import { Op } from "../core/change-batch.ts";
 import { FrazilError, must } from "../core/errors.ts";
 import type { BufferedBatch } from "./buffered-changes.ts";
-import { FileTable } from "./file-table.ts";
+import type { EarlyKeys } from "./early-keys.ts";
 import type { MovedRows } from "./forwards.ts";
 import type { KeyStore } from "./key-index/key-store.ts";
-import { areExact, keySignature, keyWords } from "./key-words.ts";
+import { keySignature, keyWords } from "./key-words.ts";
+import { type KeyedState, openKeyedState } from "./keyed-state.ts";
 import type { RoutedTable } from "./router.ts";
-import { fileKeys, identifierNames, keyFields, type TableState } from "./table-state.ts";
+import { identifierNames, keyFields, type TableState } from "./table-state.ts";
 
 /** The key of one table: which columns it has, and where the table's keys are. */
 export class TableKey {
   readonly #context: CommitContext;
   readonly #keys: KeyStore;
+  readonly #early: EarlyKeys | null;
   readonly #routed: RoutedTable;
-  #state: TableState | null = null;
-  /** Of the key columns when the state was made. */
-  #keySignature = "";
+  #state: KeyedState | null = null;
 
-  constructor(context: CommitContext, keys: KeyStore, routed: RoutedTable) {
+  /** @param early where keys may be known from already. */
+  constructor(context: CommitContext, keys: KeyStore, early: EarlyKeys | null, routed: RoutedTable) {
     this.#context = context;
     this.#keys = keys;
+    this.#early = early;
     this.#routed = routed;
   }
 
@@ -40,21 +42,10 @@ export class TableKey {
       const declared = this.#routed.rule.key ?? batch.key;
       if (declared !== null && !sameNames(declared, key)) throw keyChanged(table, key, declared);
     }
-    const fields = keyFields(schema, key);
-    const signature = keySignature(fields);
-    if (this.#state !== null && this.#keySignature === signature) return this.#state;
-    const files = new FileTable();
-    const { resolver, seed } = await this.#keys.open({
-      uuid: metadata.tableUuid,
-      name: table.name,
-      files,
-      signature,
-      exact: areExact(fields.map(({ type }) => type)),
-      readWith: (given) => (entry) =>
-        fileKeys(this.#context.io, currentSchema(table.loaded.metadata), key, given, entry.live.file),
-    });
-    this.#keySignature = signature;
-    this.#state = { files, resolver, key, seed, snapshotId: null };
+    const signature = keySignature(keyFields(schema, key));
+    this.#state ??= (await this.#early?.take(table.name)) ?? null;
+    if (this.#state?.signature === signature && sameNames(this.#state.key, key)) return this.#state;
+    this.#state = await openKeyedState(this.#context, this.#keys, table, key);
     return this.#state;
   }
 

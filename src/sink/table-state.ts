@@ -38,13 +38,14 @@ export interface TableState {
  * are dropped, every file that is new is indexed (whoever wrote it), deletes that changed are read again. Key locations in dropped files
  * become stale and are recognised as such by their file number.
  *
- * @returns whether anything had to be done.
+ * @param stop ends the reading of keys, with the signal's reason as error. @returns whether anything had to be done.
  * @throws FrazilError `unsupported` for live equality deletes.
  */
 export async function followHead(
   { io, manifests }: SnapshotStore,
   state: TableState,
   base: LoadedTable,
+  stop?: AbortSignal,
 ): Promise<boolean> {
   const { metadata } = base;
   const head = metadata.currentSnapshotId;
@@ -62,7 +63,7 @@ export async function followHead(
     if (number !== null) followDeletes(state.files, number, { live: file, deletes, deleted });
     else state.files.add({ live: file, deletes, deleted });
   }
-  await state.resolver.cover();
+  await state.resolver.cover(stop);
   state.snapshotId = head;
   return true;
 }

@@ -8,7 +8,9 @@ import { type ChangeBatch, Op } from "../core/change-batch.ts";
 import type { Position } from "../core/position.ts";
 import { prepareAppend } from "./append-checkpoint.ts";
 import { type BufferedBatch, firstNewRow, refuseChanges } from "./buffered-changes.ts";
+import type { KeyLookup } from "./checkpoint-lookups.ts";
 import { CopyFilter } from "./dedupe/copy-filter.ts";
+import type { EarlyKeys } from "./early-keys.ts";
 import type { MovedRows } from "./forwards.ts";
 import { ownColumn, rowsFor } from "./history-batch.ts";
 import { judgeChanges } from "./judge-changes.ts";
@@ -39,9 +41,16 @@ export class TableWriter {
   #bufferedRows = 0;
   #bufferedBytes = 0;
 
-  constructor(context: CommitContext, committer: PipelineCommitter, keys: KeyStore, routed: RoutedTable) {
+  /** @param early where a table's keys may be known from already. */
+  constructor(
+    context: CommitContext,
+    committer: PipelineCommitter,
+    keys: KeyStore,
+    early: EarlyKeys | null,
+    routed: RoutedTable,
+  ) {
     this.#context = context;
-    this.#key = new TableKey(context, keys, routed);
+    this.#key = new TableKey(context, keys, early, routed);
     const { dedupe } = routed.rule;
     this.#copies = dedupe === undefined ? null : new CopyFilter(context, dedupe, keys.windows);
     this.#committer = committer;
@@ -122,7 +131,7 @@ export class TableWriter {
     const { softDelete, orderBy } = rule;
     const changes = softDelete === undefined ? batches : asSoftDeletes(batches, schema, state.key, softDelete, orderBy);
     const judged = { target: binding.target, rule, schema, state };
-    const judge = () => judgeChanges(this.#context.io, judged, changes, keysOf);
+    const judge = (lookups: KeyLookup) => judgeChanges(this.#context.io, { ...judged, lookups }, changes, keysOf);
     return prepareKeyed(this.#context, binding.target, names, table, state, changes, keysOf, judge);
   }
 

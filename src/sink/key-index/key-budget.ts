@@ -1,6 +1,8 @@
 /** Keys in memory that can be moved to disk. */
 export interface Spillable {
   readonly sizeBytes: number;
+  /** Whether its keys are being read, so that none can be moved. */
+  readonly busy: boolean;
   /** What the size will be with so many more keys. */
   sizeWith(keys: number): number;
   spill(): Promise<void>;
@@ -11,6 +13,9 @@ const SMALLEST_SPILL_BYTES = 32 << 10;
 
 /** Shares that keys take while the disk of the cache is full. */
 const OVERDRAFT = 2;
+
+/** Share of it that is used beside keys while they are read from the table. */
+const READ_AHEAD_SHARE = 0.25;
 
 /** The memory that the keys of all tables of a process share. */
 export class KeyBudget {
@@ -34,6 +39,11 @@ export class KeyBudget {
     return this.#sizeWith(member, keys) <= this.#limitBytes;
   }
 
+  /** What files that are read ahead may take: what they hold is gone when the keys are in their place. */
+  get readAheadBytes(): number {
+    return this.#limitBytes * READ_AHEAD_SHARE;
+  }
+
   /** Whether so many more keys fit for as long as nothing can be spilled: keys may then take twice their share. */
   fitsForNow(member: Spillable, keys: number): boolean {
     return this.#sizeWith(member, keys) <= this.#limitBytes * OVERDRAFT;
@@ -42,7 +52,7 @@ export class KeyBudget {
   /** Spills the largest tables until so many more keys of one fit, or nothing is left to spill. */
   async makeRoom(member: Spillable, keys: number): Promise<void> {
     while (!this.fits(member, keys)) {
-      const [largest] = [...this.#members].toSorted((a, b) => b.sizeBytes - a.sizeBytes);
+      const [largest] = [...this.#members].filter(({ busy }) => !busy).toSorted((a, b) => b.sizeBytes - a.sizeBytes);
       if (largest === undefined || largest.sizeBytes < SMALLEST_SPILL_BYTES) return;
       await largest.spill();
     }

@@ -9,6 +9,7 @@ import { type CacheLease, takeCacheLease } from "./cache-lease.ts";
 import { sweepCache } from "./cache-sweep.ts";
 import { KeyBudget } from "./key-budget.ts";
 import { openSidecarFolder } from "./sidecar-folder.ts";
+import { SearchThread } from "./search-thread.ts";
 import { SidecarResolver } from "./sidecar-resolver.ts";
 
 /** A table as its keys are opened. */
@@ -68,9 +69,13 @@ export async function sidecarKeys(options: SidecarKeysOptions): Promise<KeyStore
   const budget = new KeyBudget(limitBytes);
   const opened = new Map<string, SidecarResolver>();
   const lease = await tidy(options);
+  const thread = new SearchThread();
   return {
     windows: new WindowBudget(limitBytes),
-    close: () => lease?.release(),
+    close() {
+      thread.close();
+      lease?.release();
+    },
     async open({ uuid, name, signature, exact, files, readWith }) {
       // It comes from the catalog and becomes part of a path.
       if (!/^[\da-f-]{36}$/i.test(uuid)) {
@@ -82,7 +87,7 @@ export async function sidecarKeys(options: SidecarKeysOptions): Promise<KeyStore
       const owner = { warehouse, table: name };
       const sidecars = await openSidecarFolder(tableFolder, signature, exact ? 2 : 4, owner, runtime.random);
       const { seed } = sidecars.kind;
-      const resolver = new SidecarResolver({ name, files, read: readWith(seed) }, sidecars, budget, runtime);
+      const resolver = new SidecarResolver({ name, files, read: readWith(seed) }, sidecars, budget, runtime, thread);
       opened.set(uuid, resolver);
       return { resolver, seed };
     },

@@ -6,7 +6,7 @@ import { lastAtMost } from "./sidecar-merge.ts";
 
 /** Rows found in sidecars, as far as they are live. */
 export class LiveRows {
-  readonly extra: { file: number; position: number }[] = [];
+  readonly extra: { key: number; file: number; position: number }[] = [];
   readonly #table: ResolvedTable;
   readonly #forwards: Forwards;
   readonly #locations: Locations;
@@ -41,7 +41,7 @@ export class LiveRows {
     const [known, at] = [files[index] as number, positions[index] as number];
     if (known === file && at === position) return;
     const newer = known < 0 || this.#age(file) > this.#age(known);
-    if (known >= 0) this.extra.push(newer ? { file: known, position: at } : { file, position });
+    if (known >= 0) this.extra.push(newer ? { key: index, file: known, position: at } : { key: index, file, position });
     if (!newer) return;
     files[index] = file;
     positions[index] = position;

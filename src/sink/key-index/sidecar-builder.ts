@@ -3,9 +3,10 @@ import { type FileHandle, mkdir, open, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { must } from "../../core/errors.ts";
 import { KEY_WORDS } from "../key-words.ts";
+import { entryWords } from "./blocks.ts";
 import { type CoveredFile, lost, type Sidecar, type SidecarKind, SidecarWriter, written } from "./sidecar.ts";
 import { sortEntries } from "./sort-entries.ts";
-import { entryWords, storeKey } from "./stored-keys.ts";
+import { storeKey } from "./stored-keys.ts";
 
 /** Entries sorted at once, at which sorting stays in a CPU's cache: of 2^20 it takes 47 ns an entry, of 2^18 20 ns. */
 const BUCKET_ENTRIES = 1 << 18;

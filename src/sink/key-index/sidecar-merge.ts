@@ -1,16 +1,6 @@
 import { type FileHandle, open } from "node:fs/promises";
-import {
-  BLOCK_BYTES,
-  BLOCK_WORDS,
-  checkBlock,
-  type CoveredFile,
-  entriesPerBlock,
-  lost,
-  type Sidecar,
-  type SidecarKind,
-  SidecarWriter,
-} from "./sidecar.ts";
-import { entryWords } from "./stored-keys.ts";
+import { BLOCK_BYTES, BLOCK_WORDS, entriesPerBlock, entryWords } from "./blocks.ts";
+import { checkBlock, type CoveredFile, lost, type Sidecar, type SidecarKind, SidecarWriter } from "./sidecar.ts";
 
 const READ_BLOCKS = 128;
 
@@ -144,7 +134,7 @@ class Cursor {
     try {
       const { bytesRead } = await this.#handle.read(this.#bytes, 0, blocks * BLOCK_BYTES, this.#read * BLOCK_BYTES);
       if (bytesRead !== blocks * BLOCK_BYTES) throw lost(path, "it ends early");
-      for (let i = 0; i < blocks; i++) checkBlock(path, this.#bytes, this.#words, this.#read + i, i);
+      for (let i = 0; i < blocks; i++) checkBlock(path, this.#words, this.#read + i, i);
     } catch (error) {
       throw new LostSidecar(this.#sidecar, error);
     }

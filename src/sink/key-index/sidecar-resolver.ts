@@ -5,31 +5,35 @@ import type { Clock, Log, Runtime } from "../../core/runtime.ts";
 import type { FileEntry } from "../file-table.ts";
 import { Forwards, type MovedRows } from "../forwards.ts";
 import type { KeyResolver, Locations, ResolvedTable } from "../key-resolver.ts";
+import { KEY_WORDS } from "../key-words.ts";
 import { RecentKeys } from "../memory-resolver.ts";
+import { entryWords } from "./blocks.ts";
 import type { KeyBudget, Spillable } from "./key-budget.ts";
 import { LiveRows } from "./live-rows.ts";
+import { readAhead } from "./read-ahead.ts";
+import { ReadProgress } from "./read-progress.ts";
 import { type CoveredFile, isFull, type Sidecar } from "./sidecar.ts";
 import { SidecarBuilder } from "./sidecar-builder.ts";
 import { coveredFile, FilesInUse, isCovered, nextMerge } from "./sidecar-files.ts";
 import type { SidecarFolder } from "./sidecar-folder.ts";
 import { LostSidecar, mergeSidecars } from "./sidecar-merge.ts";
+import type { SearchThread } from "./search-thread.ts";
 import { searchSidecar } from "./sidecar-search.ts";
 import { sortEntries } from "./sort-entries.ts";
-import { entryWords, storedEntries } from "./stored-keys.ts";
+import { storedEntries } from "./stored-keys.ts";
 
 /** Rows whose keys are read into one sidecar: a minute's work, which is what an interruption or a damaged block costs. */
 const SIDECAR_ROWS = 1 << 28;
 
-/** Reading the keys of this many rows takes a second or two: how often progress is told. */
-const PROGRESS_ROWS = 5_000_000;
-
 /** Sidecars that are lost while they are searched are made again so many times; then it is the disk. */
 const SEARCH_ATTEMPTS = 3;
 
-interface Progress {
-  rows: number;
-  told: number;
-  readonly of: number;
+/** Live files with their numbers. */
+type NumberedFiles = readonly (readonly [number, FileEntry])[];
+
+interface Reading {
+  readonly progress: ReadProgress;
+  readonly stop: AbortSignal | undefined;
 }
 
 /**
@@ -43,24 +47,30 @@ export class SidecarResolver implements KeyResolver, Spillable {
   readonly #budget: KeyBudget;
   readonly #log: Log;
   readonly #clock: Clock;
+  readonly #thread: SearchThread | null;
   readonly #forwards: Forwards;
   readonly #recent: RecentKeys;
   readonly #inUse: FilesInUse;
   /** Files known to be covered by sidecars: under the same number rows only die. */
   readonly #covered = new Set<number>();
   #sidecars: readonly Sidecar[];
+  /** Keys that are being read into memory, and whether keys are being read at all. */
+  #learning = 0;
+  #busy = false;
 
   constructor(
     table: ResolvedTable,
     folder: SidecarFolder,
     budget: KeyBudget,
     { log, clock }: Pick<Runtime, "log" | "clock">,
+    thread: SearchThread | null = null,
   ) {
     this.#table = table;
     this.#folder = folder;
     this.#budget = budget;
     this.#log = log;
     this.#clock = clock;
+    this.#thread = thread;
     this.#forwards = new Forwards(table.files);
     this.#recent = new RecentKeys(table, this.#forwards);
     this.#inUse = new FilesInUse(table.files, this.#forwards);
@@ -69,7 +79,11 @@ export class SidecarResolver implements KeyResolver, Spillable {
   }
 
   get sizeBytes(): number {
-    return this.#recent.sizeBytes;
+    return this.#learning === 0 ? this.#recent.sizeBytes : this.#recent.sizeWith(this.#learning);
+  }
+
+  get busy(): boolean {
+    return this.#busy;
   }
 
   sizeWith(keys: number): number {
@@ -103,7 +117,17 @@ export class SidecarResolver implements KeyResolver, Spillable {
     }
   }
 
-  async cover(): Promise<void> {
+  async cover(stop?: AbortSignal): Promise<void> {
+    this.#busy = true;
+    try {
+      await this.#cover(stop);
+    } finally {
+      this.#busy = false;
+      this.#learning = 0;
+    }
+  }
+
+  async #cover(stop: AbortSignal | undefined): Promise<void> {
     await this.#dropUnused();
     this.#recent.dropReplaced();
     const unknown: [number, FileEntry][] = [];
@@ -114,13 +138,15 @@ export class SidecarResolver implements KeyResolver, Spillable {
       rows += Number(entry.live.file.recordCount);
     }
     this.#forwards.prune();
-    if (this.#budget.fits(this, rows)) return this.#learn(unknown);
+    const progress = new ReadProgress(this.#table.name, unknown.length, rows, this.#clock, this.#log);
+    const reading = { progress, stop };
+    if (this.#budget.fits(this, rows)) return this.#learn(unknown, rows, reading);
     try {
-      await this.#write(unknown);
+      await this.#write(unknown, reading);
     } catch (error) {
       if (!isFull(error) || !this.#budget.fitsForNow(this, rows)) throw error;
       this.#sayFull(error);
-      await this.#learn(unknown);
+      await this.#learn(unknown, rows, reading);
     }
   }
 
@@ -162,8 +188,23 @@ export class SidecarResolver implements KeyResolver, Spillable {
     }
   }
 
-  async #learn(files: readonly (readonly [number, FileEntry])[]): Promise<void> {
-    for (const [number] of files) await this.#recent.learn(number);
+  async #learn(files: NumberedFiles, rows: number, reading: Reading): Promise<void> {
+    this.#learning = rows;
+    for await (const { index, firstRow, keys } of this.#read(files, reading)) {
+      this.#recent.learnRows(must(files[index], "a file")[0], keys, firstRow);
+      this.#learning -= keys.length / KEY_WORDS;
+    }
+    for (const [number] of files) this.#recent.learned(number);
+  }
+
+  /** The keys of files, with progress. */
+  async *#read(files: NumberedFiles, { progress, stop }: Reading): ReturnType<typeof readAhead> {
+    const entries = files.map(([, entry]) => entry);
+    for await (const some of readAhead(entries, this.#table.read, this.#budget.readAheadBytes)) {
+      stop?.throwIfAborted();
+      yield some;
+      progress.add(some.keys.length / KEY_WORDS, some.last);
+    }
   }
 
   /** Whether the keys of a file's live rows are known. */
@@ -190,7 +231,7 @@ export class SidecarResolver implements KeyResolver, Spillable {
     const lost: Sidecar[] = [];
     for (const sidecar of this.#sidecars) {
       try {
-        await searchSidecar(sidecar, wanted, this.#clock, found.of(sidecar));
+        await searchSidecar(sidecar, wanted, this.#clock, this.#thread, found.of(sidecar));
       } catch (error) {
         this.#sayLost(error);
         lost.push(sidecar);
@@ -201,45 +242,30 @@ export class SidecarResolver implements KeyResolver, Spillable {
   }
 
   /** Makes sidecars of the keys of whole files. */
-  async #write(files: readonly (readonly [number, FileEntry])[]): Promise<void> {
-    const progress = {
-      rows: 0,
-      told: 0,
-      of: files.reduce((sum, [, { live }]) => sum + Number(live.file.recordCount), 0),
-    };
+  async #write(files: NumberedFiles, reading: Reading): Promise<void> {
     for (let start = 0; start < files.length;) {
       let end = start;
       let rows = 0;
       do rows += Number(must(files[end++], "a file")[1].live.file.recordCount);
       while (end < files.length && rows < SIDECAR_ROWS);
       const some = files.slice(start, end);
-      const sidecar = await this.#writeOne(
-        some.map(([, entry]) => entry),
-        rows,
-        progress,
-      );
+      const sidecar = await this.#writeOne(some, rows, reading);
       this.#sidecars = [...this.#sidecars, sidecar];
       for (const [number] of some) this.#covered.add(number);
       start = end;
     }
   }
 
-  async #writeOne(entries: readonly FileEntry[], expected: number, progress: Progress): Promise<Sidecar> {
+  async #writeOne(files: NumberedFiles, expected: number, reading: Reading): Promise<Sidecar> {
     const builder = new SidecarBuilder(await this.#folder.newPath(), this.#folder.kind, expected);
     try {
-      const files: CoveredFile[] = [];
       let row = 0;
-      for (const entry of entries) {
-        const end = row + Number(entry.live.file.recordCount);
-        for await (const keys of this.#table.read(entry)) {
-          await builder.addRows(keys, row);
-          row += keys.length / 4;
-          this.#tell(progress, keys.length / 4);
-        }
-        if (row !== end) throw rowsExpected(entry, end - row);
-        files.push(coveredFile(entry.live.file, null));
+      // In the order of the files: rows are numbered through.
+      for await (const { keys } of this.#read(files, reading)) {
+        await builder.addRows(keys, row);
+        row += keys.length / KEY_WORDS;
       }
-      return await builder.finish(files);
+      return await builder.finish(files.map(([, { live }]) => coveredFile(live.file, null)));
     } finally {
       await builder.close();
     }
@@ -297,13 +323,6 @@ export class SidecarResolver implements KeyResolver, Spillable {
     }
   }
 
-  #tell(progress: Progress, rows: number): void {
-    progress.rows += rows;
-    if (progress.rows - progress.told < PROGRESS_ROWS) return;
-    progress.told = progress.rows;
-    this.#log.info("reading keys", { table: this.#table.name, rows: progress.rows, of: progress.of });
-  }
-
   #sayFull(error: FrazilError): void {
     this.#log.warn("the disk of the cache of keys is full", { table: this.#table.name, error: error.message });
   }
@@ -333,12 +352,4 @@ export class SidecarResolver implements KeyResolver, Spillable {
 /** One that cannot be removed is found unusable at the next start. */
 async function remove(path: string): Promise<void> {
   await rm(path, { force: true }).catch(() => {});
-}
-
-function rowsExpected({ live }: FileEntry, missing: number): FrazilError {
-  return new FrazilError(
-    "corrupt",
-    "KEY_ROWS",
-    `${live.file.filePath}: expected ${live.file.recordCount} rows, as its manifest says, found ${Number(live.file.recordCount) - missing}`,
-  );
 }

@@ -3,11 +3,7 @@ import { dirname } from "node:path";
 import { crc32 } from "node:zlib";
 import { z } from "zod";
 import { FrazilError } from "../../core/errors.ts";
-import { entryWords } from "./stored-keys.ts";
-
-/** Bytes of a block of entries, the unit of looking up and of checking: 85 exact keys or 51 fingerprints and nothing left over. */
-export const BLOCK_BYTES = 1 << 10;
-export const BLOCK_WORDS = BLOCK_BYTES / 4;
+import { BLOCK_BYTES, BLOCK_WORDS, checksumOf, entriesPerBlock, entryWords, isIntact } from "./blocks.ts";
 
 /** Bytes written at once. */
 const WRITE_BYTES = 1 << 20;
@@ -15,7 +11,7 @@ const WRITE_BYTES = 1 << 20;
 /** The rows of a sidecar's files are numbered through; a number has 32 bits. */
 export const MAX_SIDECAR_ROWS = 2 ** 32 - 1;
 
-const MAGIC = "frazil-keys-2\n";
+const MAGIC = "frazil-keys-3\n";
 /** Length and checksum of the trailer, then the magic. */
 const END_BYTES = 8 + MAGIC.length;
 const MAX_TRAILER_BYTES = 64 << 20;
@@ -62,10 +58,6 @@ export interface Sidecar extends Trailer {
 
 /** The identity of keys: those of sidecars with another seed or signature cannot be compared. */
 export type SidecarKind = Pick<Trailer, "seed" | "signature" | "words">;
-
-export function entriesPerBlock(words: 2 | 4): number {
-  return Math.floor((BLOCK_WORDS - 1) / entryWords(words));
-}
 
 /** Writes a sidecar under `path`; nothing is there before `finish`. */
 export class SidecarWriter {
@@ -118,7 +110,8 @@ export class SidecarWriter {
   async finish(files: readonly CoveredFile[]): Promise<Sidecar> {
     if (this.#inBlock > 0) this.#closeBlock();
     await this.#flush();
-    const fence = this.#fence.slice(0, this.#blocks);
+    const fence = fenceOf(this.#blocks);
+    fence.set(this.#fence.subarray(0, this.#blocks));
     const fenceBytes = Buffer.from(fence.buffer);
     const trailer: Trailer = {
       ...this.#kind,
@@ -148,7 +141,7 @@ export class SidecarWriter {
     const start = this.#full * BLOCK_WORDS;
     const end = start + 1 + this.#inBlock * entryWords(this.#kind.words);
     this.#buffer.fill(0, end, start + BLOCK_WORDS);
-    this.#buffer[start] = crc32(this.#bytes.subarray(start * 4 + 4, start * 4 + BLOCK_BYTES));
+    this.#buffer[start] = checksumOf(this.#buffer, start);
     if (this.#blocks === this.#fence.length) {
       const larger = new Uint32Array(this.#fence.length * 2);
       larger.set(this.#fence);
@@ -164,6 +157,11 @@ export class SidecarWriter {
     if (bytes.length > 0) await written(() => this.#handle.writeFile(bytes));
     this.#full = 0;
   }
+}
+
+/** Memory that the thread which helps to look keys up sees, too. */
+function fenceOf(blocks: number): Uint32Array {
+  return new Uint32Array(new SharedArrayBuffer(blocks * 4));
 }
 
 /** Reads what a sidecar says of itself. @throws whatever is wrong with it: then it is not one. */
@@ -185,7 +183,7 @@ export async function readSidecar(path: string): Promise<Sidecar> {
     if (blocks * (BLOCK_BYTES + 4) + length + END_BYTES !== size) {
       throw lost(path, "its size does not fit its number of keys");
     }
-    const fence = new Uint32Array(blocks);
+    const fence = fenceOf(blocks);
     const fenceBytes = Buffer.from(fence.buffer);
     await handle.read(fenceBytes, 0, fenceBytes.length, blocks * BLOCK_BYTES);
     if (crc32(fenceBytes) !== trailer.fenceCheck) throw lost(path, "its fence is damaged");
@@ -196,11 +194,8 @@ export async function readSidecar(path: string): Promise<Sidecar> {
 }
 
 /** @throws FrazilError `corrupt` for blocks that are not what was written. */
-export function checkBlock(path: string, bytes: Uint8Array, words: Uint32Array, block: number, inBuffer: number): void {
-  const start = inBuffer * BLOCK_BYTES;
-  if (crc32(bytes.subarray(start + 4, start + BLOCK_BYTES)) !== words[start / 4]) {
-    throw lost(path, `block ${block} is damaged`);
-  }
+export function checkBlock(path: string, words: Uint32Array, block: number, inBuffer: number): void {
+  if (!isIntact(words, inBuffer * BLOCK_WORDS)) throw lost(path, `block ${block} is damaged`);
 }
 
 export function lost(path: string, what: string): FrazilError {

@@ -1,8 +1,6 @@
 import { KEY_WORDS } from "../key-words.ts";
 import { finish } from "../murmur128.ts";
-
-/** 32-bit words of a key in a sidecar: exact keys leave out two that are always zero. */
-export type StoredWords = 2 | 4;
+import { entryWords, type StoredWords } from "./blocks.ts";
 
 /**
  * Turns a key of `KEY_WORDS` words into the form in which sidecars hold it, written to `out` from `to`. Nothing is lost: two keys are equal if and
@@ -35,11 +33,6 @@ export function storeKey(
   out[to + 1] = b;
   out[to + 2] = c;
   out[to + 3] = d;
-}
-
-/** Stored keys with a number behind each: a row of the sidecar, or which of several wanted keys it is. */
-export function entryWords(words: StoredWords): 3 | 5 {
-  return words === 2 ? 3 : 5;
 }
 
 /** Entries of some of the keys, each with its index as number. */
