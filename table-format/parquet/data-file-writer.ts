@@ -24,6 +24,8 @@ export interface DataFileWriterOptions {
   readonly output: OutputStream;
   /** A row group ends when its estimated uncompressed size reaches this (default 32 MiB). */
   readonly rowGroupSizeBytes?: number;
+  /** Awaited after each column of a row group is encoded, so that others may have their turn. */
+  readonly breathe?: (() => Promise<void>) | undefined;
 }
 
 /** What a manifest entry says of the encoded file. */

@@ -1,5 +1,5 @@
 import { ByteWriter, ParquetWriter } from "hyparquet-writer";
-import type { ColumnMetaData, SchemaElement, Statistics } from "hyparquet";
+import type { ColumnMetaData, RowGroup, SchemaElement, Statistics } from "hyparquet";
 import type { Column, ColumnBatch } from "../arrow/column.ts";
 import { FrazilError, must } from "../errors.ts";
 import type { OutputStream } from "../io/file-io.ts";
@@ -44,6 +44,7 @@ class HyparquetEncoder implements DataFileWriter {
   private readonly identifiers: ReadonlySet<number>;
   private readonly fieldCount: number;
   private readonly rowGroupSizeBytes: number;
+  private readonly breathe: (() => Promise<void>) | null;
   private readonly bytes = new ByteWriter();
   private readonly parquet: ParquetWriter;
   /** Rows of the open row group. */
@@ -55,8 +56,9 @@ class HyparquetEncoder implements DataFileWriter {
   private readonly statistics: (ColumnStatistics | null)[];
   private readonly columnSizes: number[];
 
-  constructor({ schema, output, rowGroupSizeBytes = DEFAULT_ROW_GROUP_BYTES }: DataFileWriterOptions) {
+  constructor({ schema, output, rowGroupSizeBytes = DEFAULT_ROW_GROUP_BYTES, breathe }: DataFileWriterOptions) {
     this.output = output;
+    this.breathe = breathe ?? null;
     this.leaves = leafFields(schema);
     this.identifiers = new Set(schema.identifierFieldIds);
     this.fieldCount = schema.fields.length;
@@ -140,19 +142,26 @@ class HyparquetEncoder implements DataFileWriter {
     this.ranges = [];
     this.splitOffsets.push(BigInt(this.bytes.offset));
     const groupStatistics: ColumnStatistics[] = [];
-    const columnData = this.leaves.map(({ name, type, index }) => {
+    const groups = this.parquet.row_groups;
+    const [groupsBefore, rowsBefore] = [groups.length, this.parquet.num_rows];
+    // Column by column, so that one alone is held in both forms, and others may have their turn in between. The library takes each for a group.
+    for (const { name, type, index } of this.leaves) {
       const column: ColumnRange[] = ranges.map(({ batch, start, end }) => {
         return { column: batch.columns[index] as Column, start, end };
       });
       groupStatistics.push(measure(column));
-      return { name, data: plainValues(type, column), ...(isWrittenPlain(type) && { encoding: "PLAIN" as const }) };
-    });
-    await this.parquet.write({
-      columnData,
-      rowGroupSize: Number.MAX_SAFE_INTEGER,
-      pageSize: PAGE_BYTES,
-      dictionarySize: DICTIONARY_BYTES,
-    });
+      const encoding = isWrittenPlain(type) ? { encoding: "PLAIN" as const } : {};
+      await this.parquet.write({
+        columnData: [{ name, data: plainValues(type, column), ...encoding }],
+        rowGroupSize: Number.MAX_SAFE_INTEGER,
+        pageSize: PAGE_BYTES,
+        dictionarySize: DICTIONARY_BYTES,
+      });
+      await this.breathe?.();
+    }
+    const group = joined(groups.splice(groupsBefore));
+    groups.push(group);
+    this.parquet.num_rows = rowsBefore + group.num_rows;
     this.recordStatistics(groupStatistics);
     this.encodedBytes += this.bufferedBytes;
     this.bufferedBytes = 0;
@@ -179,6 +188,18 @@ class HyparquetEncoder implements DataFileWriter {
     this.writtenBytes += chunk.length;
     await this.output.write(chunk);
   }
+}
+
+/** One row group of the chunks of several, which stand behind one another in the file. */
+function joined(parts: readonly RowGroup[]): RowGroup {
+  const sum = (of: (part: RowGroup) => bigint | undefined): bigint =>
+    parts.reduce((total, part) => total + (of(part) ?? 0n), 0n);
+  return {
+    columns: parts.flatMap(({ columns }) => columns),
+    total_byte_size: sum((part) => part.total_byte_size),
+    num_rows: must(parts[0], "a row group has columns").num_rows,
+    total_compressed_size: sum((part) => part.total_compressed_size),
+  };
 }
 
 /**

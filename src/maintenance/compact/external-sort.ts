@@ -138,6 +138,7 @@ export class ExternalSort {
       output: await io.openWrite(location),
       // One row group of each run is in memory while they are merged.
       rowGroupSizeBytes: Math.max(LEAST_GROUP_BYTES, Math.floor(this.#memoryBytes / 4 / COMPACT_RUNS_MERGED)),
+      breathe: () => this.#pacer.breathe(),
     });
     try {
       for await (const batch of batches) {

@@ -9,6 +9,7 @@ import {
 } from "../../../table-format/index.ts";
 import type { Runtime } from "../../core/runtime.ts";
 import { batchBytes, pickRows } from "./batches.ts";
+import type { Pacer } from "./pacer.ts";
 
 /** How closely files come to their size. */
 const PARTS_A_FILE = 8;
@@ -28,6 +29,7 @@ export interface OutputSettings {
   /** A file ends when it has about this size. */
   readonly fileSizeBytes: number;
   readonly rowGroupSizeBytes: number;
+  readonly pacer: Pacer;
 }
 
 /** Writes the rows of a rewrite into data files, one open at a time: a new one for each partition, and when one is full. */
@@ -67,11 +69,14 @@ export class OutputFiles {
   }
 
   async #append(place: OutputPlace, batch: ColumnBatch): Promise<void> {
-    const { schema, fileSizeBytes, rowGroupSizeBytes } = this.#settings;
+    const { schema, fileSizeBytes, rowGroupSizeBytes, pacer } = this.#settings;
     if (this.#open === null) {
       const location = place.location();
       const output = await this.#io.openWrite(location);
-      this.#open = { location, writer: openDataFileWriter({ schema, output, rowGroupSizeBytes }) };
+      this.#open = {
+        location,
+        writer: openDataFileWriter({ schema, output, rowGroupSizeBytes, breathe: () => pacer.breathe() }),
+      };
     }
     const { writer } = this.#open;
     await writer.write(batch);

@@ -72,6 +72,7 @@ export async function rewriteFiles(context: MaintenanceContext, job: RewriteJob)
     sortOrderId: job.sortOrderId,
     fileSizeBytes: job.fileSizeBytes,
     rowGroupSizeBytes: Math.min(ROW_GROUP_BYTES, Math.max(1 << 16, Math.floor(job.memoryBytes / 8))),
+    pacer: job.pacer,
   });
   const moves = inputs.some(({ live }) => live.file.specId !== metadata.defaultSpecId);
   try {
@@ -141,8 +142,8 @@ async function* liveBatches({ io }: MaintenanceContext, job: RewriteJob): AsyncG
   const keepsLineage = table.metadata.formatVersion >= 3;
   for (const { live, deleted } of inputs) {
     let start = 0;
-    for await (const batch of readDataFile(io, live.file, schema, ids)) {
-      yield liveRows(keepsLineage ? explicitLineage(batch, live, start) : batch, start, deleted);
+    for await (const batch of readDataFile(io, live.file, schema, ids, () => pacer.breathe())) {
+      yield await liveRows(keepsLineage ? explicitLineage(batch, live, start) : batch, start, deleted, pacer);
       start += batch.length;
       await pacer.breathe();
     }
@@ -150,12 +151,18 @@ async function* liveBatches({ io }: MaintenanceContext, job: RewriteJob): AsyncG
   }
 }
 
-function liveRows(batch: ColumnBatch, start: number, deleted: RoaringBitmap): ColumnBatch {
+async function liveRows(batch: ColumnBatch, start: number, deleted: RoaringBitmap, pacer: Pacer): Promise<ColumnBatch> {
   if (deleted.cardinality === 0) return batch;
   const rows = new Uint32Array(batch.length);
   let length = 0;
   for (let row = 0; row < batch.length; row++) if (!deleted.has(start + row)) rows[length++] = row;
-  return pickRows(batch, rows.subarray(0, length));
+  const picked = rows.subarray(0, length);
+  const columns: Column[] = [];
+  for (const column of batch.columns) {
+    columns.push(...pickRows({ length: batch.length, columns: [column] }, picked).columns);
+    await pacer.breathe();
+  }
+  return { length, columns };
 }
 
 /** The parts of the rows' keys that arrange them. */

@@ -232,8 +232,10 @@ it("ends between two commits when it is told to, and rests as long as its pace s
   const left = await table.plan();
   const context = { ...place(table.warehouse, table.process), runtime: { ...runtime, clock } };
   for await (const group of runCompaction(context, left, { pace: 0.25 })) expect(group.snapshotId).not.toBeNull();
-  expect(rests.length).toBeGreaterThanOrEqual(2);
-  expect(rests.every((ms) => ms >= 9)).toBe(true);
+  // Between them it listens whether others are at work.
+  const own = rests.filter((ms) => ms !== 4);
+  expect(own.length).toBeGreaterThanOrEqual(2);
+  expect(own.every((ms) => ms >= 9)).toBe(true);
 });
 
 it("holds what it reads with a tag that ages, and takes it away at the end", async () => {
@@ -246,7 +248,8 @@ it("holds what it reads with a tag that ages, and takes it away at the end", asy
     for (const [name, ref] of (await loaded(table.warehouse)).metadata.refs)
       if (name.startsWith("compact.")) seen.push(ref);
   };
-  const runtime = { ...here.runtime, clock: { ...here.runtime.clock, sleep } };
+  let now = 0;
+  const runtime = { ...here.runtime, clock: { ...here.runtime.clock, sleep, monotonicMs: () => (now += 3) } };
   await Array.fromAsync(runCompaction({ ...here, runtime }, plan));
   expect(seen[0]).toMatchObject({ type: "tag", snapshotId: head });
   expect((seen[0] as { maxRefAgeMs: bigint }).maxRefAgeMs).toBeGreaterThanOrEqual(86_400_000n);
