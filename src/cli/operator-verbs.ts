@@ -1,5 +1,6 @@
 import { type Command, Option } from "commander";
 import type { ResetOptions, SetOptions } from "./commands/set-positions.ts";
+import type { RepairOptions } from "./commands/repair.ts";
 import type { VerifyOptions } from "./commands/verify.ts";
 import { verb } from "./verb.ts";
 
@@ -16,6 +17,20 @@ export function addOperatorVerbs(program: Command): void {
     .action(
       verb(async (context, names: string[], options: VerifyOptions) =>
         (await import("./commands/verify.ts")).verify(context, names, options),
+      ),
+    );
+
+  program
+    .command("repair")
+    .description(
+      "put right what verify finds and what can be proven: a lost tag, ledger or hint, lost statistics, older rows of one key",
+    )
+    .argument("<table>", "namespace.table")
+    .option("--drop-missing", "also take data files that are gone out of the table: their rows are lost")
+    .option("--yes", "do it; without it the plan is printed")
+    .action(
+      verb(async (context, table: string, options: RepairOptions) =>
+        (await import("./commands/repair.ts")).repair(context, table, options),
       ),
     );
 

@@ -1,4 +1,10 @@
-import { type CommitOutcome, identText, type LoadedTable, type StatisticsFile } from "../../table-format/index.ts";
+import {
+  type CommitOutcome,
+  identText,
+  type LoadedTable,
+  type StatisticsFile,
+  type TableUpdate,
+} from "../../table-format/index.ts";
 import { FrazilError } from "../core/errors.ts";
 import { gaveUp, sameTable } from "./commit-errors.ts";
 import { inTurn } from "./commit-queue.ts";
@@ -18,9 +24,35 @@ export async function commitStatistics(
   planned: LoadedTable,
   statistics: StatisticsFile,
 ): Promise<void> {
+  const updates: TableUpdate[] = [{ action: "set-statistics", statistics }];
+  await send(context, planned, (base) => {
+    checkHeld(base, statistics.snapshotId);
+    return updates;
+  });
+}
+
+/**
+ * Drops statistics from the metadata. Nothing else of the table changes; sent twice it is the same.
+ *
+ * @throws FrazilError as `commitStatistics`
+ */
+export async function forgetStatistics(
+  context: MaintenanceContext,
+  planned: LoadedTable,
+  files: readonly { readonly of: "statistics" | "partition-statistics"; readonly snapshotId: bigint }[],
+): Promise<void> {
+  const updates = files.map(({ of, snapshotId }): TableUpdate => ({ action: `remove-${of}`, snapshotId }));
+  await send(context, planned, () => updates);
+}
+
+async function send(
+  context: MaintenanceContext,
+  planned: LoadedTable,
+  updatesOn: (base: LoadedTable) => readonly TableUpdate[],
+): Promise<void> {
   const pauses = growingPauses(context.runtime, GIVE_UP_AFTER_MS, context.giveUp);
   for (;;) {
-    const outcome = await inTurn(context.queue, [planned], () => attemptOnce(context, planned, statistics));
+    const outcome = await inTurn(context.queue, [planned], () => attemptOnce(context, planned, updatesOn));
     if (outcome.outcome === "committed") return;
     await pauses.next(() =>
       gaveUp(planned.ident, outcome, {
@@ -34,21 +66,17 @@ export async function commitStatistics(
 async function attemptOnce(
   { catalog, runtime }: MaintenanceContext,
   planned: LoadedTable,
-  statistics: StatisticsFile,
+  updatesOn: (base: LoadedTable) => readonly TableUpdate[],
 ): Promise<CommitOutcome> {
   try {
     const base = sameTable(await catalog.loadTable(planned.ident), planned);
-    if (!base.metadata.snapshots.some(({ snapshotId }) => snapshotId === statistics.snapshotId)) {
-      const name = identText(planned.ident);
-      const message = `table ${name}: snapshot ${statistics.snapshotId} has been expired meanwhile`;
-      throw new FrazilError("conflict", "SNAPSHOT_GONE", message, { hint: "run it again" });
-    }
+    const updates = updatesOn(base);
     runtime.step("statistics.sent");
     const outcome = await catalog.commit([
       {
         ident: base.ident,
         requirements: [{ type: "assert-table-uuid", uuid: base.metadata.tableUuid }],
-        updates: [{ action: "set-statistics", statistics }],
+        updates,
       },
     ]);
     runtime.step("statistics.answered");
@@ -57,4 +85,10 @@ async function attemptOnce(
     if (!isOutage(error)) throw error;
     return { outcome: "unknown", cause: error };
   }
+}
+
+function checkHeld({ ident, metadata }: LoadedTable, snapshotId: bigint): void {
+  if (metadata.snapshots.some((snapshot) => snapshot.snapshotId === snapshotId)) return;
+  const message = `table ${identText(ident)}: snapshot ${snapshotId} has been expired meanwhile`;
+  throw new FrazilError("conflict", "SNAPSHOT_GONE", message, { hint: "run it again" });
 }

@@ -3,7 +3,7 @@ import type { Snapshot, SnapshotRef, TableMetadata } from "./table-metadata.ts";
 import { change, type Draft, invalid, stale } from "./draft.ts";
 import { snapshotById } from "./refs.ts";
 import { checkRef } from "./snapshot-json.ts";
-import { withoutStatistics, withStatistics } from "./statistics.ts";
+import { type StatisticsKey, withoutStatistics, withStatistics } from "./statistics.ts";
 import type { StatisticsFile } from "./updates.ts";
 import { goesBack } from "./validate.ts";
 
@@ -93,6 +93,11 @@ export function setStatistics(draft: Draft, statistics: StatisticsFile): void {
     throw stale(`statistics need snapshot ${snapshotId}, which is no longer there`);
   }
   change(draft, { unknownFields: withStatistics(metadata, statistics) });
+}
+
+/** Forgets the statistics of a snapshot; one that has none stays as it is. */
+export function removeStatistics(draft: Draft, of: StatisticsKey, snapshotId: bigint): void {
+  change(draft, { unknownFields: withoutStatistics(draft.metadata, new Set([snapshotId]), [of]) });
 }
 
 /** No ref may dangle; whoever expires a snapshot that somebody has tagged meanwhile must look again. */

@@ -14,6 +14,7 @@ import {
   logMain,
   removeRef,
   removeSnapshots,
+  removeStatistics,
   setRef,
   setStatistics,
 } from "./apply-snapshots.ts";
@@ -140,6 +141,10 @@ function apply(draft: Draft, update: TableUpdate): void {
     }
     case "set-statistics":
       return setStatistics(draft, update.statistics);
+    case "remove-statistics":
+      return removeStatistics(draft, "statistics", update.snapshotId);
+    case "remove-partition-statistics":
+      return removeStatistics(draft, "partition-statistics", update.snapshotId);
   }
 }
 

@@ -6,6 +6,9 @@ import type { StatisticsFile } from "./updates.ts";
 const TABLE = "statistics";
 const PARTITIONS = "partition-statistics";
 
+/** Where the metadata names them. */
+export type StatisticsKey = typeof TABLE | typeof PARTITIONS;
+
 /** The statistics of a table's snapshots (spec, "Table Statistics"). @throws FrazilError `corrupt` naming the member that is wrong. */
 export function tableStatistics(metadata: TableMetadata): StatisticsFile[] {
   return entries(metadata, TABLE).map((entry) => ({
@@ -51,9 +54,10 @@ export function withStatistics(metadata: TableMetadata, file: StatisticsFile): R
 export function withoutStatistics(
   { unknownFields }: TableMetadata,
   gone: ReadonlySet<bigint>,
+  keys: readonly StatisticsKey[] = [TABLE, PARTITIONS],
 ): ReadonlyMap<string, JsonValue> {
   const left = new Map(unknownFields);
-  for (const key of [TABLE, PARTITIONS]) if (left.has(key)) left.set(key, others(left.get(key), gone));
+  for (const key of keys) if (left.has(key)) left.set(key, others(left.get(key), gone));
   return left;
 }
 

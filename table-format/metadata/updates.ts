@@ -33,7 +33,9 @@ export type TableUpdate =
   | { readonly action: "set-location"; readonly location: string }
   | { readonly action: "set-properties"; readonly updates: ReadonlyMap<string, string> }
   | { readonly action: "remove-properties"; readonly removals: readonly string[] }
-  | { readonly action: "set-statistics"; readonly statistics: StatisticsFile };
+  | { readonly action: "set-statistics"; readonly statistics: StatisticsFile }
+  | { readonly action: "remove-statistics"; readonly snapshotId: bigint }
+  | { readonly action: "remove-partition-statistics"; readonly snapshotId: bigint };
 
 /** A Puffin file with statistics of a snapshot (spec, "Table Statistics"). */
 export interface StatisticsFile {

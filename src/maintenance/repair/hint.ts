@@ -1,0 +1,69 @@
+import { type FileIO, FrazilError, identText, type TableIdent } from "../../../table-format/index.ts";
+import { logOf, type MetadataVersion, metadataVersions, readMetadata } from "../verify/version-hint.ts";
+import { NOTHING, type Repair, type RepairPlan } from "./repair.ts";
+
+const METADATA_SUFFIX = ".metadata.json";
+
+/**
+ * The hint of a table in an object-store catalog that is gone, holds nonsense, names a file that is gone, or was put back. The newest
+ * metadata file is the table if it alone has its version, and its log names every other file as far as it reaches: then no other
+ * commit took its place. Two files of one version, or one that the log lacks, prove that one commit lost, and not which.
+ *
+ * @param tableLocation where the catalog puts the table
+ */
+export async function planHintRepair(io: FileIO, ident: TableIdent, tableLocation: string): Promise<RepairPlan> {
+  const hint = `${tableLocation}/metadata/version-hint.text`;
+  const name = identText(ident);
+  const versions = await metadataVersions(io, tableLocation);
+  const newest = versions.at(-1);
+  if (newest === undefined) return NOTHING;
+  const held = await io.readTagged(hint);
+  const text = held === null ? null : Buffer.from(held.bytes).toString("utf8").trim();
+  const wanted = fileName(newest.location).slice(0, -METADATA_SUFFIX.length);
+  if (text === wanted) return NOTHING;
+  // A commit that is under way has written the next version and not yet named it.
+  const current = versions.find(({ location }) => fileName(location) === `${text}${METADATA_SUFFIX}`);
+  if (current !== undefined && newest.version <= current.version + 1) return NOTHING;
+  const doubt = await doubtOf(io, versions, newest);
+  if (doubt !== null) {
+    const problem = `the hint ${hint} holds ${text === null ? "nothing" : JSON.stringify(text.slice(0, 60))}, and which metadata file is the table cannot be proven: ${doubt}`;
+    const how = "look which file holds the last commit, write its name without .metadata.json into the hint";
+    return { repairs: [], refusals: [{ table: name, problem, hint: how }] };
+  }
+  const repair: Repair = {
+    repair: "hint",
+    table: name,
+    plan: `${hint} (${text === null ? "it is gone" : `it holds ${JSON.stringify(text.slice(0, 60))}`}) names ${wanted}, the newest metadata file, whose log names all others`,
+    rows: 0n,
+    async run() {
+      const bytes = new TextEncoder().encode(wanted);
+      const result = held === null ? await io.create(hint, bytes) : await io.replace(hint, bytes, held.etag);
+      if (result.outcome === "created" || result.outcome === "replaced") return `${hint} names ${wanted}`;
+      throw new FrazilError("conflict", "HINT_CHANGED", `${hint} was written by somebody else meanwhile`, {
+        hint: "run it again",
+      });
+    },
+  };
+  return { repairs: [repair], refusals: [] };
+}
+
+/** Why the newest file may not be the table; null: it is. */
+async function doubtOf(
+  io: FileIO,
+  versions: readonly MetadataVersion[],
+  newest: MetadataVersion,
+): Promise<string | null> {
+  const metadata = await readMetadata(io, newest.location);
+  if (metadata === null) return `${newest.location} cannot be read`;
+  const log = logOf(metadata);
+  const [oldest] = metadata.metadataLog;
+  const from = versions.find(({ location }) => location === oldest?.metadataFile)?.version ?? newest.version;
+  const beside = versions.find(
+    ({ location, version }) => location !== newest.location && version >= from && !log.has(location),
+  );
+  return beside === undefined ? null : `${newest.location} does not know ${beside.location}`;
+}
+
+function fileName(location: string): string {
+  return location.slice(location.lastIndexOf("/") + 1);
+}
