@@ -1,9 +1,10 @@
 import { type Claim, type LoadedTable, type TableIdent, identText } from "../../table-format/index.ts";
 import { FrazilError } from "../core/errors.ts";
+import type { Position } from "../core/position.ts";
 import type { CommitContext } from "./context.ts";
 import { exactEpoch, fenceTables, nextEpoch } from "./fence.ts";
-import { LedgerStore, type TaggedLedger } from "./ledger.ts";
-import { laterOf } from "./merge-position.ts";
+import { type Ledger, LedgerStore, type TaggedLedger } from "./ledger.ts";
+import { laterOf, samePosition } from "./merge-position.ts";
 import { anchorKey } from "./names.ts";
 import { fencedError, readPipelineTag, type TrackedTable } from "./tracked-table.ts";
 
@@ -69,16 +70,23 @@ async function findOneByOne(context: CommitContext, mayWrite: (table: TableIdent
     tables.push(...fenced.tables);
     if (fenced.checkpoint > checkpoint) checkpoint = fenced.checkpoint;
   }
-  const taken = await takeLedger(context, store, epoch);
-  for (const table of tables) {
-    if (!taken.ledger.tables.has(table.name)) continue;
-    table.position = laterOf(table.position, taken.ledger.position, context.comparePoints);
-  }
+  const taken = await takeLedger(context, store, { anchor, tables, epoch, checkpoint });
+  for (const table of tables) table.position = positionWith(context, table, taken.ledger);
   return { anchor, tables, epoch, checkpoint, ledger: taken };
 }
 
+/** A table's position: its stamp's, or the ledger's where that names the table. */
+function positionWith({ comparePoints }: CommitContext, { name, position }: TrackedTable, ledger: Ledger): Position {
+  return ledger.tables.has(name) ? laterOf(position, ledger.position, comparePoints) : position;
+}
+
 /** Puts the ledger under this epoch, so that an older process's next write of it fails. */
-async function takeLedger(context: CommitContext, store: LedgerStore, epoch: bigint): Promise<TaggedLedger> {
+async function takeLedger(
+  context: CommitContext,
+  store: LedgerStore,
+  found: Omit<FoundPipeline, "ledger" | "anchor"> & { readonly anchor: string },
+): Promise<TaggedLedger> {
+  const { epoch } = found;
   for (;;) {
     const current = await store.read();
     if (current === null) {
@@ -89,9 +97,31 @@ async function takeLedger(context: CommitContext, store: LedgerStore, epoch: big
     if (current.ledger.epoch >= epoch) {
       throw fencedError(context.pipeline, epoch, "the ledger", current.ledger.epoch);
     }
-    const taken = await store.swap({ ...current.ledger, epoch }, current.etag);
+    const next = cutOf(context, found, current.ledger) ?? { ...current.ledger, epoch };
+    const taken = await store.swap(next, current.etag);
     if (taken !== null) return taken;
   }
+}
+
+/**
+ * The ledger of a cut that all tables stand at and that nobody has written down: a crash came after the last table's commit. Left as it is, the
+ * ledger would name the cut before for as long as no change comes. Null where there is none.
+ */
+function cutOf(
+  context: CommitContext,
+  { anchor, tables, epoch, checkpoint }: Parameters<typeof takeLedger>[2],
+  noted: Ledger,
+): Ledger | null {
+  const [position, ...others] = tables.map((table) => positionWith(context, table, noted));
+  if (position === undefined || samePosition(position, noted.position)) return null;
+  if (others.some((other) => !samePosition(other, position))) return null;
+  return {
+    anchor,
+    epoch,
+    checkpoint,
+    position,
+    tables: new Map(tables.map((each) => [each.name, each.tagSnapshotId])),
+  };
 }
 
 async function isOurs(context: CommitContext, ident: TableIdent): Promise<boolean> {

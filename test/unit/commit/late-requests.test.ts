@@ -185,6 +185,26 @@ describe("two tables on an object store", () => {
     expect(await rowsOf(warehouse, "b")).toEqual(["2|x|2", "4|x|4"]);
   });
 
+  it("have a cut in the ledger at the next start when a crash came before it was written", async () => {
+    const warehouse = memoryWarehouse("object-store");
+    const process = await Process.start(warehouse, RULES);
+    await process.checkpoint([change("a", "+1:x:1"), change("b", "+2:x:2")]);
+    process.runtime.onStep = (name) => {
+      if (name === "ledger.sent") throw new Error("crash");
+    };
+    await expect(process.checkpoint([change("a", "+3:x:3"), change("b", "+4:x:4")])).rejects.toThrow("crash");
+    expect((await ledger(warehouse)).position).toBe('{"t/0":"2"}');
+    const next = await Process.start(warehouse, RULES);
+    const { position, epoch, tables } = await ledger(warehouse);
+    expect({ position, epoch }).toEqual({ position: '{"t/0":"4"}', epoch: String(next.committer.epoch) });
+    const held = [...next.committer.tables.values()].map((table) => [table.name, String(table.tagSnapshotId)]);
+    expect(tables).toEqual(Object.fromEntries(held));
+    expect([...next.reached]).toEqual([["t/0", "4"]]);
+    await next.checkpoint([change("a", "+5:x:5")]);
+    expect((await ledger(warehouse)).position).toBe('{"t/0":"5"}');
+    expect(await rowsOf(warehouse, "b")).toEqual(["2|x|2", "4|x|4"]);
+  });
+
   it("give an idle one its position by the ledger, but not one that the ledger does not name", async () => {
     const warehouse = memoryWarehouse("object-store");
     const process = await Process.start(warehouse, RULES);
