@@ -11,6 +11,7 @@ import { commitExpiry } from "../../commit/expire-commit.ts";
 import { LedgerStore } from "../../commit/ledger.ts";
 import type { MaintenanceContext } from "../../commit/maintenance-commit.ts";
 import { pipelineOfTag } from "../../commit/names.ts";
+import { readStamp, type Stamp } from "../../commit/stamp.ts";
 import { listConsumers } from "../../core/consumer-state.ts";
 import { CONSUMER_HOLDS_MS, EXPIRE_REQUESTS_IN_FLIGHT } from "../../core/limits.ts";
 import { heldSnapshots } from "../../core/snapshot-holds.ts";
@@ -133,20 +134,42 @@ function consumerHoldsMs({ properties }: TableMetadata): bigint {
   return text !== undefined && /^\d{1,18}$/.test(text) ? BigInt(text) : BigInt(CONSUMER_HOLDS_MS);
 }
 
-/** Snapshots that make up the consistent cut of the table's pipelines (`Ledger`): readers of the cut ask for them by id. */
+/**
+ * Snapshots that make up the consistent cut of the table's pipelines (`Ledger`): readers of the cut ask for them by id. While a take-over has
+ * come to the table and not yet to the ledger, the older process may be about to name what it committed last.
+ */
 async function snapshotsOfCuts(
   { io, warehouseLocation }: ExpireContext,
   { ident, metadata }: LoadedTable,
 ): Promise<Set<bigint>> {
   const pinned = new Set<bigint>();
-  for (const name of metadata.refs.keys()) {
+  for (const [name, ref] of metadata.refs) {
     const pipeline = pipelineOfTag(name);
     if (pipeline === null) continue;
     const ledger = await new LedgerStore(io, warehouseLocation, pipeline).read();
+    const taken = stampOf(metadata, ref.snapshotId)?.epoch;
+    if (ledger !== null && taken !== undefined && taken > ledger.ledger.epoch) {
+      for (const snapshotId of lastOfEpochs(metadata, pipeline, ledger.ledger.epoch)) pinned.add(snapshotId);
+    }
     const id = ledger?.ledger.tables.get(identText(ident));
     if (id !== undefined) pinned.add(id);
   }
   return pinned;
+}
+
+/** A pipeline's last snapshot under each epoch from one on. */
+function lastOfEpochs(metadata: TableMetadata, pipeline: string, from: bigint): Iterable<bigint> {
+  const last = new Map<bigint, bigint>();
+  for (const { snapshotId } of metadata.snapshots) {
+    const stamp = stampOf(metadata, snapshotId);
+    if (stamp?.pipeline === pipeline && stamp.epoch >= from) last.set(stamp.epoch, snapshotId);
+  }
+  return last.values();
+}
+
+function stampOf({ snapshots }: TableMetadata, id: bigint): Stamp | null {
+  const snapshot = snapshots.find(({ snapshotId }) => snapshotId === id);
+  return snapshot === undefined ? null : readStamp(snapshot);
 }
 
 function withoutSnapshots(metadata: TableMetadata, gone: ReadonlySet<bigint>): TableMetadata {

@@ -96,6 +96,13 @@ export function twoTables(name: string, bounds: Bounds, without: readonly Protec
 function expirer(places: Places, removed: Removed): Action {
   const keepsCut = !removed.has("expiry keeps what the ledger names");
   const keepsOlder = !removed.has("expiry keeps what a ledger under way may name");
+  const isLastOfEpoch = (s: Uint8Array, table: number, at: number): boolean =>
+    places.snapshots[table]!.every(
+      (other) =>
+        s[other] === 0 ||
+        s[other + SNAPSHOT.epoch] !== s[at + SNAPSHOT.epoch] ||
+        s[other + SNAPSHOT.position]! <= s[at + SNAPSHOT.position]!,
+    );
   return {
     name: "expire",
     fault: true,
@@ -108,7 +115,8 @@ function expirer(places: Places, removed: Removed): Action {
           if (s[at] === 0 || tag === id || (keepsCut && s[places.ledgerTables[table]!] === id)) continue;
           // A take-over has come to the table and not yet to the ledger, which the older process may be about to write.
           const taken = s[places.ledgerEpoch] === s[places.snapshots[table]![tag - 1]! + SNAPSHOT.epoch];
-          if (keepsOlder && !taken && s[at + SNAPSHOT.epoch]! >= s[places.ledgerEpoch]!) continue;
+          if (keepsOlder && !taken && s[at + SNAPSHOT.epoch]! >= s[places.ledgerEpoch]! && isLastOfEpoch(s, table, at))
+            continue;
           if (gone === 0 && !spend(s, places.expiries)) return false;
           s[at] = 0;
           gone++;

@@ -197,3 +197,29 @@ it("keeps by age, by number and by the branch's own settings, and every snapshot
   expect(left(refs("old", { type: "tag", snapshotId: metadata.snapshots[0]!.snapshotId, maxRefAgeMs: 0n }))).toBe(1);
   expect(left(refs("ingest.test", { type: "tag", snapshotId: metadata.snapshots[1]!.snapshotId }))).toBe(total - 1);
 });
+
+it("leaves what the ledger of a process may name that another one is just taking over from", async () => {
+  const warehouse = memoryWarehouse("object-store");
+  const rules = [upsertRule("a")];
+  const older = await Process.start(warehouse, rules);
+  await older.checkpoint([change("a", "+1:x:1")]);
+  const first = (await loaded(warehouse)).metadata.currentSnapshotId;
+  await older.checkpoint([change("a", "+5:x:5")]);
+  // Its ledger is under way when the newer process has fenced the table, and an expiry comes before that takes the ledger.
+  older.runtime.onStep = (name) => {
+    if (name === "ledger.sent") throw new Error("crash");
+  };
+  await expect(older.checkpoint([change("a", "+2:x:2")])).rejects.toThrow("crash");
+  const named = (await loaded(warehouse)).metadata.currentSnapshotId;
+  const newer = Process.start(warehouse, rules, undefined, undefined, {
+    onStep(name) {
+      if (name === "fence.answered") throw new Error("crash");
+    },
+  });
+  await expect(newer).rejects.toThrow("crash");
+  const context = place(warehouse, older);
+  await runExpiry(context, await planExpiry(context, await loaded(warehouse), KEEP_ONE));
+  const left = (await loaded(warehouse)).metadata.snapshots.map(({ snapshotId }) => snapshotId);
+  expect(left).toContain(named);
+  expect(left).not.toContain(first);
+});
