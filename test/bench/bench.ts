@@ -1,4 +1,5 @@
 /** `npm run bench -- <name> [--json]`: one line a figure. Exits non-zero when a bench's results are wrong. */
+import { changes } from "./changes.ts";
 import { decode } from "./decode.ts";
 import { freshness } from "./freshness.ts";
 import { ingest } from "./ingest.ts";
@@ -10,14 +11,15 @@ import { upsert } from "./upsert.ts";
 export interface Figure {
   readonly case: string;
   readonly figure: string;
-  readonly value: number;
+  /** Null where there is none, which the case tells. */
+  readonly value: number | null;
   readonly unit: string;
 }
 
 /** Runs a bench and yields its figures as they come; throws when its results are wrong. */
 export type Bench = (progress: (line: string) => void) => AsyncIterable<Figure>;
 
-const BENCHES: Readonly<Record<string, Bench>> = { decode, freshness, ingest, read, soak, upsert };
+const BENCHES: Readonly<Record<string, Bench>> = { changes, decode, freshness, ingest, read, soak, upsert };
 
 const json = process.argv.includes("--json");
 const name = process.argv.slice(2).find((argument) => !argument.startsWith("--"));
@@ -29,6 +31,6 @@ if (name === undefined || bench === undefined) {
 for await (const { case: of, figure, value, unit } of bench((line) => process.stderr.write(`${line}\n`))) {
   const line = json
     ? JSON.stringify({ bench: name, case: of, figure, value, unit })
-    : `${name}  ${of.padEnd(24)} ${figure.padEnd(24)} ${value.toLocaleString("en").replaceAll(",", " ")} ${unit}`;
+    : `${name}  ${of.padEnd(24)} ${figure.padEnd(24)} ${value?.toLocaleString("en").replaceAll(",", " ") ?? "none"} ${unit}`;
   process.stdout.write(`${line}\n`);
 }

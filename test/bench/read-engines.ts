@@ -12,12 +12,17 @@ export type AnswerRow = Readonly<Record<string, unknown>>;
 /** An engine that knows the table's format by itself. */
 export interface ReadEngine extends AsyncDisposable {
   readonly name: "duckdb" | "spark";
-  /** @param sql made for the name that the engine gives the table */
+  /** @param sql made for the name that the engine gives the table @throws NoAnswer when it takes too long, which may end the engine */
   ask(table: SqliteTable, sql: (name: string) => string): Promise<AnswerRow>;
 }
 
-/** DuckDB with its `iceberg` extension, on two threads. */
-export async function openDuckdb(progress: (line: string) => void): Promise<ReadEngine> {
+/** An engine did not answer in its time. */
+export class NoAnswer extends Error {
+  override readonly name = "NoAnswer";
+}
+
+/** DuckDB with its `iceberg` extension, on two threads. @param limitMs for one query */
+export async function openDuckdb(limitMs: number, progress: (line: string) => void): Promise<ReadEngine> {
   const python = await installReaders(progress);
   const instance = await DuckDBInstance.create(":memory:", { allow_unsigned_extensions: "false", threads: "2" });
   const connection = await instance.connect();
@@ -32,8 +37,19 @@ export async function openDuckdb(progress: (line: string) => void): Promise<Read
   return {
     name: "duckdb",
     async ask(table, sql) {
-      const reader = await connection.runAndReadAll(sql(`iceberg_scan('${metadataFile(table)}')`));
-      return one(reader.getRowObjectsJson());
+      let late = false;
+      const timer = setTimeout(() => {
+        late = true;
+        connection.interrupt();
+      }, limitMs);
+      try {
+        const reader = await connection.runAndReadAll(sql(`iceberg_scan('${metadataFile(table)}')`));
+        return one(reader.getRowObjectsJson());
+      } catch (error) {
+        throw late ? new NoAnswer(`DuckDB: no answer in ${limitMs} ms`, { cause: error }) : error;
+      } finally {
+        clearTimeout(timer);
+      }
     },
     async [Symbol.asyncDispose]() {
       connection.closeSync();
@@ -42,12 +58,20 @@ export async function openDuckdb(progress: (line: string) => void): Promise<Read
   };
 }
 
-/** Spark with Iceberg's own runtime, on two cores. @param timeoutMs for one query, which ends the engine */
-export async function openSparkEngine(timeoutMs: number): Promise<ReadEngine> {
-  const spark = await openSpark({ timeoutMs });
+/** Spark with Iceberg's own runtime, on two cores. @param limitMs for one query; a longer one ends the engine */
+export async function openSparkEngine(limitMs: number): Promise<ReadEngine> {
+  const spark = await openSpark({ timeoutMs: limitMs });
   return {
     name: "spark",
-    ask: async (table, sql) => one((await spark.sql(table, sql("{table}"))).rows),
+    async ask(table, sql) {
+      const startMs = performance.now();
+      try {
+        return one((await spark.sql(table, sql("{table}"))).rows);
+      } catch (error) {
+        if (performance.now() - startMs < limitMs) throw error;
+        throw new NoAnswer(`Spark: no answer in ${limitMs} ms`, { cause: error });
+      }
+    },
     [Symbol.asyncDispose]: () => spark[Symbol.asyncDispose](),
   };
 }

@@ -59,7 +59,8 @@ export const LOOKUP_SQL = (table: string, id: number): string =>
 const REGIONS = ["eu-north", "eu-south", "us-east", "us-west", "ap-east"];
 const WORDS = ["paid", "packed", "shipped by sea", "delivered", "returned to sender", "left with a neighbour"];
 
-function valuesOf({ id, version }: RowVersion) {
+/** The values of a row's other columns: cents are of `amount`, quarters of `price`. */
+export function valuesOf({ id, version }: RowVersion) {
   return {
     region: REGIONS[(id + version) % REGIONS.length] as string,
     customer: `customer-${(id * 7 + version * 13) % 100_000}`,

@@ -11,14 +11,23 @@ export function requireTool(name: string, neededFor: string, install: string): s
 /** How much of a failed command's output its error repeats. */
 const outputTailChars = 1500;
 
-/** Runs a command to its end and returns its output (both streams together); a failure is an error with the end of it. */
+/**
+ * Runs a command to its end and returns its output (both streams together); a failure is an error with the end of it, and so is one that
+ * takes longer than `timeoutMs`.
+ */
 export async function runTool(
   command: string,
   args: readonly string[],
-  options: { readonly env?: NodeJS.ProcessEnv; readonly cwd?: string; readonly input?: string } = {},
+  options: {
+    readonly env?: NodeJS.ProcessEnv;
+    readonly cwd?: string;
+    readonly input?: string;
+    readonly timeoutMs?: number;
+  } = {},
 ): Promise<string> {
-  const { input, ...spawnOptions } = options;
+  const { input, timeoutMs, ...spawnOptions } = options;
   const child = spawnOwned(command, args, { ...spawnOptions, stdio: ["pipe", "pipe", "pipe"] });
+  const timer = timeoutMs === undefined ? undefined : setTimeout(() => void child.kill("SIGKILL"), timeoutMs);
   const chunks: Buffer[] = [];
   child.stdout?.on("data", (chunk: Buffer) => chunks.push(chunk));
   child.stderr?.on("data", (chunk: Buffer) => chunks.push(chunk));
@@ -28,7 +37,7 @@ export async function runTool(
   const exit = await new Promise<string>((resolve, reject) => {
     child.once("error", reject);
     child.once("close", (code, signal) => resolve(code === 0 ? "" : `exit ${code ?? signal}`));
-  });
+  }).finally(() => clearTimeout(timer));
   const output = Buffer.concat(chunks).toString("utf8");
   if (exit === "") return output;
   const line = [command, ...args].join(" ").slice(0, 200);
