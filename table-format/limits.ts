@@ -6,6 +6,9 @@ export const MAX_AVRO_SCHEMA_DEPTH = 64;
 /** The most one Avro block may grow when decompressed: far above any writer's block, below what would endanger the process. */
 export const MAX_AVRO_BLOCK_BYTES = 256 * 1024 * 1024;
 
+/** All blocks of an Avro file together, which is held at once: manifests are cut at 8 MiB and compress about ten to one. */
+export const MAX_AVRO_FILE_BYTES = 512 * 1024 * 1024;
+
 /** Manifests read or written at once: hides a store's latency; more would only hold more of them in memory. */
 export const MANIFESTS_AT_ONCE = 16;
 
@@ -37,7 +40,10 @@ export const MAX_PARQUET_PAGE_BYTES = 256 * 1024 * 1024;
 export const MAX_PARQUET_PAGE_VALUES = 16 * 1024 * 1024;
 
 /** Rows of one Parquet row group, which is read at once: writers make groups of at most some million rows. */
-export const MAX_PARQUET_GROUP_ROWS = 64 * 1024 * 1024;
+export const MAX_PARQUET_GROUP_ROWS = 16 * 1024 * 1024;
 
 /** The footer of a Puffin file: some hundred bytes a blob, and a commit has at most some ten thousand vectors. */
 export const MAX_PUFFIN_FOOTER_BYTES = 64 * 1024 * 1024;
+
+/** Bytes of a value of type fixed: a column has room for some rows from the start. */
+export const MAX_FIXED_BYTES = 1024 * 1024;

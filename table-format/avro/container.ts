@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { crc32, deflateRawSync, inflateRawSync, zstdDecompressSync } from "node:zlib";
 import { snappyUncompress } from "hyparquet";
 import { FrazilError } from "../errors.ts";
-import { AVRO_SCHEMA_KEPT_LENGTH, AVRO_SCHEMAS_KEPT, MAX_AVRO_BLOCK_BYTES } from "../limits.ts";
+import { AVRO_SCHEMA_KEPT_LENGTH, AVRO_SCHEMAS_KEPT, MAX_AVRO_BLOCK_BYTES, MAX_AVRO_FILE_BYTES } from "../limits.ts";
 import { AvroCursor, type AvroValue, compileDecoder } from "./decoder.ts";
 import { AvroSink, compileEncoder } from "./encoder.ts";
 import { type AvroSchemaJson, type AvroType, parseAvroSchema } from "./schema.ts";
@@ -122,16 +122,31 @@ function decode(bytes: Uint8Array, location: string): AvroFile {
   const { schema, read } = decoders(header.get("avro.schema") ?? "");
   const inflate = inflater(header.get("avro.codec") ?? "null", location);
   const rows: AvroValue[] = [];
+  let total = 0;
   while (!cursor.atEnd) {
     const count = cursor.long();
     const block = new AvroCursor(inflate(cursor.sized()));
+    total += block.bytes.length;
+    if (total > MAX_AVRO_FILE_BYTES) {
+      throw new FrazilError(
+        "corrupt",
+        "AVRO_BLOCK",
+        `expected blocks of at most ${MAX_AVRO_FILE_BYTES} bytes, found more`,
+      );
+    }
     if (count < 0n || count > BigInt(block.bytes.length)) {
       throw new FrazilError("corrupt", "AVRO_BLOCK", `expected as many rows as fit a block, found ${count}`);
     }
     if (!Buffer.from(cursor.take(SYNC_BYTES)).equals(sync)) {
       throw new FrazilError("corrupt", "AVRO_SYNC", "expected the sync marker after a block, found other bytes");
     }
-    for (let i = 0n; i < count; i++) rows.push(read(block));
+    for (let i = 0n; i < count; i++) {
+      const start = block.position;
+      rows.push(read(block));
+      // Rows of no bytes would let a short file demand endless memory.
+      if (block.position === start)
+        throw new FrazilError("corrupt", "AVRO_BLOCK", "expected rows of some bytes, found empty ones");
+    }
     if (!block.atEnd) {
       throw new FrazilError("corrupt", "AVRO_BLOCK", `expected a block of ${count} rows, found bytes after them`);
     }

@@ -97,10 +97,10 @@ function parseRecord(
 ): AvroType {
   const fields: AvroField[] = [];
   const record: AvroRecord = { kind: "record", name: nameOf(node), fields };
-  define(record, node, named, namespace);
   const inner = namespaceOf(node, namespace);
   if (!Array.isArray(node["fields"])) throw invalid(`fields of record ${record.name}`, "none");
-  for (const field of node["fields"] as Record<string, unknown>[]) {
+  for (const field of node["fields"] as (Record<string, unknown> | null)[]) {
+    if (typeof field !== "object" || field === null) throw invalid(`fields of record ${record.name}`, String(field));
     const fieldId = field["field-id"];
     fields.push({
       name: nameOf(field),
@@ -108,7 +108,8 @@ function parseRecord(
       fieldId: typeof fieldId === "number" && Number.isSafeInteger(fieldId) ? fieldId : null,
     });
   }
-  return record;
+  // Only now, so that no record contains itself: data of such a type may be nested without end, and no Iceberg file has one.
+  return define(record, node, named, namespace);
 }
 
 function define(

@@ -1,8 +1,7 @@
 import { FrazilError } from "../errors.ts";
+import { MAX_JSON_DEPTH } from "../limits.ts";
 import type { JsonValue } from "../metadata/table-metadata.ts";
 
-/** Nesting that no schema reaches; a deeper text would overflow the stack. */
-const MAX_DEPTH = 200;
 /** Digits of an integer; int64 has 19, the rest is room for numbers that we only pass on. */
 const MAX_INTEGER_DIGITS = 400;
 
@@ -34,7 +33,7 @@ export function parseJson(text: string): JsonValue {
 }
 
 function readValue(reader: Reader, depth: number): JsonValue {
-  if (depth > MAX_DEPTH) throw malformed(reader, `nesting of at most ${MAX_DEPTH} levels`);
+  if (depth > MAX_JSON_DEPTH) throw malformed(reader, `nesting of at most ${MAX_JSON_DEPTH} levels`);
   switch (reader.text[reader.at]) {
     case "{":
       return readObject(reader, depth);

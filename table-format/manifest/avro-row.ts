@@ -46,39 +46,83 @@ export class AvroRow {
 
   /** An int; writers that use long are fine while the value fits. */
   int(id: number): number | null {
-    const value = this.value(id);
-    return value === null ? null : Number(value);
+    const value = this.long(id);
+    if (value === null || BigInt.asIntN(32, value) === value) return value === null ? null : Number(value);
+    throw this.#mismatch(id, "an int of 32 bits", value);
   }
 
   long(id: number): bigint | null {
     const value = this.value(id);
-    return value === null ? null : BigInt(value as number | bigint);
+    if (value === null || typeof value === "bigint") return value;
+    if (Number.isSafeInteger(value)) return BigInt(value as number);
+    throw this.#mismatch(id, "an integer", value);
   }
 
   string(id: number): string | null {
-    return this.value(id) as string | null;
+    const value = this.value(id);
+    if (value === null || typeof value === "string") return value;
+    throw this.#mismatch(id, "a string", value);
   }
 
   bytes(id: number): Uint8Array | null {
-    return this.value(id) as Uint8Array | null;
+    const value = this.value(id);
+    if (value === null || value instanceof Uint8Array) return value;
+    throw this.#mismatch(id, "bytes", value);
   }
 
   boolean(id: number): boolean | null {
-    return this.value(id) as boolean | null;
+    const value = this.value(id);
+    if (value === null || typeof value === "boolean") return value;
+    throw this.#mismatch(id, "true or false", value);
   }
 
   longs(id: number): bigint[] | null {
-    const value = this.value(id);
-    return value === null ? null : (value as readonly (number | bigint)[]).map(BigInt);
+    return (
+      this.items(id)?.map((item) => {
+        if (typeof item === "bigint") return item;
+        if (Number.isSafeInteger(item)) return BigInt(item as number);
+        throw this.#mismatch(id, "integers", item);
+      }) ?? null
+    );
   }
 
-  /** A map of int keys, written as an array of key-value records. */
-  map<T extends AvroValue>(id: number): ReadonlyMap<number, T> | null {
+  /** The items of an array, or the fields of a record. */
+  items(id: number): readonly AvroValue[] | null {
     const value = this.value(id);
-    if (value === null) return null;
+    if (value === null || Array.isArray(value)) return value as readonly AvroValue[] | null;
+    throw this.#mismatch(id, "an array or a record", value);
+  }
+
+  /** A map of int keys and longs, written as an array of key-value records. */
+  longMap(id: number): ReadonlyMap<number, bigint> | null {
+    return this.#map(id, "a long", (value) => {
+      if (typeof value === "number") return BigInt(value);
+      return typeof value === "bigint" ? value : null;
+    });
+  }
+
+  /** A map of int keys and bytes, written as an array of key-value records. */
+  bytesMap(id: number): ReadonlyMap<number, Uint8Array> | null {
+    return this.#map(id, "bytes", (value) => (value instanceof Uint8Array ? value : null));
+  }
+
+  #map<T>(id: number, expected: string, parse: (value: AvroValue) => T | null): ReadonlyMap<number, T> | null {
+    const pairs = this.items(id);
+    if (pairs === null) return null;
     const map = new Map<number, T>();
-    for (const pair of value as readonly (readonly [number, T])[]) map.set(pair[0], pair[1]);
+    for (const pair of pairs) {
+      const [key, value] = (Array.isArray(pair) ? pair : []) as readonly AvroValue[];
+      const parsed = parse(value ?? null);
+      if (typeof key !== "number" || parsed === null) throw this.#mismatch(id, `pairs of an int and ${expected}`, pair);
+      map.set(key, parsed);
+    }
     return map;
+  }
+
+  #mismatch(id: number, expected: string, value: AvroValue): FrazilError {
+    const found = Array.isArray(value) ? "an array" : value instanceof Uint8Array ? "bytes" : String(value as string);
+    const message = `${this.#location}: field ${id} of ${this.#record.name}: expected ${expected}, found ${found}`;
+    return new FrazilError("corrupt", "MANIFEST_FIELD", message);
   }
 
   /** The value, or a `corrupt` error that names the field. */

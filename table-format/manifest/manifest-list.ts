@@ -171,10 +171,10 @@ export function parseManifestList(bytes: Uint8Array, location: string): Manifest
 }
 
 function readSummaries(row: AvroRow, summary: AvroRow): FieldSummary[] | null {
-  const values = row.value(507) as readonly (readonly AvroValue[])[] | null;
+  const values = row.items(507);
   if (values === null) return null;
   return values.map((each): FieldSummary => {
-    summary.values = each;
+    summary.values = each as readonly AvroValue[];
     return {
       containsNull: summary.boolean(509) ?? true,
       containsNan: summary.boolean(518),

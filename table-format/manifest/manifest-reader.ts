@@ -1,7 +1,7 @@
 import { decodeAvroFile } from "../avro/container.ts";
 import type { AvroValue } from "../avro/decoder.ts";
 
-import { FrazilError, must } from "../errors.ts";
+import { FrazilError } from "../errors.ts";
 import type { FileIO } from "../io/file-io.ts";
 import { specById } from "../metadata/refs.ts";
 import type { PartitionSpec, TableMetadata } from "../metadata/table-metadata.ts";
@@ -56,8 +56,8 @@ export function parseManifest(bytes: Uint8Array, metadata: TableMetadata, manife
   let nextRowId = manifest.firstRowId;
   return file.rows.map((row): ManifestEntry => {
     entry.values = row as readonly AvroValue[];
-    const status = must(STATUSES[entry.int(0) ?? -1] ?? null, `${manifest.path}: status ${entry.int(0)}`);
-    const parsed = readFile(entry.value(2) as readonly AvroValue[]);
+    const status = STATUSES[entry.int(0) ?? -1] ?? unknownValue(manifest, "status", entry.int(0));
+    const parsed = readFile(entry.required(2, entry.items(2)));
     const inherited = hasSequenceNumbers && (status === "added" || manifest.sequenceNumber === 0n);
     const sequence = (id: number): bigint => {
       if (!hasSequenceNumbers) return 0n;
@@ -101,21 +101,27 @@ function dataFileReader(
   const partition = new AvroRow(row.typeOf(PARTITION_ID), manifest.path);
   return (values) => {
     row.values = values;
-    partition.values = row.value(PARTITION_ID) as readonly AvroValue[];
+    partition.values = row.required(PARTITION_ID, row.items(PARTITION_ID));
     return {
       content: CONTENTS[row.int(134) ?? 0] ?? unknownValue(manifest, "content", row.int(134)),
       filePath: row.required(100, row.string(100)),
       fileFormat: formatOf(row.required(101, row.string(101)), manifest),
       specId: spec.specId,
-      partition: spec.fields.map((field, i) => partitionFromAvro(types[i] ?? null, partition.value(field.fieldId))),
-      recordCount: row.required(103, row.long(103)),
-      fileSizeBytes: row.required(104, row.long(104)),
-      columnSizes: row.map<bigint>(108),
-      valueCounts: row.map<bigint>(109),
-      nullValueCounts: row.map<bigint>(110),
-      nanValueCounts: row.map<bigint>(137),
-      lowerBounds: row.map<Uint8Array>(125),
-      upperBounds: row.map<Uint8Array>(128),
+      partition: spec.fields.map((field, i) =>
+        partitionFromAvro(
+          types[i] ?? null,
+          partition.value(field.fieldId),
+          `${manifest.path}: partition field ${field.name}`,
+        ),
+      ),
+      recordCount: notNegative(manifest, 103, row.required(103, row.long(103))),
+      fileSizeBytes: notNegative(manifest, 104, row.required(104, row.long(104))),
+      columnSizes: row.longMap(108),
+      valueCounts: row.longMap(109),
+      nullValueCounts: row.longMap(110),
+      nanValueCounts: row.longMap(137),
+      lowerBounds: row.bytesMap(125),
+      upperBounds: row.bytesMap(128),
       keyMetadata: row.bytes(131),
       splitOffsets: row.longs(132),
       equalityIds: row.longs(135)?.map(Number) ?? null,
@@ -126,6 +132,12 @@ function dataFileReader(
       contentSizeBytes: row.long(145),
     };
   };
+}
+
+function notNegative(manifest: ManifestFile, id: number, value: bigint): bigint {
+  if (value >= 0n) return value;
+  const message = `${manifest.path}: field ${id} of a data file: expected a number that is not negative, found ${value}`;
+  throw new FrazilError("corrupt", "MANIFEST_FIELD", message);
 }
 
 function formatOf(text: string, manifest: ManifestFile): DataFile["fileFormat"] {

@@ -2,23 +2,23 @@ import type { AvroValue } from "../avro/decoder.ts";
 import type { AvroSchemaJson } from "../avro/schema.ts";
 import { FrazilError } from "../errors.ts";
 import type { PartitionSpec } from "../metadata/table-metadata.ts";
-import { parseTransform, transformResultType } from "../partition/transform.ts";
+import { parseTransform, takesSource, transformResultType } from "../partition/transform.ts";
 import { nestedFields } from "../schema/schema.ts";
-import { isPrimitive } from "../schema/type-json.ts";
+import { isPrimitive, typeText } from "../schema/type-json.ts";
 import type { PrimitiveType, Schema } from "../schema/types.ts";
 import { decodeUnscaled } from "../values/single-value.ts";
 import type { Value } from "./data-file.ts";
 
 /**
- * Types of a spec's partition values. Null for a field whose transform is not known here, and for one whose column no schema
- * holds any more: its values are kept as Avro has them.
+ * Types of a spec's partition values. Null for a field whose transform is not known here or does not take its column, and for one
+ * whose column no schema holds any more: its values are kept as Avro has them.
  * @param schemas the current one first; older ones only serve columns that were dropped since
  */
 export function partitionTypes(spec: PartitionSpec, schemas: readonly Schema[]): (PrimitiveType | null)[] {
   return spec.fields.map((field) => {
     const transform = parseTransform(field.transform);
     const source = sourceType(field.sourceId, schemas);
-    if (transform.kind === "other" || source === null) return null;
+    if (transform.kind === "other" || source === null || !takesSource(transform, source)) return null;
     return transformResultType(transform, source);
   });
 }
@@ -141,25 +141,56 @@ function fixedDecimal(unscaled: bigint, width: number): Uint8Array {
   return bytes;
 }
 
-/** The inverse of `partitionToAvro`; takes the narrower Avro types of manifests written before a column was widened. */
-export function partitionFromAvro(type: PrimitiveType | null, value: AvroValue): Value | null {
+/**
+ * The inverse of `partitionToAvro`; takes the narrower Avro types of manifests written before a column was widened.
+ * @param where names file and field in errors
+ * @throws FrazilError kind `corrupt` for a value of another type
+ */
+export function partitionFromAvro(type: PrimitiveType | null, value: AvroValue, where: string): Value | null {
   if (value === null) return null;
-  switch (type?.kind) {
+  const converted = type === null ? plainValue(value) : typedValue(type, value);
+  if (converted !== null) return converted;
+  const expected = type === null ? "a primitive value" : typeText(type);
+  const found = Array.isArray(value) ? "an array" : `a ${value instanceof Uint8Array ? "byte string" : typeof value}`;
+  throw new FrazilError("corrupt", "PARTITION_VALUE", `${where}: expected ${expected}, found ${found}`);
+}
+
+function typedValue(type: PrimitiveType, value: Exclude<AvroValue, null>): Value | null {
+  switch (type.kind) {
+    case "boolean":
+      return typeof value === "boolean" ? value : null;
     case "int":
     case "date":
-      return Number(value);
+      return typeof value === "number" || typeof value === "bigint" ? Number(value) : null;
     case "long":
     case "time":
     case "timestamp":
     case "timestamptz":
     case "timestamp_ns":
     case "timestamptz_ns":
-      return typeof value === "number" ? BigInt(value) : (value as bigint);
+      return Number.isSafeInteger(value) ? BigInt(value as number) : typeof value === "bigint" ? value : null;
+    case "float":
+    case "double":
+      return typeof value === "number" ? value : null;
+    case "string":
+      return typeof value === "string" ? value : null;
     case "decimal":
-      return decodeUnscaled(value as Uint8Array);
+      return value instanceof Uint8Array ? decodeUnscaled(value) : null;
     case "uuid":
-      return typeof value === "string" ? Buffer.from(value.replaceAll("-", ""), "hex") : (value as Uint8Array);
-    default:
-      return value as Value;
+      return typeof value === "string" ? Buffer.from(value.replaceAll("-", ""), "hex") : bytesOrNull(value);
+    case "fixed":
+    case "binary":
+      return bytesOrNull(value);
+    case "unknown":
+    case "variant":
+      return plainValue(value);
   }
+}
+
+function bytesOrNull(value: AvroValue): Uint8Array | null {
+  return value instanceof Uint8Array ? value : null;
+}
+
+function plainValue(value: Exclude<AvroValue, null>): Value | null {
+  return Array.isArray(value) ? null : (value as Value);
 }

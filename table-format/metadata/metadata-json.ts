@@ -2,6 +2,7 @@ import { gunzipSync } from "node:zlib";
 import { FrazilError } from "../errors.ts";
 import { jsonText, parseJson } from "../json/exact-json.ts";
 import { JsonFields } from "../json/fields.ts";
+import { MAX_METADATA_BYTES } from "../limits.ts";
 import { parseSchema, schemaJson } from "../schema/schema-json.ts";
 import { FIRST_PARTITION_ID } from "../partition/spec.ts";
 import { parseRef, parseSnapshot, refJson, snapshotJson } from "./snapshot-json.ts";
@@ -9,8 +10,6 @@ import { parseSortOrder, parseSpec, parseSpecFields, sortOrderJson, specJson } f
 import type { JsonValue, PartitionSpec, SnapshotRef, SortOrder, TableMetadata } from "./table-metadata.ts";
 import { checkMetadata } from "./validate.ts";
 
-/** Guards against a gzip bomb; the largest tables known have metadata files of some hundred MB. */
-const MAX_METADATA_BYTES = 1 << 30;
 /** The newest version that this library reads and writes. */
 const MAX_FORMAT_VERSION = 3;
 

@@ -25,9 +25,16 @@ export function refSnapshot(metadata: TableMetadata, name: string): Snapshot | n
   return ref === undefined ? null : snapshotById(metadata, ref.snapshotId);
 }
 
-/** The snapshot and its parents, newest first, as far as the table still holds them. */
+/**
+ * The snapshot and its parents, newest first, as far as the table still holds them.
+ * @throws FrazilError kind `corrupt` when a snapshot is its own ancestor.
+ */
 export function* ancestors(metadata: TableMetadata, id: bigint): Generator<Snapshot> {
+  let left = metadata.snapshots.length;
   for (let snapshot = snapshotById(metadata, id); snapshot !== null;) {
+    if (left-- === 0) {
+      throw new FrazilError("corrupt", "SNAPSHOT_CYCLE", `snapshot ${id}: its parents lead back to themselves`);
+    }
     yield snapshot;
     const parent: bigint | null = snapshot.parentSnapshotId;
     snapshot = parent === null ? null : snapshotById(metadata, parent);

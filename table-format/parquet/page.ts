@@ -93,7 +93,10 @@ function decodeV2(header: PageHeader, body: Uint8Array, format: PageFormat): Dec
   // A page of nulls may have no body at all, which no decompressor takes.
   const compressed = v2.is_compressed !== false && rest.length > 0 && size > 0;
   const bytes = compressed ? inflatedPage(rest, size, format.codec) : rest;
-  return entries(count, definitions, repetitions, v2.encoding, bytes, format);
+  const page = entries(count, definitions, repetitions, v2.encoding, bytes, format);
+  const nulls = definitions === null ? 0 : count - page.values.length;
+  if (v2.num_nulls !== nulls) throw corrupt(`${nulls} nulls`, String(v2.num_nulls));
+  return page;
 }
 
 function entries(

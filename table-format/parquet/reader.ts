@@ -245,6 +245,10 @@ function inFile<T>({ filePath }: DataFileRef, run: () => T): T {
   try {
     return run();
   } catch (error) {
+    // What a file demands may be more than an array can hold.
+    if (error instanceof RangeError) {
+      throw new FrazilError("corrupt", "TOO_LARGE", `${filePath}: ${error.message}`, { cause: error });
+    }
     if (!(error instanceof FrazilError) || error.message.startsWith(filePath)) throw error;
     throw new FrazilError(error.kind, error.code, `${filePath}: ${error.message}`, { hint: error.hint, cause: error });
   }

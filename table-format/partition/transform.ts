@@ -43,7 +43,7 @@ export function transformResultType(transform: Transform, source: PrimitiveType)
   if (transform.kind === "other") {
     throw new FrazilError("unsupported", "UNKNOWN_TRANSFORM", `partition transform ${transform.text} is not known`);
   }
-  if (!SOURCES[transform.kind].includes(source.kind)) {
+  if (!takesSource(transform, source)) {
     const message = `partition transform ${transform.kind} does not take ${typeText(source)}`;
     throw new FrazilError("config", "TRANSFORM_TYPE", message, {
       hint: `${transform.kind} takes ${SOURCES[transform.kind].join(", ")}`,
@@ -59,6 +59,11 @@ export function transformResultType(transform: Transform, source: PrimitiveType)
     default:
       return { kind: "int" };
   }
+}
+
+/** Whether a transform is known here and takes values of the type. */
+export function takesSource(transform: Transform, source: PrimitiveType): boolean {
+  return transform.kind !== "other" && SOURCES[transform.kind].includes(source.kind);
 }
 
 type Kind = PrimitiveType["kind"];

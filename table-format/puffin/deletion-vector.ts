@@ -131,6 +131,10 @@ function blobOf(file: DataFile): { offset: number; length: number } {
   if (contentOffset === null || contentSizeBytes === null) {
     throw corrupt(file.filePath, "a blob's offset and size", "none");
   }
+  if (contentOffset < 0n || contentSizeBytes < 0n || contentOffset + contentSizeBytes > file.fileSizeBytes) {
+    const found = `${contentSizeBytes} bytes at ${contentOffset}`;
+    throw corrupt(file.filePath, `a blob within ${file.fileSizeBytes} bytes`, found);
+  }
   return { offset: Number(contentOffset), length: Number(contentSizeBytes) };
 }
 

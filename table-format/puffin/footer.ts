@@ -1,6 +1,8 @@
 import { FrazilError } from "../errors.ts";
 import type { FileIO } from "../io/file-io.ts";
 import { parseJson } from "../json/exact-json.ts";
+import { JsonFields } from "../json/fields.ts";
+import { MAX_PUFFIN_FOOTER_BYTES } from "../limits.ts";
 import type { JsonValue } from "../metadata/table-metadata.ts";
 
 /** What the footer of a Puffin file says of a blob (Puffin spec, "BlobMetadata"). */
@@ -35,6 +37,9 @@ export async function readPuffinFooter(io: FileIO, location: string, sizeBytes: 
   const payloadBytes = view.getUint32(end.length - TAIL_BYTES, true);
   const footerBytes = MAGIC.length + payloadBytes + TAIL_BYTES;
   if (footerBytes > sizeBytes) throw corrupt(location, `a footer within ${sizeBytes} bytes`, `${footerBytes}`);
+  if (footerBytes > MAX_PUFFIN_FOOTER_BYTES) {
+    throw corrupt(location, `a footer of at most ${MAX_PUFFIN_FOOTER_BYTES} bytes`, `${footerBytes}`);
+  }
   const compressed = (view.getUint8(end.length - TAIL_BYTES + 4) & 1) === 1;
   if (footerBytes > guess) end = await io.readRange(location, sizeBytes - footerBytes, footerBytes);
   const start = end.length - footerBytes;
@@ -42,30 +47,39 @@ export async function readPuffinFooter(io: FileIO, location: string, sizeBytes: 
   if (compressed) {
     throw new FrazilError("unsupported", "PUFFIN_FOOTER", `${location}: the footer is compressed`);
   }
-  return parseFooter(Buffer.from(end.subarray(start + MAGIC.length, end.length - TAIL_BYTES)), location);
+  return parseFooter(Buffer.from(end.subarray(start + MAGIC.length, end.length - TAIL_BYTES)), location, sizeBytes);
 }
 
 function hasMagic(bytes: Uint8Array, at: number): boolean {
   return MAGIC.every((byte, index) => bytes[at + index] === byte);
 }
 
-function parseFooter(payload: Buffer, location: string): PuffinFooter {
+function parseFooter(payload: Buffer, location: string, sizeBytes: number): PuffinFooter {
   let json: JsonValue;
   try {
     json = parseJson(payload.toString("utf8"));
   } catch (cause) {
     throw corrupt(location, "a footer in JSON", String(cause));
   }
-  const { blobs } = json as { readonly blobs?: JsonValue };
-  if (!Array.isArray(blobs)) throw corrupt(location, "blobs in the footer", "none");
-  return {
-    blobs: (blobs as readonly { readonly [key: string]: JsonValue }[]).map((blob) => ({
-      type: typeof blob["type"] === "string" ? blob["type"] : "",
-      offset: Number(blob["offset"]),
-      length: Number(blob["length"]),
-      properties: (blob["properties"] ?? {}) as Record<string, string>,
-    })),
-  };
+  try {
+    return {
+      blobs: new JsonFields(json, "footer").objects("blobs").map((blob) => ({
+        type: blob.string("type"),
+        offset: placeOf(blob, "offset", sizeBytes),
+        length: placeOf(blob, "length", sizeBytes),
+        properties: blob.has("properties") ? Object.fromEntries(blob.strings("properties")) : {},
+      })),
+    };
+  } catch (error) {
+    if (!(error instanceof FrazilError)) throw error;
+    throw new FrazilError(error.kind, error.code, `${location}: ${error.message}`, { cause: error });
+  }
+}
+
+function placeOf(blob: JsonFields, key: string, sizeBytes: number): number {
+  const value = Number(blob.long(key));
+  if (value >= 0 && value <= sizeBytes) return value;
+  throw blob.error(key, `a place within ${sizeBytes} bytes`);
 }
 
 function corrupt(location: string, expected: string, found: string): FrazilError {

@@ -1,3 +1,4 @@
+import { FrazilError } from "../errors.ts";
 import { mapConcurrently } from "../io/concurrent-map.ts";
 import type { FileIO } from "../io/file-io.ts";
 import { DELETE_FILES_AT_ONCE } from "../limits.ts";
@@ -167,6 +168,10 @@ async function findFiles<T extends LiveFile>(
 
 function liveRows({ file }: LiveFile, dead: RoaringBitmap): ChangedRows {
   if (dead.cardinality === 0) return { file, positions: null };
+  if (file.recordCount > 0xffffffffn) {
+    const message = `${file.filePath}: expected rows below 2^32, found ${file.recordCount}`;
+    throw new FrazilError("unsupported", "POSITION", message);
+  }
   return { file, positions: RoaringBitmap.range(Number(file.recordCount)).difference(dead) };
 }
 

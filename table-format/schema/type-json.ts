@@ -1,6 +1,7 @@
 import { FrazilError } from "../errors.ts";
 import { JsonFields } from "../json/fields.ts";
 import { jsonText } from "../json/exact-json.ts";
+import { MAX_FIXED_BYTES } from "../limits.ts";
 import type { JsonValue } from "../metadata/table-metadata.ts";
 import type { NestedField, PlainKind, PrimitiveType, Type } from "./types.ts";
 
@@ -161,7 +162,8 @@ function primitiveFromText(text: string): PrimitiveType | null {
     return fits ? { kind: "decimal", precision, scale } : null;
   }
   const fixed = /^fixed\[\s*(\d{1,9})\s*\]$/.exec(text);
-  return fixed === null || Number(fixed[1]) === 0 ? null : { kind: "fixed", length: Number(fixed[1]) };
+  const length = Number(fixed?.[1] ?? 0);
+  return length === 0 || length > MAX_FIXED_BYTES ? null : { kind: "fixed", length };
 }
 
 /** Whether a type holds one value a row and can be read and written. */
