@@ -3,7 +3,7 @@ import { defineConfig } from "vitest/config";
 import { CountsReporter } from "./counts-reporter.ts";
 
 /** Projects without servers: they share the machine's cores and run first. */
-const quick = ["unit", "golden", "conformance", "model"] as const;
+const quick = ["unit", "golden", "conformance", "model", "sim"] as const;
 
 export default defineConfig({
   root: fileURLToPath(new URL("..", import.meta.url)),

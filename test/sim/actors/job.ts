@@ -1,0 +1,199 @@
+import { FrazilError } from "../../../src/core/errors.ts";
+import type { Position } from "../../../src/core/position.ts";
+import type { TableRule } from "../../../src/core/table-rule.ts";
+import type { JobEnd } from "../../../src/pipeline/job-run.ts";
+import { runJob } from "../../../src/pipeline/run-job.ts";
+import { probeConditionalWrites } from "../../../src/storage/probe.ts";
+import { TABLES } from "../world/changelog.ts";
+import { Violation } from "../world/oracle.ts";
+import { ProcessDied } from "../world/process.ts";
+import { isExpected, LOCATION, PIPELINE, type Place, type Simulation } from "../world/simulation.ts";
+import { simSource } from "../world/source.ts";
+import { serveBeside } from "./services.ts";
+
+const FOR_EVER: JobEnd = { caughtUp: false, afterMs: null, maxRows: null };
+
+/** Requests of the dead may land that much later. */
+const AFTERLIFE_MS = 1_800_000;
+
+interface JobProcess {
+  readonly place: Place;
+  readonly stop: AbortController;
+  readonly startedMs: number;
+  endedMs: number | null;
+}
+
+/** Keeps one process of the job running, as a supervisor does, and now and then two. */
+export class JobSupervisor {
+  readonly #sim: Simulation;
+  readonly #jobs: JobProcess[] = [];
+  /** Times at which an operator took the pipeline over. */
+  readonly takeovers: number[] = [];
+  #end: JobEnd = FOR_EVER;
+  /** Whether the job has caught up since it was told to. */
+  caughtUp = false;
+
+  constructor(sim: Simulation) {
+    this.#sim = sim;
+  }
+
+  /** The newest process that is alive. */
+  get current(): JobProcess | null {
+    return this.#jobs.findLast(({ place, endedMs }) => endedMs === null && !place.process.dead) ?? null;
+  }
+
+  start(): void {
+    const sim = this.#sim;
+    if (this.caughtUp) return;
+    const name = `job${this.#jobs.length}`;
+    const place = sim.start(name, () => {
+      job.endedMs = sim.scheduler.nowMs;
+      this.#restart();
+    });
+    const job: JobProcess = { place, stop: new AbortController(), startedMs: sim.scheduler.nowMs, endedMs: null };
+    this.#jobs.push(job);
+    sim.count("starts");
+    const { draw } = place.process;
+    const isBounded = !this.#end.caughtUp && sim.has("bounded") && draw.oneIn(3);
+    const end = isBounded ? { ...this.#end, maxRows: draw.between(1, 30) } : this.#end;
+    this.#run(job, end).then(
+      () => this.#ended(job, end, null),
+      (error: unknown) => this.#ended(job, end, error),
+    );
+  }
+
+  /** From now on the job is to end when it has caught up. */
+  async catchUp(): Promise<void> {
+    this.#end = { caughtUp: true, afterMs: null, maxRows: null };
+    for (const { stop } of this.#jobs) stop.abort();
+    if (this.current === null) this.start();
+  }
+
+  async #run({ place, stop }: JobProcess, end: JobEnd): Promise<void> {
+    const sim = this.#sim;
+    const { process, io, catalog, runtime } = place;
+    if (!catalog.atomicAcrossTables && process.draw.oneIn(4))
+      await probeConditionalWrites(io, LOCATION, runtime.random);
+    await runJob({
+      pipeline: PIPELINE,
+      rules: TABLES.map((table) => ruleOf(sim, table)),
+      checkpoint: {
+        intervalMs: sim.settings.intervalMs,
+        maxRows: sim.settings.maxRows,
+        maxSizeBytes: 1 << 20,
+        idleCommitMs: sim.settings.intervalMs * 3,
+      },
+      memoryBytes: 64 << 20,
+      warehouseLocation: LOCATION,
+      catalog,
+      io,
+      runtime,
+      createSource: (router) =>
+        simSource(sim.changelog, router, process, {
+          begins: (from) => this.#begins(process.name, from),
+          acknowledged: (position) => this.#acknowledged(position),
+          fails: () => !sim.calm && sim.has("source-errors") && process.draw.oneIn(150),
+        }),
+      beside: sim.has("compaction-beside") ? (held) => serveBeside(sim, process, held) : undefined,
+      end,
+      stop: stop.signal,
+      observer: {
+        started: ({ epoch, checkpoint }) => sim.scheduler.note(`${process.name} has epoch ${epoch} at ${checkpoint}`),
+        progress: () => undefined,
+        committed: ({ table, checkpoint }) => {
+          sim.count("commits");
+          sim.scheduler.note(`${process.name} committed ${checkpoint} to ${table}`);
+        },
+        notice: (message) => sim.scheduler.note(`${process.name} notes ${message}`),
+      },
+    });
+  }
+
+  #begins(name: string, from: Position): void {
+    const sim = this.#sim;
+    sim.scheduler.note(`${name} reads from ${[...from].join(" ")}`);
+    if (sim.rolledBack) return;
+    for (const [split, end] of sim.changelog.acknowledged) {
+      if (Number(from.get(split) ?? 0) < end) {
+        sim.fail(
+          new Violation(
+            "acknowledged too early",
+            `${name} asks for ${split} behind ${from.get(split)}, gone up to ${end}`,
+          ),
+        );
+      }
+    }
+  }
+
+  #acknowledged(position: Position): void {
+    const { acknowledged } = this.#sim.changelog;
+    for (const [split, end] of position) {
+      acknowledged.set(split, Math.max(acknowledged.get(split) ?? 0, Number(end)));
+    }
+  }
+
+  #ended(job: JobProcess, end: JobEnd, error: unknown): void {
+    const sim = this.#sim;
+    if (job.place.process.dead) return;
+    job.endedMs = sim.scheduler.nowMs;
+    const text = error instanceof FrazilError ? `${error.kind} ${error.code}: ${error.message}` : String(error);
+    sim.scheduler.note(`${job.place.process.name} ends: ${error === null ? "well" : text}`);
+    if (error === null) {
+      if (end.caughtUp) this.caughtUp = true;
+    } else this.#judge(job, error);
+    this.#restart();
+  }
+
+  /** A supervisor starts the job again, but for one that was told that a newer one runs. */
+  #restart(): void {
+    const { scheduler, draw } = this.#sim;
+    if (this.caughtUp || this.current !== null) return;
+    scheduler.at(draw.between(200, 20_000), null, () => {
+      if (this.current === null) this.start();
+    });
+  }
+
+  /** Whether a process may end so. */
+  #judge(job: JobProcess, error: unknown): void {
+    const sim = this.#sim;
+    const name = job.place.process.name;
+    if (error instanceof ProcessDied) return;
+    if (error instanceof Violation || !(error instanceof FrazilError)) return sim.fail(error);
+    const { kind, code } = error;
+    sim.count(`ended ${code}`);
+    const rivals = this.#hadRivals(job);
+    if (kind === "fenced" && !rivals) {
+      return sim.fail(new Violation("fenced by nobody", `${name}: ${error.message}`));
+    }
+    if (isExpected(error)) return;
+    // The probe cannot tell a request that was repeated from a store that does not work.
+    if (code === "STORE_CONDITIONAL_WRITES" && !sim.calm) return;
+    if (kind === "corrupt" && (sim.counts.get("unnoticed") ?? 0) > 0) return;
+    // Files of a table that somebody else has gone on with may be gone.
+    if (kind === "not-found" && rivals) return;
+    sim.fail(new Violation("ended badly", `${name}: ${kind} ${code}: ${error.message}`));
+  }
+
+  /** Whether anybody else may have had the pipeline since the process was started. */
+  #hadRivals(job: JobProcess): boolean {
+    const sinceMs = job.startedMs - AFTERLIFE_MS;
+    return (
+      this.takeovers.some((atMs) => atMs >= sinceMs) ||
+      this.#jobs.some((other) => other !== job && (other.endedMs === null || other.endedMs >= sinceMs))
+    );
+  }
+}
+
+function ruleOf(sim: Simulation, table: string): TableRule {
+  return {
+    from: table,
+    to: `shop.${table}`,
+    mode: table === "log" ? "append" : "upsert",
+    key: table === "log" ? null : ["id"],
+    columns: new Map(),
+    partitionBy: sim.settings.partitioned ? ["part"] : [],
+    sortBy: null,
+    formatVersion: sim.settings.formatVersion,
+    schemaChanges: "evolve",
+  };
+}

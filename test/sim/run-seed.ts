@@ -1,0 +1,170 @@
+import { Follower } from "./actors/follower.ts";
+import { JobSupervisor } from "./actors/job.ts";
+import { startForeignWriter, startOperator } from "./actors/others.ts";
+import { startServices } from "./actors/services.ts";
+import { Violation } from "./world/oracle.ts";
+import { type Given, settingsOf } from "./world/settings.ts";
+import { Simulation, type SimulationOptions } from "./world/simulation.ts";
+
+/** How one seed went. */
+export interface SeedResult {
+  readonly seed: number;
+  /** Null: every promise held. */
+  readonly failure: { readonly rule: string; readonly text: string } | null;
+  /** SHA-256 of the trace. */
+  readonly digest: string;
+  readonly hours: number;
+  readonly snapshots: number;
+  readonly turns: number;
+  readonly counts: ReadonlyMap<string, number>;
+  readonly crashes: ReadonlyMap<string, number>;
+  readonly lines: readonly string[] | null;
+}
+
+const MAX_TURNS = 400_000;
+/** Late requests land within this time. */
+const AFTERLIFE_MS = 1_800_000;
+/** Sooner than that a job must be done once nothing goes wrong any more. */
+const CATCH_UP_MS = 12 * 3_600_000;
+
+/** Simulates one seed from its beginning to its audit. */
+export async function runSeed(seed: number, given: Given = {}, options: SimulationOptions = {}): Promise<SeedResult> {
+  const sim = new Simulation(settingsOf(seed, given), options);
+  try {
+    await simulate(sim);
+  } catch (error) {
+    sim.fail(error);
+  }
+  const { failure } = sim;
+  return {
+    seed,
+    failure:
+      failure === null
+        ? null
+        : {
+            rule: failure instanceof Violation ? failure.rule : failure.name,
+            text: failure instanceof Violation ? failure.message : (failure.stack ?? failure.message),
+          },
+    digest: sim.scheduler.digest(),
+    hours: sim.hours,
+    snapshots: sim.snapshots,
+    turns: sim.scheduler.turns,
+    counts: sim.counts,
+    crashes: sim.crashes,
+    lines: sim.scheduler.lines,
+  };
+}
+
+async function simulate(sim: Simulation): Promise<void> {
+  const { scheduler, changelog } = sim;
+  const job = new JobSupervisor(sim);
+  changelog.grow();
+  changelog.grow();
+  job.start();
+  let left = sim.settings.transactions;
+  extend(sim, () => left--);
+  const stopped = (): boolean => left <= 0 || sim.calm;
+  startServices(sim, stopped);
+  startForeignWriter(sim, stopped);
+  startOperator(sim, job, stopped);
+  startTroubles(sim, job, stopped);
+  const follower = sim.has("follower") && sim.settings.formatVersion === 3 ? new Follower(sim, "a") : null;
+  follower?.start();
+
+  await runUntil(sim, () => left <= 0, "goes on");
+  sim.calm = true;
+  sim.network.faults.over = true;
+  for (const process of sim.processes) if (process.suspended) scheduler.resume(process);
+  await job.catchUp();
+  const untilMs = scheduler.nowMs + CATCH_UP_MS;
+  await runUntil(sim, () => job.caughtUp || scheduler.nowMs > untilMs, "catches up");
+  if (!job.caughtUp) throw new Violation("does not finish", "the job has not caught up although nothing goes wrong");
+  let rested = false;
+  scheduler.at(AFTERLIFE_MS, null, () => (rested = true));
+  await runUntil(sim, () => rested, "rests");
+  checkComplete(sim);
+  await sim.audit(3);
+  follower?.check();
+}
+
+async function runUntil(sim: Simulation, done: () => boolean, what: string): Promise<void> {
+  const end = await sim.scheduler.run(() => sim.failure !== null || done(), MAX_TURNS);
+  if (sim.failure !== null) throw sim.failure;
+  if (end === "too-long") throw new Violation("does not finish", `${what} for ${MAX_TURNS} turns`);
+  if (end === "idle" && !done()) throw new Violation("stands still", `nobody has anything to do while it ${what}`);
+}
+
+/** The source's side goes on, whoever reads it: transactions, new splits, a new table, a new column. */
+function extend(sim: Simulation, countDown: () => number): void {
+  const { scheduler, changelog, settings } = sim;
+  const draw = scheduler.stream("source");
+  const half = Math.floor(settings.transactions / 2);
+  const lateAt = draw.below(half + 1);
+  const extraAt = draw.below(half + 1);
+  const growAt = draw.below(half + 1);
+  const next = (number: number): void => {
+    if (countDown() <= 0) return;
+    if (number === lateAt && sim.has("late")) changelog.hasLate = true;
+    if (number === extraAt && sim.has("schema")) changelog.hasExtra = true;
+    if (number === growAt && sim.has("growth")) changelog.grow();
+    changelog.extend();
+    scheduler.at(draw.between(0, 2 * Math.floor(settings.paceMs)), null, () => next(number + 1));
+  };
+  next(0);
+}
+
+/** Zombies, rivals, orderly stops, and nights in which everything stands still. */
+function startTroubles(sim: Simulation, job: JobSupervisor, stopped: () => boolean): void {
+  const { scheduler } = sim;
+  const draw = scheduler.stream("troubles");
+  const next = (): void => scheduler.at(draw.between(5_000, 90_000), null, trouble);
+  const trouble = (): void => {
+    if (stopped()) return;
+    const kind = draw.pick(["zombies", "rivals", "stops", "jumps", "none"] as const);
+    const current = job.current?.place.process ?? null;
+    if (kind === "zombies" && sim.has(kind) && current !== null && !current.suspended) {
+      sim.count("zombies");
+      scheduler.note(`${current.name} is suspended`);
+      current.suspended = true;
+      if (!draw.oneIn(4)) scheduler.at(draw.between(1_000, 20_000), null, () => job.start());
+      scheduler.at(draw.between(5_000, 600_000), null, () => {
+        scheduler.note(`${current.name} goes on`);
+        scheduler.resume(current);
+      });
+    } else if (kind === "rivals" && sim.has(kind)) {
+      sim.count("rivals");
+      job.start();
+    } else if (kind === "stops" && sim.has(kind)) {
+      sim.count("stops");
+      job.current?.stop.abort();
+    } else if (kind === "jumps" && sim.has(kind) && draw.oneIn(3)) {
+      night(sim, draw.between(26, 80) * 3_600_000);
+    }
+    next();
+  };
+  next();
+}
+
+/** Every machine is suspended for days. They wake one after the other. */
+function night(sim: Simulation, durationMs: number): void {
+  const { scheduler } = sim;
+  sim.count("nights");
+  scheduler.note("night falls");
+  const asleep = sim.processes.filter(({ dead, suspended }) => !dead && !suspended);
+  for (const process of asleep) process.suspended = true;
+  scheduler.jump(durationMs);
+  const draw = scheduler.stream(`night ${scheduler.turns}`);
+  for (const process of asleep) scheduler.at(draw.between(0, 120_000), null, () => scheduler.resume(process));
+}
+
+/** Everything that the source has is in every table. */
+function checkComplete({ oracle, changelog }: Simulation): void {
+  for (const [table, { metadata }] of oracle.tables) {
+    if (metadata.currentSnapshotId === null) continue;
+    const { position } = oracle.expected(table, metadata.currentSnapshotId);
+    for (const [split, log] of changelog.splits) {
+      const left = log.slice(position.get(split) ?? 0).filter((change) => change.table === table);
+      if (left.length > 0) throw new Violation("rows are missing", `${table} lacks ${left.length} changes of ${split}`);
+    }
+  }
+}

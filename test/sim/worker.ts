@@ -1,0 +1,39 @@
+import { runSeed } from "./run-seed.ts";
+import { FAULTS } from "./world/faults.ts";
+import type { Part } from "./world/settings.ts";
+import { addTotals, noTotals, type Totals, totalsOf } from "./totals.ts";
+
+/** Seeds for one process. */
+export interface Work {
+  readonly from: number;
+  readonly seeds: number;
+  readonly without: readonly Part[];
+  readonly transactions?: number | undefined;
+  /** Ends at the first violation. */
+  readonly stopAtFirst: boolean;
+}
+
+/** What became of them. */
+export interface Worked {
+  readonly totals: Totals;
+  readonly failures: readonly { readonly seed: number; readonly rule: string; readonly text: string }[];
+}
+
+/** Simulates a range of seeds, one after the other. */
+export async function work({ from, seeds, without, transactions, stopAtFirst }: Work): Promise<Worked> {
+  const totals = noTotals();
+  const failures: { seed: number; rule: string; text: string }[] = [];
+  for (let seed = from; seed < from + seeds; seed++) {
+    const startedMs = performance.now();
+    const result = await runSeed(seed, { without, transactions });
+    addTotals(totals, totalsOf(result, FAULTS, (performance.now() - startedMs) / 1_000));
+    if (result.failure === null) continue;
+    failures.push({ seed, ...result.failure });
+    if (stopAtFirst) break;
+  }
+  return { totals, failures };
+}
+
+process.on("message", (order: Work) => {
+  void work(order).then((worked) => process.send?.(worked));
+});

@@ -1,0 +1,241 @@
+import {
+  type Catalog,
+  createManifestCache,
+  type FileIO,
+  ObjectStoreCatalog,
+  parseTableMetadata,
+} from "../../../table-format/index.ts";
+import type { CommitContext } from "../../../src/commit/context.ts";
+import { FrazilError } from "../../../src/core/errors.ts";
+import { randomUuid } from "../../../src/core/runtime.ts";
+import { catalogClient, catalogServer } from "./catalog-server.ts";
+import { Changelog, type TableName, TABLES } from "./changelog.ts";
+import { drawCrash } from "./crash-points.ts";
+import { Faults } from "./faults.ts";
+import { clientOf, Network } from "./network.ts";
+import { ObjectStore } from "./object-store.ts";
+import { accountsSum, checkSnapshot, Oracle, Violation } from "./oracle.ts";
+import { ProcessDied, SimProcess } from "./process.ts";
+import { type Draw, Scheduler } from "./scheduler.ts";
+import type { Part, Settings } from "./settings.ts";
+
+export const LOCATION = "s3://sim/w";
+export const PIPELINE = "sim";
+const NAMESPACE = "shop";
+const START_MS = Date.UTC(2026, 0, 1);
+
+/** What a process has of the outside. */
+export interface Place extends Omit<CommitContext, "pipeline" | "comparePoints"> {
+  readonly process: SimProcess;
+}
+
+export interface SimulationOptions {
+  /** Keep the lines of the trace. */
+  readonly trace?: boolean;
+  /** Compare every snapshot as soon as it is there, not some. */
+  readonly everySnapshot?: boolean;
+}
+
+/** The world of one seed: servers, network, source and those who watch. Who acts in it is in `actors/`. */
+export class Simulation {
+  readonly settings: Settings;
+  readonly scheduler: Scheduler;
+  readonly store: ObjectStore;
+  readonly network: Network;
+  readonly changelog: Changelog;
+  readonly oracle: Oracle;
+  readonly draw: Draw;
+  /** What happened, by name: faults, crashes, runs of services. */
+  readonly counts: Map<string, number>;
+  readonly crashes = new Map<string, number>();
+  readonly processes: SimProcess[] = [];
+  /** Nothing goes wrong any more. */
+  calm = false;
+  /** An operator has taken rows back that had been acknowledged. */
+  rolledBack = false;
+  failure: Error | null = null;
+  readonly #server: Catalog;
+  readonly #manifests = createManifestCache(2_000);
+  readonly #everySnapshot: boolean;
+  #checkedIn = 0;
+  #snapshots = 0;
+
+  constructor(settings: Settings, { trace = false, everySnapshot = false }: SimulationOptions = {}) {
+    this.settings = settings;
+    this.scheduler = new Scheduler(settings.seed, START_MS, trace);
+    this.store = new ObjectStore(() => this.scheduler.nowMs);
+    const faults = new Faults(settings.rates, this.scheduler.stream("faults"));
+    this.counts = faults.counts;
+    this.network = new Network(faults, this.scheduler.stream("network"));
+    this.changelog = new Changelog(this.scheduler.stream("changelog"));
+    this.oracle = new Oracle(this.changelog, PIPELINE);
+    this.draw = this.scheduler.stream("simulation");
+    this.#server = catalogServer(this.scheduler, this.store, LOCATION, (tables) => {
+      try {
+        for (const { metadataLocation } of tables) this.#swapped(metadataLocation);
+        this.#checkHeads();
+      } catch (error) {
+        this.fail(error);
+      }
+    });
+    this.#everySnapshot = everySnapshot;
+    this.store.watch = (change, location) => this.#watched(change, location);
+  }
+
+  has(part: Part): boolean {
+    return this.settings.parts.has(part);
+  }
+
+  get snapshots(): number {
+    return this.#snapshots;
+  }
+
+  get hours(): number {
+    return (this.scheduler.nowMs - START_MS) / 3_600_000;
+  }
+
+  fail(error: unknown): void {
+    if (error instanceof ProcessDied) return;
+    this.failure ??= error instanceof Error ? error : new Error(String(error));
+  }
+
+  count(what: string): void {
+    this.network.faults.count(what);
+  }
+
+  /** Starts a process; `onCrash` is told when it dies at a point. */
+  start(name: string, onCrash: () => void = () => undefined): Place {
+    const draw = this.scheduler.stream(`${name} fate`);
+    const skewMs = this.has("skew") ? draw.between(-600_000, 600_000) : 0;
+    const plan = !this.calm && this.has("crashes") && draw.oneIn(2) ? drawCrash(draw) : null;
+    const process = new SimProcess(this.scheduler, name, skewMs, plan, (point) => {
+      this.crashes.set(point, (this.crashes.get(point) ?? 0) + 1);
+      onCrash();
+    });
+    this.processes.push(process);
+    this.scheduler.note(`${name} starts`);
+    const io = clientOf(this.store, this.network, process);
+    return {
+      process,
+      io,
+      catalog: this.#catalogOf(process, io),
+      manifests: createManifestCache(1_000),
+      warehouseLocation: LOCATION,
+      runtime: process.runtime,
+    };
+  }
+
+  /** The store and the catalog as the audit sees them. */
+  direct(): { readonly io: FileIO; readonly manifests: CommitContext["manifests"] } {
+    return { io: this.store.direct(), manifests: this.#manifests };
+  }
+
+  #catalogOf(process: SimProcess, io: FileIO): Catalog {
+    if (this.settings.catalog === "server") return catalogClient(this.#server, this.network, process);
+    const { clock, random } = process.runtime;
+    return new ObjectStoreCatalog("sim", io, LOCATION, { nowMs: () => clock.nowMs(), uuid: () => randomUuid(random) });
+  }
+
+  #watched(change: "put" | "delete", location: string): void {
+    try {
+      if (change === "put" && location.endsWith("/version-hint.text")) this.#hintSwapped(location);
+      else if (change === "put" && location.endsWith("/ledger.json")) this.#ledgerSwapped(location);
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  #hintSwapped(location: string): void {
+    const folder = location.slice(0, -"version-hint.text".length);
+    const hint = Buffer.from(this.store.get(location)?.bytes ?? []).toString();
+    this.#swapped(`${folder}${hint}.metadata.json`);
+  }
+
+  /** A table has got this metadata file. */
+  #swapped(metadataLocation: string): void {
+    const table = /\/shop\/([a-z]+)\/metadata\//.exec(metadataLocation)?.[1] as TableName;
+    const bytes = this.store.get(metadataLocation)?.bytes;
+    if (bytes === undefined) throw new Violation("metadata missing", metadataLocation);
+    const metadata = parseTableMetadata(bytes, metadataLocation);
+    const fresh = this.oracle.swapped(table, metadata);
+    this.#snapshots += fresh.length;
+    for (const snapshot of fresh) {
+      if (!this.#everySnapshot && this.#checkedIn++ % 8 !== 7) continue;
+      checkSnapshot(this.store.direct(), this.oracle, table, snapshot, this.#manifests).catch((error: unknown) =>
+        this.fail(error),
+      );
+    }
+  }
+
+  /** Where one commit spans all tables, they agree at any time. */
+  #checkHeads(): void {
+    const heads = new Map<TableName, bigint>();
+    for (const [table, { metadata }] of this.oracle.tables) {
+      if (metadata.currentSnapshotId !== null) heads.set(table, metadata.currentSnapshotId);
+    }
+    this.#checkSum(heads);
+  }
+
+  #ledgerSwapped(location: string): void {
+    const text = Buffer.from(this.store.get(location)?.bytes ?? []).toString();
+    const ledger = JSON.parse(text) as { position: string; tables: Record<string, string> };
+    const position = new Map(
+      Object.entries(JSON.parse(ledger.position) as Record<string, string>).map(([split, at]) => [split, Number(at)]),
+    );
+    const cut = new Map<TableName, bigint>();
+    for (const [name, id] of Object.entries(ledger.tables)) {
+      const table = name.slice(`${NAMESPACE}.`.length) as TableName;
+      cut.set(table, BigInt(id));
+      if (position.size === 0) continue;
+      const { position: held } = this.oracle.expected(table, BigInt(id));
+      for (const [split, end] of held) {
+        if (end > (position.get(split) ?? 0)) {
+          throw new Violation(
+            "cut behind a table",
+            `${table} holds ${split} up to ${end}, the cut is ${position.get(split)}`,
+          );
+        }
+      }
+      for (const [split, end] of position) {
+        const between = (this.changelog.splits.get(split) ?? []).slice(held.get(split) ?? 0, end);
+        if (between.some((change) => change.table === table)) {
+          throw new Violation("cut ahead of a table", `${table} lacks changes of ${split} up to ${end}`);
+        }
+      }
+    }
+    if (position.size > 0) this.#checkSum(cut);
+  }
+
+  /** Money goes from account to account; none comes or goes. */
+  #checkSum(cut: ReadonlyMap<TableName, bigint>): void {
+    const [a, b] = (["a", "b"] as const).map((table) => {
+      const id = cut.get(table);
+      return id === undefined ? null : this.oracle.expected(table, id);
+    });
+    if (a === null || b === null || a === undefined || b === undefined) return;
+    const splits = new Set([...a.position.keys(), ...b.position.keys()]);
+    const isOpen = (split: string) => [a, b].some(({ position }) => (position.get(split) ?? 0) > 0);
+    const wanted = [...splits].filter(isOpen).length * Changelog.splitSum;
+    const found = accountsSum(a.rows.values()) + accountsSum(b.rows.values());
+    if (wanted !== found) throw new Violation("torn cut", `the accounts hold ${found}, expected ${wanted}`);
+  }
+
+  /** Compares all heads, and every `every`-th older snapshot; every file that a held snapshot needs must be there. */
+  async audit(every: number): Promise<void> {
+    const { io, manifests } = this.direct();
+    for (const table of TABLES) {
+      const held = this.oracle.tables.get(table);
+      if (held === undefined) continue;
+      for (const [index, snapshot] of held.metadata.snapshots.entries()) {
+        const isHead = snapshot.snapshotId === held.metadata.currentSnapshotId;
+        if (!isHead && index % every !== 0) continue;
+        await checkSnapshot(io, this.oracle, table, snapshot, isHead ? createManifestCache(0) : manifests);
+      }
+    }
+  }
+}
+
+/** The codes that say that somebody else was quicker, or that a server was away. */
+export function isExpected(error: unknown): boolean {
+  return error instanceof FrazilError && ["unavailable", "io", "conflict", "fenced"].includes(error.kind);
+}
