@@ -9,8 +9,8 @@ import { printRows } from "./result-rows.ts";
 import type { RowOptions } from "./row-options.ts";
 
 /** What the options choose. */
-export function chosenRows({ columns, where }: RowOptions): RowChoice {
-  return rowChoice({ where, columns: columns?.split(",").map((name) => name.trim()) });
+export function chosenRows({ columns, where, part }: RowOptions): RowChoice {
+  return rowChoice({ where, part, columns: columns?.split(",").map((name) => name.trim()) });
 }
 
 /** Prints results one after another in the form that was asked for. */

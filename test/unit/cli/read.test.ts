@@ -93,6 +93,17 @@ describe("read", () => {
     expect(job.at("read", "shop.orders", "--where", "nope > 1")).toMatchObject({ code: 64, stdout: "" });
   }, 60_000);
 
+  it("gives each of several readers its share", () => {
+    const all = sortedLines(job.at("read", "shop.orders", "--from", "earliest").stdout);
+    const shares = ["1/2", "2/2"].map((part) => job.at("read", "shop.orders", "--from", "earliest", "--part", part));
+    expect(shares.flatMap(({ stdout }) => sortedLines(stdout)).sort()).toEqual(all);
+    const [one = new Set(), two = new Set()] = shares.map(({ stdout }) => new Set(objects(stdout).map(({ id }) => id)));
+    expect([one.size > 0, two.size > 0, one.isDisjointFrom(two)]).toEqual([true, true, true]);
+    for (const part of ["0/2", "3/2", "1", "a/b"]) {
+      expect(job.at("read", "shop.orders", "--part", part), part).toMatchObject({ code: 64, stdout: "" });
+    }
+  }, 60_000);
+
   it("goes on for a consumer, which is listed and can be forgotten", () => {
     const consumer = ["read", "shop.customers", "--consumer", "mail"];
     const first = job.at(...consumer);
