@@ -10,7 +10,7 @@ import { verifiedSnapshots, verifyObjects } from "../../maintenance/verify/objec
 import { verifyPipeline } from "../../maintenance/verify/pipeline.ts";
 import { tableReferences } from "../../maintenance/verify/references.ts";
 import { verifyVectors } from "../../maintenance/verify/vectors.ts";
-import { verifyHint } from "../../maintenance/verify/version-hint.ts";
+import { tablesWithoutHint, verifyHint } from "../../maintenance/verify/version-hint.ts";
 import { listTables } from "../../query/table-names.ts";
 import type { Warehouse } from "../../warehouse.ts";
 import type { CliContext } from "../context.ts";
@@ -35,11 +35,18 @@ export async function verify(context: CliContext, names: readonly string[], opti
     const verifying: Verifying = { context, warehouse, isObjectStore, headOnly: options.head === true };
     const pipelines = new Set<string>();
     let found = 0;
+    const unhinted = isObjectStore ? await tablesWithoutHint(warehouse.io, warehouse.location) : [];
+    for (const finding of unhinted) {
+      if (options.all === true || names.includes(finding.table)) {
+        found += await print(context, finding.table, [finding], null);
+      }
+    }
+    const left = names.filter((name) => !unhinted.some(({ table }) => table === name));
     const idents =
       options.all === true
         ? await listTables(warehouse.catalog)
-        : (await Promise.all(names.map((name) => namedIdent(warehouse, name)))).filter((ident) => ident !== null);
-    if (idents.length === 0) context.output.note("there is no table to verify");
+        : await Promise.all(left.map((name) => namedIdent(warehouse, name)));
+    if (idents.length === 0 && found === 0) context.output.note("there is no table to verify");
     for (const ident of idents) {
       const { findings, pipelines: own } = await verifyTable(verifying, ident);
       for (const pipeline of own) pipelines.add(pipeline);
@@ -61,7 +68,7 @@ interface Verifying {
 }
 
 /** A table whose metadata is gone has a name all the same. */
-async function namedIdent(warehouse: Warehouse, name: string): Promise<TableIdent | null> {
+async function namedIdent(warehouse: Warehouse, name: string): Promise<TableIdent> {
   try {
     return (await namedTable(warehouse, name)).ident;
   } catch (error) {

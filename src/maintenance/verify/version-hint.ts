@@ -53,6 +53,31 @@ export async function verifyHint(io: FileIO, table: LoadedTable): Promise<Findin
   return [];
 }
 
+/** Folders of an object-store catalog that hold metadata files and no hint: tables that nobody finds. */
+export async function tablesWithoutHint(io: FileIO, warehouseLocation: string): Promise<Finding[]> {
+  const folders = new Set<string>();
+  const hinted = new Set<string>();
+  for await (const { location } of io.list(warehouseLocation)) {
+    const at = location.lastIndexOf("/metadata/");
+    if (at < 0) continue;
+    if (VERSION.test(location)) folders.add(location.slice(0, at));
+    else if (location.endsWith("/metadata/version-hint.text")) hinted.add(location.slice(0, at));
+  }
+  return [...folders.difference(hinted)].map((folder) => withoutHint(folder, warehouseLocation));
+}
+
+function withoutHint(folder: string, warehouseLocation: string): Finding {
+  const name = folder.slice(warehouseLocation.length + 1).replaceAll("/", ".");
+  return {
+    check: "objects",
+    table: name,
+    object: `${folder}/metadata/version-hint.text`,
+    expected: "a hint, since there are metadata files",
+    found: "nothing",
+    hint: `frazil repair ${name}; or delete the folder, if the table was dropped`,
+  };
+}
+
 /** The metadata files that a metadata file says came before it. */
 export function logOf({ metadataLog }: TableMetadata): ReadonlySet<string> {
   return new Set(metadataLog.map(({ metadataFile }) => metadataFile));

@@ -148,15 +148,16 @@ describe.each(KINDS)("verify over %s", (kind) => {
 });
 
 describe("verify", () => {
-  afterEach(() => job.remove());
+  beforeAll(() => start("object-store"), 120_000);
+  afterAll(() => job.remove());
 
   it("compares the ledger with the tables", () => {
-    start("object-store");
     const path = join(job.warehouse, "_ingest", "shop", "ledger.json");
     const ledger = readFileSync(path, "utf8");
+    undo.push(() => writeFileSync(path, ledger));
     const changed = (change: Record<string, unknown>) => {
       writeFileSync(path, JSON.stringify({ ...(JSON.parse(ledger) as object), ...change }));
-      const { code, lines } = verify("--all");
+      const { code, lines } = verify("shop.orders");
       expect(code).toBe(65);
       return findings(lines).map(({ object }) => String(object).slice(path.length + 2));
     };
@@ -164,14 +165,24 @@ describe("verify", () => {
     expect(changed({ position: '{"generator/0":"999","generator/1":"200"}' })).toEqual(["position of generator/0"]);
     expect(changed({ tables: { "shop.orders": "1" } })).toEqual(["shop.orders"]);
     rmSync(path);
-    expect(verify("--all").code).toBe(65);
-  }, 60_000);
+    const gone = verify("shop.orders");
+    expect([gone.code, findings(gone.lines).map(({ found }) => found)]).toEqual([65, ["none"]]);
+  }, 120_000);
+
+  it("finds a table whose hint is gone, and repair brings it back", () => {
+    rmSync(join(job.warehouse, "shop", "orders", "metadata", "version-hint.text"));
+    const { code, lines } = verify("shop.orders");
+    expect(code).toBe(65);
+    expect(findings(lines)[0]).toMatchObject({ table: "shop.orders", found: "nothing" });
+    expect(job.at("repair", "shop.orders").stderr).toContain("nothing is changed yet");
+    expect(job.at("repair", "shop.orders", "--yes").code).toBe(0);
+    expect(verify("--all").code).toBe(0);
+  }, 120_000);
 
   it("wants tables or --all, and tells of a name that there is not", () => {
-    start("sqlite");
     expect(verify().code).toBe(64);
     expect(verify("shop.orders", "--all").code).toBe(64);
     const called = job.at("verify", "shop.order");
     expect([called.code, called.stderr]).toEqual([1, expect.stringContaining("did you mean shop.orders?")]);
-  }, 60_000);
+  }, 120_000);
 });
