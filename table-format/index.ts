@@ -76,6 +76,7 @@ export { ThetaSketch } from "./puffin/theta-sketch.ts";
 export { readColumns } from "./scan/data-columns.ts";
 export { type ChangedRows, type ChangelogPlan, diffSnapshots } from "./scan/changelog.ts";
 export { type DeletedPositions, deletedPositions } from "./scan/deleted-positions.ts";
+export { equalityDeletes, matchEqualityDeletes } from "./scan/equality-deletes.ts";
 export { planSnapshot, type SnapshotPlan } from "./scan/plan.ts";
 export { readPositionDeletes, writePositionDeletes } from "./scan/position-deletes.ts";
 export { type ScannedRows, type ScanOptions, scanRows } from "./scan/rows.ts";

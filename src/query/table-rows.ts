@@ -1,4 +1,11 @@
-import { deletedPositions, type FileIO, planSnapshot } from "../../table-format/index.ts";
+import {
+  deletedPositions,
+  equalityDeletes,
+  type FileIO,
+  matchEqualityDeletes,
+  type PlannedFile,
+  planSnapshot,
+} from "../../table-format/index.ts";
 import type { TableAt } from "./as-of.ts";
 import type { Duckdb } from "./duckdb.ts";
 import type { LocalFiles } from "./local-files.ts";
@@ -32,7 +39,7 @@ export async function prepareTable(
   checkReadable(
     at,
     plan.dataFiles.map(({ file }) => file),
-    plan.hasEqualityDeletes,
+    false,
   );
   const dataFiles =
     part === null
@@ -43,9 +50,11 @@ export async function prepareTable(
           ({ file }) => file.fileSizeBytes,
           ({ file }) => file.filePath,
         );
+  const byEquality = matchEqualityDeletes(at.table.metadata, dataFiles, plan.equalityDeletes);
+  const isDirty = ({ file }: PlannedFile): boolean => plan.deletes.has(file.filePath) || byEquality.has(file.filePath);
   // Files without deletes stay clear of the join, so that counting them reads nothing but footers.
-  const clean = dataFiles.filter(({ file }) => !plan.deletes.get(file.filePath)?.length);
-  const dirty = dataFiles.filter(({ file }) => plan.deletes.get(file.filePath)?.length);
+  const clean = dataFiles.filter((each) => !isDirty(each));
+  const dirty = dataFiles.filter(isDirty);
   const cleanPaths = await files.paths(clean.map(({ file }) => toRead(file)));
   await checkFieldIds(duckdb, at, cleanPaths);
   if (dirty.length === 0) return { select: selectRows(at, cleanPaths, tableNames(at)), paths: cleanPaths };
@@ -53,7 +62,14 @@ export async function prepareTable(
   const dirtyPaths = await files.paths(dirty.map(({ file }) => toRead(file)));
   await checkFieldIds(duckdb, at, dirtyPaths);
   const positions = deletedPositions(io);
-  const bitmaps = await Promise.all(dirty.map(({ file }) => positions.of(file, plan.deletes.get(file.filePath) ?? [])));
+  const equality = equalityDeletes(io, at.table.metadata);
+  const bitmaps = await Promise.all(
+    dirty.map(async ({ file }) => {
+      const dead = positions.of(file, plan.deletes.get(file.filePath) ?? []);
+      const equal = byEquality.get(file.filePath);
+      return equal === undefined ? dead : (await dead).union(await equality.of(file, equal));
+    }),
+  );
   await duckdb.createPositions(deletesName, bitmaps);
   const antiJoin = `ANTI JOIN _frazil.${deletesName} d ON t.file_index = d.fi AND t.file_row_number = d.pos`;
   const selects = [selectRows(at, dirtyPaths, tableNames(at), antiJoin)];

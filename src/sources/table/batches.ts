@@ -34,7 +34,7 @@ export interface BatchTarget {
   readonly leftOut: (column: string) => void;
 }
 
-/** @throws FrazilError `unsupported` for nested columns; `config` for a declared type that does not hold the table's. */
+/** @throws FrazilError `unsupported` for nested columns that are not declared; `config` for a declared type that does not hold the table's. */
 export function shapeOf({ binding, leftOut }: BatchTarget, schema: Schema): BatchShape & { ofDeletes: BatchShape } {
   const identifiers = schema.fields.filter(({ id }) => schema.identifierFieldIds.includes(id)).map(({ name }) => name);
   const named = binding.key ?? identifiers;
@@ -57,14 +57,16 @@ export function shapeOf({ binding, leftOut }: BatchTarget, schema: Schema): Batc
 }
 
 function typeOf({ columns, target }: TableBinding, { name, type }: NestedField): PrimitiveType {
+  const declared = columns.get(name);
   if (!isPrimitive(type)) {
+    if (type.kind !== "opaque" && declared?.kind === "string") return declared;
     throw new FrazilError(
       "unsupported",
       "NESTED_COLUMN",
-      `column ${name} has type ${typeText(type)}; columns of structs, lists and maps are not read`,
+      `column ${name} has type ${typeText(type)}; columns of structs, lists and maps are taken as JSON texts alone`,
+      { hint: `columns: { ${name}: string }` },
     );
   }
-  const declared = columns.get(name);
   if (declared === undefined || typesEqual(declared, type)) return type;
   if (canWiden(type, declared, 3)) return declared;
   throw new FrazilError(

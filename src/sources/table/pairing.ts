@@ -1,7 +1,6 @@
 import {
   type ChangedRows,
   type ChangelogPlan,
-  type FileIO,
   fieldByName,
   RoaringBitmap,
   type Schema,
@@ -9,7 +8,7 @@ import {
 } from "../../../table-format/index.ts";
 import { TABLE_PAIRED_ROWS } from "../../core/limits.ts";
 import { rowKey } from "./row-key.ts";
-import { countOf, readRows } from "./rows.ts";
+import { countOf, readRows, type TableFiles } from "./rows.ts";
 
 /** Which rows that went and rows that came belong together, by their places in the two lists of a changelog. */
 export interface Pairing {
@@ -31,7 +30,7 @@ export interface Pairing {
  * @param key names of columns; null: rows have no key
  */
 export async function pairRows(
-  io: FileIO,
+  files: TableFiles,
   schema: Schema,
   to: Snapshot,
   { deleted, inserted }: ChangelogPlan,
@@ -44,7 +43,7 @@ export async function pairRows(
     return { ...none, sameBefore: none.before, sameAfter: none.after };
   }
   const match = (fieldIds: readonly number[], left: Matched) =>
-    matchRows(io, schema, fieldIds, deleted, inserted, left);
+    matchRows(files, schema, fieldIds, deleted, inserted, left);
   const rewritten = to.summary.has("deleted-data-files");
   const all = schema.fields.map(({ id }) => id);
   const same = rewritten ? await match(all, none) : none;
@@ -66,7 +65,7 @@ interface Matched {
 
 /** Matches rows with equal values, each with one at most, in their order. @param left rows that take no part. */
 async function matchRows(
-  io: FileIO,
+  files: TableFiles,
   schema: Schema,
   fieldIds: readonly number[],
   deleted: readonly ChangedRows[],
@@ -80,7 +79,13 @@ async function matchRows(
   const rowsOf = (choices: readonly ChangedRows[]) => choices.reduce((sum, choice) => sum + countOf(choice), 0);
   const [held, other] = rowsOf(deleted) <= rowsOf(inserted) ? sides : [sides[1], sides[0]];
   const places = new Map<string, number | number[]>();
-  for await (const { length, columns, numbers } of readRows(io, schema, fieldIds, held.choices, outside(held.left))) {
+  for await (const { length, columns, numbers } of readRows(
+    files,
+    schema,
+    fieldIds,
+    held.choices,
+    outside(held.left),
+  )) {
     for (let row = 0; row < length; row++) {
       const key = rowKey(columns, row);
       const number = numbers[row] as number;
@@ -90,7 +95,13 @@ async function matchRows(
       else known.push(number);
     }
   }
-  for await (const { length, columns, numbers } of readRows(io, schema, fieldIds, other.choices, outside(other.left))) {
+  for await (const { length, columns, numbers } of readRows(
+    files,
+    schema,
+    fieldIds,
+    other.choices,
+    outside(other.left),
+  )) {
     for (let row = 0; row < length; row++) {
       const key = rowKey(columns, row);
       const known = places.get(key);

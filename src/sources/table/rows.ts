@@ -1,13 +1,25 @@
 import {
   type ChangedRows,
   type Column,
+  type DataFile,
+  fieldById,
   type FileIO,
   gatherColumn,
-  readDataFile,
+  isPrimitive,
+  readColumns,
   readDataFileRows,
   type Schema,
+  type TableMetadata,
 } from "../../../table-format/index.ts";
+import { must } from "../../core/errors.ts";
 import { TABLE_SOURCE_ROWS, TABLE_SPARSE_ROWS } from "../../core/limits.ts";
+import { textColumn } from "./cell-text.ts";
+
+/** Whose rows are read. */
+export interface TableFiles {
+  readonly io: FileIO;
+  readonly metadata: TableMetadata;
+}
 
 /** Some rows of a list of chosen rows, as columns. */
 export interface RowSlice {
@@ -31,12 +43,12 @@ export function countOf({ file, positions }: ChangedRows): number {
 
 /**
  * Reads rows of data files, file after file, in file order, in slices of bounded size. What is held at a time is one row group, or the
- * few rows that are wanted of a file. Files without a wanted row are not opened.
+ * few rows that are wanted of a file. Files without a wanted row are not opened. Structs, lists and maps come as JSON texts.
  *
- * @param fieldIds as of `readDataFile`, whose errors are thrown
+ * @param fieldIds top-level fields. @throws FrazilError as `readColumns`
  */
 export async function* readRows(
-  io: FileIO,
+  files: TableFiles,
   schema: Schema,
   fieldIds: readonly number[],
   choices: readonly ChangedRows[],
@@ -45,10 +57,11 @@ export async function* readRows(
   let first = 0;
   for (const choice of choices) {
     const count = countOf(choice);
-    const sparse = choice.positions !== null && count <= TABLE_SPARSE_ROWS;
+    const few = choice.positions !== null && count <= TABLE_SPARSE_ROWS;
+    const sparse = few && isPlain(files, schema, fieldIds, choice.file);
     if (first + count > wanted.from) {
-      if (sparse) yield* readSparse(io, schema, fieldIds, choice, first, wanted);
-      else if (anyWanted(first, count, wanted)) yield* readDense(io, schema, fieldIds, choice, first, wanted);
+      if (sparse) yield* readSparse(files, schema, fieldIds, choice, first, wanted);
+      else if (anyWanted(first, count, wanted)) yield* readDense(files, schema, fieldIds, choice, first, wanted);
     }
     first += count;
   }
@@ -63,9 +76,15 @@ function anyWanted(first: number, count: number, wanted: Wanted): boolean {
   return false;
 }
 
+/** Whether single rows can be picked out of a file: one of Parquet that says all by itself, and no structs, lists or maps. */
+function isPlain({ metadata }: TableFiles, schema: Schema, fieldIds: readonly number[], file: DataFile): boolean {
+  if (file.fileFormat !== "PARQUET" || metadata.properties.has("schema.name-mapping.default")) return false;
+  return fieldIds.every((id) => isPrimitive(must(fieldById(schema, id), `the schema has a field ${id}`).type));
+}
+
 /** A few rows of a file: row groups without any are not read. */
 async function* readSparse(
-  io: FileIO,
+  { io }: TableFiles,
   schema: Schema,
   fieldIds: readonly number[],
   { file, positions }: ChangedRows,
@@ -87,7 +106,7 @@ async function* readSparse(
 
 /** A file row group by row group. */
 async function* readDense(
-  io: FileIO,
+  { io, metadata }: TableFiles,
   schema: Schema,
   fieldIds: readonly number[],
   { file, positions }: ChangedRows,
@@ -96,7 +115,8 @@ async function* readDense(
 ): AsyncGenerator<RowSlice> {
   let position = 0;
   let number = first;
-  for await (const { length, columns } of readDataFile(io, file, schema, fieldIds)) {
+  const fields = fieldIds.map((id) => must(fieldById(schema, id), `the schema has a field ${id}`));
+  for await (const { length, columns } of readColumns(io, metadata, file, fields)) {
     const rows: number[] = [];
     const numbers: number[] = [];
     for (let row = 0; row < length; row++, position++) {
@@ -107,7 +127,9 @@ async function* readDense(
       }
       number++;
     }
-    yield* slices(columns, Uint32Array.from(rows), numbers);
+    if (rows.length === 0) continue;
+    const flat = columns.map((column) => (column.layout === "cells" ? textColumn(column) : column));
+    yield* slices(flat, Uint32Array.from(rows), numbers);
   }
 }
 

@@ -1,10 +1,7 @@
 import {
-  type ChangedRows,
   type ChangelogPlan,
   diffSnapshots,
   type FileIO,
-  FrazilError,
-  identText,
   type LoadedTable,
   type ManifestCache,
   type RoaringBitmap,
@@ -59,7 +56,7 @@ async function* changesOf(reading: StepReading, step: Step, taken: number): Asyn
   const { metadata } = table;
   const schema = snapshotSchema(metadata, step.to);
   const plan = await diffSnapshots(io, metadata, step.of === "rows" ? null : step.from, step.to, manifests);
-  checkReadable(table, plan);
+  const files = { io, metadata };
   const shape = shapeOf(reading, schema);
   const went = plan.deleted.reduce((sum, choice) => sum + countOf(choice), 0);
   const part = (rows: number): PointPart => ({ of: step.of, taken: rows });
@@ -82,15 +79,15 @@ async function* changesOf(reading: StepReading, step: Step, taken: number): Asyn
     }
     return;
   }
-  const pairing = await pairRows(io, schema, step.to, plan, shape.key);
+  const pairing = await pairRows(files, schema, step.to, plan, shape.key);
   const history = binding.mode === "history";
   const gone = history ? shape : shape.ofDeletes;
   const keep = outside(history ? [pairing.sameBefore] : [pairing.sameBefore, pairing.before]);
-  for await (const slice of readRows(io, schema, gone.fieldIds, plan.deleted, { from: taken, keep })) {
+  for await (const slice of readRows(files, schema, gone.fieldIds, plan.deleted, { from: taken, keep })) {
     yield batchOf(slice, opsOf(slice, pairing.before, Op.updateBefore, Op.delete), gone);
   }
   const came = { from: taken - went, keep: outside([pairing.sameAfter]) };
-  for await (const slice of readRows(io, schema, shape.fieldIds, plan.inserted, came)) {
+  for await (const slice of readRows(files, schema, shape.fieldIds, plan.inserted, came)) {
     const ops = opsOf(slice, pairing.after, Op.update, Op.insert);
     yield batchOf({ ...slice, numbers: slice.numbers.map((number) => number + went) }, ops, shape);
   }
@@ -121,20 +118,4 @@ function isEmptied(binding: TableBinding, { inserted }: ChangelogPlan, to: Snaps
 function completeThroughMs({ summary, timestampMs }: Snapshot): number {
   const stamped = Date.parse(summary.get("ingest.valid-through") ?? "");
   return Number.isNaN(stamped) ? Number(timestampMs) : stamped;
-}
-
-function checkReadable({ ident }: LoadedTable, { inserted, deleted, hasEqualityDeletes }: ChangelogPlan): void {
-  const name = identText(ident);
-  if (hasEqualityDeletes) {
-    throw new FrazilError(
-      "unsupported",
-      "EQUALITY_DELETES",
-      `${name} holds live equality deletes, which cannot be read yet`,
-      { hint: "compact the table with the engine that wrote them" },
-    );
-  }
-  const odd = [...inserted, ...deleted].find(({ file }: ChangedRows) => file.fileFormat !== "PARQUET");
-  if (odd === undefined) return;
-  const message = `${name} holds ${odd.file.fileFormat} files, and only Parquet can be read: ${odd.file.filePath}`;
-  throw new FrazilError("unsupported", "UNSUPPORTED_FILE_FORMAT", message);
 }

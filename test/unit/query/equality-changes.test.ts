@@ -1,0 +1,77 @@
+import { expect, it } from "vitest";
+import { openDiff } from "../../../src/query/diff.ts";
+import { openScratchFolder } from "../../../src/storage/local-scratch.ts";
+import { createBuilder, type DataFile, openDataFileWriter, type Schema } from "../../../table-format/index.ts";
+import { memoryWarehouse } from "../../support/checkpoints.ts";
+import { copyTable } from "../../support/table-chain.ts";
+import { tableRows } from "../../support/table-rows.ts";
+import { type Row, TestTable } from "../table-format/test-table.ts";
+import { jsonLines, queryLines } from "./local-warehouse.ts";
+
+const KEY: Schema = {
+  schemaId: 0,
+  identifierFieldIds: [],
+  fields: [{ id: 1, name: "id", required: true, type: { kind: "long" } }],
+};
+const row = (id: number, name: string): Row => ({ id: BigInt(id), name, day: null });
+
+/** Deletes keys by an equality delete file alone, as Flink does. */
+async function deleteByKey(table: TestTable, snapshotId: bigint, ids: readonly bigint[]): Promise<void> {
+  const filePath = `${table.metadata.location}/data/equality-${snapshotId}.parquet`;
+  const builder = createBuilder({ kind: "long" });
+  for (const id of ids) builder.appendI64(id);
+  const writer = openDataFileWriter({ schema: KEY, output: await table.io.openWrite(filePath) });
+  await writer.write({ length: ids.length, columns: [builder.finish()] });
+  const file: DataFile = {
+    ...(await writer.finish()),
+    content: "equality-deletes",
+    filePath,
+    fileFormat: "PARQUET",
+    specId: 0,
+    partition: [],
+    keyMetadata: null,
+    equalityIds: [1],
+    sortOrderId: null,
+    firstRowId: null,
+    referencedDataFile: null,
+    contentOffset: null,
+    contentSizeBytes: null,
+  };
+  await table.commit({
+    snapshotId,
+    addedDataFiles: [],
+    removedDataFiles: [],
+    addedDeleteFiles: [file],
+    removedDeleteFiles: [],
+    summary: new Map(),
+  });
+}
+
+it("rows under equality deletes are read, and what they hide is told as deletes", async () => {
+  const place = memoryWarehouse("memory");
+  const warehouse = { ...place, location: "mem://w", localPath: null, scratch: openScratchFolder };
+  const table = await TestTable.create(place.io, place.catalog, { formatVersion: 2 });
+  await table.change({ insert: [row(1, "a"), row(2, "b"), row(3, "c")] });
+  await copyTable(place, "ns.t", "shop.b", { seed: 1 });
+  const before = table.snapshot.snapshotId;
+  await deleteByKey(table, 77n, [2n, 3n, 9n]);
+  await table.change({ insert: [row(3, "new"), row(4, "d")] });
+  // The row that came later is not hidden.
+  const expected = ["1 a", "3 new", "4 d"];
+  const read = (await queryLines(warehouse, "SELECT id, name FROM ns.t ORDER BY id")).map(
+    (line) => JSON.parse(line) as Row,
+  );
+  expect(read.map(({ id, name }) => `${id} ${name}`)).toEqual(expected);
+  const diff = await openDiff(warehouse, table.table, `${before}..`);
+  const told = (await jsonLines(diff)).map((line) => JSON.parse(line) as Row & { readonly _op: string });
+  await diff.close();
+  expect(told.map(({ _op, id, name }) => `${_op} ${id} ${name}`)).toEqual([
+    "delete 2 b",
+    "update_before 3 c",
+    "update_after 3 new",
+    "insert 4 d",
+  ]);
+  await copyTable(place, "ns.t", "shop.b", { seed: 2 });
+  const copied = await tableRows(place.io, place.catalog, { namespace: ["shop"], name: "b" });
+  expect(copied.map((line) => line.split("|").slice(0, 2).join(" "))).toEqual(expected);
+});
