@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Environment } from "../../../src/config/interpolate.ts";
 import { warehouseAt } from "../../../src/config/load.ts";
+import type { QueryWarehouse } from "../../../src/query/query-warehouse.ts";
 import { openQuery } from "../../../src/query/query.ts";
 import type { ResultRows } from "../../../src/query/duckdb.ts";
 import { cellPrinter, jsonRow } from "../../../src/query/cells.ts";
@@ -151,7 +152,11 @@ export async function jsonLines(result: ResultRows): Promise<string[]> {
 }
 
 /** Runs a query and gives its lines. */
-export async function queryLines(warehouse: Warehouse, sql: string, asOf: string | null = null): Promise<string[]> {
+export async function queryLines(
+  warehouse: QueryWarehouse,
+  sql: string,
+  asOf: string | null = null,
+): Promise<string[]> {
   const query = await openQuery(warehouse, sql, asOf);
   try {
     return await jsonLines(query);
