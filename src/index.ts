@@ -13,7 +13,7 @@ export {
   type SourceInput,
   table,
 } from "./library/define-job.ts";
-export { openWarehouse, type WarehouseReader } from "./library/open-warehouse.ts";
+export { type ConsistentReader, openWarehouse, type WarehouseReader } from "./library/open-warehouse.ts";
 export type { Point } from "./library/point.ts";
 export type { Row, RowValue } from "./library/row.ts";
 export { runJob, type RunningJob, type RunOptions, type RunUntil } from "./library/run-job.ts";

@@ -59,6 +59,7 @@ export function createProgram(): Command {
     .description("run SQL over the tables of the warehouse, in an embedded DuckDB")
     .argument("<sql>", "one SELECT; tables are named namespace.table")
     .option("--as-of <point>", "the tables as they were: a snapshot id, an RFC 3339 time, a tag or branch")
+    .option("--consistent <job>", "all tables of a job, by its file or name, as one checkpoint left them")
     .option("--print-statement", "print SQL to paste into any DuckDB instead of running it")
     .action(
       verb(async (context, sql: string, options: QueryOptions) =>

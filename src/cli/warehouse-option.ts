@@ -2,6 +2,7 @@ import type { WarehouseSettings } from "../config/job-schema.ts";
 import { warehouseAt } from "../config/load.ts";
 import { type LoadedTable, type TableIdent } from "../../table-format/index.ts";
 import { listTables, notFound } from "../query/table-names.ts";
+import type { AnyJob } from "../registry.ts";
 import { openWarehouse, type Warehouse } from "../warehouse.ts";
 import type { CliContext } from "./context.ts";
 import { withFoundCatalog } from "./object-store-folder.ts";
@@ -17,6 +18,18 @@ export async function withWarehouse<T>(context: CliContext, run: (warehouse: War
   } finally {
     await warehouse.catalog.close();
   }
+}
+
+/** The same for the warehouse that a job writes to. */
+export function withWarehouseOf(job: AnyJob) {
+  return async <T>(context: CliContext, run: (warehouse: Warehouse) => Promise<T>): Promise<T> => {
+    const warehouse = await openWarehouse(job.warehouse, context.runtime, "read");
+    try {
+      return await run(warehouse);
+    } finally {
+      await warehouse.catalog.close();
+    }
+  };
 }
 
 /** What `--warehouse` means: what a job file with that location alone would, or the catalog that is found there. */

@@ -3,14 +3,17 @@ import type { WarehouseInput } from "../config/job-schema.ts";
 import { parseWarehouse } from "../config/load.ts";
 import { FrazilError } from "../core/errors.ts";
 import type { Log } from "../core/runtime.ts";
+import { consistentCut } from "../pipeline/consistent-cut.ts";
+import { type Cut, notInCut } from "../query/as-of.ts";
 import { openQuery } from "../query/query.ts";
+import type { QueryWarehouse } from "../query/query-warehouse.ts";
 import { listTables, notFound } from "../query/table-names.ts";
 import { systemEnvironment } from "../system.ts";
 import { openWarehouse as openStore } from "../warehouse.ts";
 import { machineRuntime } from "./machine.ts";
 import { type Row, rowOf } from "./row.ts";
 import { type SqlValue, sqlParameter } from "./sql-value.ts";
-import { type TableReader, tableReader } from "./table-reader.ts";
+import { type TableReader, tableReader, type TableView } from "./table-reader.ts";
 
 /** Tables to read. Disposing of it ends the iterations of `changes` that are under way. */
 export interface WarehouseReader extends AsyncDisposable {
@@ -26,9 +29,30 @@ export interface WarehouseReader extends AsyncDisposable {
    *
    * @throws FrazilError `config`, code `SQL_ERROR`; `data`, code `QUERY_FAILED`; `not-found`, code `TABLE_NOT_FOUND`.
    */
-  query<R extends Row = Row>(text: TemplateStringsArray, ...values: readonly SqlValue[]): Promise<R[]>;
+  query: Query;
+  /**
+   * All tables of a job as one checkpoint left them: what was committed together is seen together, or not at all.
+   *
+   * @param pipeline the `name:` of the job
+   * @throws FrazilError `not-found`, code `PIPELINE_NOT_FOUND`; `unavailable`, code `NO_CUT`, while there is no such state.
+   */
+  consistent(pipeline: string): Promise<ConsistentReader>;
   [Symbol.asyncDispose](): Promise<void>;
 }
+
+/** The tables of a job at one checkpoint: whenever they are read, they are the same. */
+export interface ConsistentReader {
+  readonly checkpoint: bigint;
+  /** The names of its tables, in order. */
+  readonly tables: readonly string[];
+  /** A table at the checkpoint. @throws FrazilError `config`, code `NOT_IN_CUT`; `not-found` when it has expired. */
+  table(name: string): Promise<TableView>;
+  /** As `WarehouseReader.query`, over these tables alone. */
+  query: Query;
+}
+
+/** See `WarehouseReader.query`. */
+type Query = <R extends Row = Row>(text: TemplateStringsArray, ...values: readonly SqlValue[]) => Promise<R[]>;
 
 /**
  * Opens a warehouse for reading. All that is written to it, where it can be, is which snapshots are being read. A text is short for `{ location }`; credentials that are not given are
@@ -44,7 +68,7 @@ export async function openWarehouse(
   const warehouse = await openStore(settings, machineRuntime(options.log), "read");
   const { catalog, location } = warehouse;
   const closing = new AbortController();
-  return {
+  const reader: WarehouseReader = {
     location,
     async tables() {
       return (await listTables(catalog)).map(identText);
@@ -56,29 +80,48 @@ export async function openWarehouse(
       if (table === null) throw notFound(name, location, await listTables(catalog));
       return tableReader(warehouse, table, closing.signal);
     },
-    async query<R extends Row = Row>(text: TemplateStringsArray, ...values: readonly SqlValue[]) {
-      if (!Array.isArray(text) || !("raw" in text)) {
-        throw new FrazilError("config", "BAD_QUERY", "query is a tag, not a function of a text", {
-          hint: "write query`SELECT … WHERE id = ${id}`, without parentheses",
-        });
-      }
-      const sql = text.reduce((before, part, index) => `${before}$${index}${part}`);
-      const parameters = values.map((value, index) => sqlParameter(value, index + 1));
-      const result = await openQuery(warehouse, sql, null, parameters);
-      try {
-        const rows: R[] = [];
-        for await (const chunk of result.chunks()) {
-          for (const row of chunk) rows.push(rowOf(result.names, row) as R);
-        }
-        return rows;
-      } finally {
-        await result.close();
-      }
+    query: queryOver(warehouse, null),
+    async consistent(pipeline) {
+      const cut = await consistentCut({ ...warehouse, warehouseLocation: location, pipeline });
+      return {
+        checkpoint: cut.checkpoint,
+        tables: [...cut.tables.keys()].sort(),
+        async table(name) {
+          const table = await reader.table(name);
+          const id = cut.tables.get(name);
+          if (id === undefined) throw notInCut(name, cut.tables);
+          return table.asOf(id);
+        },
+        query: queryOver(warehouse, cut.tables),
+      };
     },
     async [Symbol.asyncDispose]() {
       if (closing.signal.aborted) return;
       closing.abort();
       await catalog.close();
     },
+  };
+  return reader;
+}
+
+function queryOver(warehouse: QueryWarehouse, cut: Cut | null): Query {
+  return async <R extends Row = Row>(text: TemplateStringsArray, ...values: readonly SqlValue[]) => {
+    if (!Array.isArray(text) || !("raw" in text)) {
+      throw new FrazilError("config", "BAD_QUERY", "query is a tag, not a function of a text", {
+        hint: "write query`SELECT … WHERE id = ${id}`, without parentheses",
+      });
+    }
+    const sql = text.reduce((before, part, index) => `${before}$${index}${part}`);
+    const parameters = values.map((value, index) => sqlParameter(value, index + 1));
+    const result = await openQuery(warehouse, sql, cut, parameters);
+    try {
+      const rows: R[] = [];
+      for await (const chunk of result.chunks()) {
+        for (const row of chunk) rows.push(rowOf(result.names, row) as R);
+      }
+      return rows;
+    } finally {
+      await result.close();
+    }
   };
 }

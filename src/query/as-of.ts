@@ -76,3 +76,25 @@ function oldestText(table: LoadedTable): string {
   if (oldest === null) return "it holds none at all";
   return `the oldest is of ${new Date(Number(oldest.timestampMs)).toISOString()}`;
 }
+
+/** The tables of a consistent cut, by `namespace.table`: the snapshot that each is read at. */
+export type Cut = ReadonlyMap<string, bigint>;
+
+/**
+ * The table as the cut has it.
+ *
+ * @throws FrazilError `config`, code `NOT_IN_CUT`, for a table that is not part of it; `not-found` when the snapshot is gone.
+ */
+export function tableInCut(table: LoadedTable, cut: Cut): PastTable {
+  const name = identText(table.ident);
+  const id = cut.get(name);
+  if (id !== undefined) return tableAsOf(table, String(id));
+  throw notInCut(name, cut);
+}
+
+/** The error for a table that the cut does not have. */
+export function notInCut(name: string, cut: Cut): FrazilError {
+  return new FrazilError("config", "NOT_IN_CUT", `table ${name} is not one that the job writes to`, {
+    hint: `its tables are ${[...cut.keys()].join(", ")}`,
+  });
+}

@@ -1,5 +1,5 @@
-import type { Snapshot, TableIdent } from "../../table-format/index.ts";
-import { tableAsOf, tableNow } from "./as-of.ts";
+import type { LoadedTable, Snapshot, TableIdent } from "../../table-format/index.ts";
+import { type Cut, type TableAt, tableAsOf, tableInCut, tableNow } from "./as-of.ts";
 import type { Duckdb, ResultRows, SqlParameter } from "./duckdb.ts";
 import { openReading } from "./duckdb-reading.ts";
 import { quoteName } from "./duckdb-types.ts";
@@ -22,14 +22,14 @@ export interface Query extends ResultRows {
  * Runs one SQL statement over the tables of a warehouse in an embedded DuckDB: over the files that our own planner picked, with
  * deletes applied, columns found by field id and Iceberg's types exactly.
  *
- * @param asOf A snapshot id, RFC 3339 time or tag for every table that the statement names; null = now.
+ * @param asOf A snapshot id, RFC 3339 time or tag for every table that the statement names, or a cut over them; null = now.
  * @param parameters Values for `$1`, `$2`, ….
  * @throws FrazilError `SQL_ERROR`, `QUERY_FAILED`, `TABLE_NOT_FOUND`, `SNAPSHOT_NOT_FOUND`, and `unsupported` for what cannot be read.
  */
 export async function openQuery(
   warehouse: QueryWarehouse,
   sql: string,
-  asOf: string | null,
+  asOf: string | Cut | null,
   parameters: readonly SqlParameter[] = [],
 ): Promise<Query> {
   return openReading(warehouse, async (duckdb, files, holds) => {
@@ -45,18 +45,13 @@ async function createViews(
   warehouse: QueryWarehouse,
   { duckdb, files, holds }: { readonly duckdb: Duckdb; readonly files: LocalFiles; readonly holds: Holds },
   sql: string,
-  asOf: string | null,
+  asOf: string | Cut | null,
 ): Promise<QueryTables> {
   const paths: string[] = [];
   const tables: { ident: TableIdent; snapshot: Snapshot | null }[] = [];
   for (const { table, unqualified } of await findTables(warehouse, duckdb, sql)) {
     const { ident } = table;
-    const at = await heldTable(
-      warehouse,
-      table,
-      (now) => (asOf === null ? tableNow(now) : tableAsOf(now, asOf)),
-      holds,
-    );
+    const at = await heldTable(warehouse, table, (now) => tableAt(now, asOf), holds);
     const rows = await prepareTable(warehouse.io, duckdb, files, at, `deletes_${tables.length}`);
     const schema = quoteName(ident.namespace.join("."));
     await duckdb.run(`CREATE SCHEMA IF NOT EXISTS ${schema}`);
@@ -67,4 +62,9 @@ async function createViews(
   }
   await duckdb.lock(paths);
   return tables;
+}
+
+function tableAt(table: LoadedTable, asOf: string | Cut | null): TableAt {
+  if (asOf === null) return tableNow(table);
+  return typeof asOf === "string" ? tableAsOf(table, asOf) : tableInCut(table, asOf);
 }

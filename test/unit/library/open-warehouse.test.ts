@@ -275,3 +275,16 @@ describe("openWarehouse", () => {
     await expect(openWarehouse({ location: folder.path, catalg: {} })).rejects.toThrow('did you mean "catalog"?');
   });
 });
+
+describe("consistent", () => {
+  it("reads all tables of a job at one checkpoint, and no others", async () => {
+    const cut = await lake.consistent("shop");
+    expect(cut.tables).toEqual(["shop.customers", "shop.orders"]);
+    const [row] = await cut.query<{ n: bigint | number }>`SELECT count(*) AS n FROM shop.orders`;
+    expect(Number(row?.n)).toBe(expected.length);
+    const view = await cut.table("shop.orders");
+    expect(view.snapshotId).toBe(orders.snapshotId);
+    expect((await view.toArrow()).numRows).toBe(expected.length);
+    await expect(lake.consistent("nobody")).rejects.toMatchObject({ code: "PIPELINE_NOT_FOUND" });
+  });
+});

@@ -1,0 +1,99 @@
+import { ancestors, type LoadedTable, type Snapshot, snapshotById } from "../../table-format/index.ts";
+import { LedgerStore } from "../commit/ledger.ts";
+import { anchorKey } from "../commit/names.ts";
+import { type PipelinePlace, pipelineTable, readPipeline } from "../commit/read-pipeline.ts";
+import { readStamp, type Stamp } from "../commit/stamp.ts";
+import { FrazilError } from "../core/errors.ts";
+import type { Position } from "../core/position.ts";
+
+/** All tables of a pipeline as one checkpoint left them: what was committed together is seen together, or not at all. */
+export interface ConsistentCut {
+  readonly pipeline: string;
+  readonly checkpoint: bigint;
+  /** Every change at or below it is in the tables, and none beyond. */
+  readonly position: Position;
+  /** The snapshot of each table, by `namespace.table`. */
+  readonly tables: ReadonlyMap<string, bigint>;
+}
+
+/** Looks at a pipeline that moves on under the reader; each takes one round trip a table. */
+const ATTEMPTS = 10;
+
+/**
+ * The newest cut over all tables of a pipeline. Where one commit spans several tables it is what the anchor's last checkpoint left in each;
+ * elsewhere the ledger names it, and the expirer keeps what the ledger names.
+ *
+ * @throws FrazilError `not-found`, code `PIPELINE_NOT_FOUND`; `unavailable`, code `NO_CUT`, while there is none: right behind a rollback,
+ * before the first checkpoint over all tables, or where the job commits faster than its tables can be read.
+ */
+export async function consistentCut(place: PipelinePlace): Promise<ConsistentCut> {
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const cut = place.catalog.atomicAcrossTables ? await cutOfAnchor(place) : await cutOfLedger(place);
+    if (cut !== null) return cut;
+  }
+  const { pipeline } = place;
+  throw new FrazilError("unavailable", "NO_CUT", `there is no state that all tables of ${pipeline} have together yet`, {
+    hint: "the job's next checkpoint over all tables makes one",
+  });
+}
+
+async function cutOfLedger(place: PipelinePlace): Promise<ConsistentCut | null> {
+  const { catalog, io, pipeline, warehouseLocation } = place;
+  const found = await new LedgerStore(io, warehouseLocation, pipeline).read();
+  if (found === null) throw notFound(pipeline);
+  const { checkpoint, position, tables } = found.ledger;
+  if (position.size === 0) return null;
+  for (const [name, snapshotId] of tables) {
+    const parts = name.split(".");
+    const table = await catalog.loadTable({ namespace: parts.slice(0, -1), name: parts.at(-1) ?? "" });
+    // A newer ledger names others; what this one named may be gone since.
+    if (table === null || snapshotById(table.metadata, snapshotId) === null) return null;
+  }
+  return { pipeline, checkpoint, position, tables };
+}
+
+async function cutOfAnchor(place: PipelinePlace): Promise<ConsistentCut | null> {
+  const { pipeline } = place;
+  const before = await anchorOf(place);
+  const state = await readPipeline(place);
+  const tables = new Map<string, bigint>();
+  for (const { name, loaded } of state.tables) {
+    const snapshot = newestAt(loaded, pipeline, before.checkpoint);
+    if (snapshot === null) return null;
+    tables.set(name, snapshot.snapshotId);
+  }
+  // A rollback, or another process: what stands behind a number may be another checkpoint now.
+  const after = await anchorOf(place);
+  if (after.epoch !== before.epoch) return null;
+  return { pipeline, checkpoint: before.checkpoint, position: before.position, tables };
+}
+
+/** The stamp of the anchor, whose position is that of all tables. */
+async function anchorOf(place: PipelinePlace): Promise<Stamp> {
+  const anchor = await place.catalog.readClaim(anchorKey(place.pipeline));
+  if (anchor === null) throw notFound(place.pipeline);
+  const parts = anchor.split(".");
+  const table = await place.catalog.loadTable({ namespace: parts.slice(0, -1), name: parts.at(-1) ?? "" });
+  const tagged = table === null ? null : pipelineTable(table, place.pipeline).tagged;
+  if (tagged === null) throw notFound(place.pipeline);
+  return tagged.stamp;
+}
+
+/** The newest snapshot of `main` that holds nothing of a later checkpoint; those of others count with what they stand on. */
+function newestAt({ metadata }: LoadedTable, pipeline: string, checkpoint: bigint): Snapshot | null {
+  let newest: Snapshot | null = null;
+  for (const snapshot of metadata.currentSnapshotId === null ? [] : ancestors(metadata, metadata.currentSnapshotId)) {
+    newest ??= snapshot;
+    const stamp = readStamp(snapshot);
+    if (stamp?.pipeline !== pipeline) continue;
+    if (stamp.checkpoint <= checkpoint) return newest;
+    newest = null;
+  }
+  return null;
+}
+
+function notFound(pipeline: string): FrazilError {
+  return new FrazilError("not-found", "PIPELINE_NOT_FOUND", `no table is written by a pipeline ${pipeline}`, {
+    hint: "the pipeline is the `name:` of the job file",
+  });
+}
