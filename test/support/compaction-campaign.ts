@@ -4,7 +4,10 @@ import { sortArrangement, zOrderArrangement } from "../../src/maintenance/compac
 import { type MovedInOrder, runCompaction } from "../../src/maintenance/compact/compact.ts";
 import { partitionScope, whereScope } from "../../src/maintenance/compact/file-scope.ts";
 import { type CompactPlan, type CompactSettings, planCompaction } from "../../src/maintenance/compact/plan.ts";
+import { runCleaning } from "../../src/maintenance/clean-orphans/clean.ts";
+import { planOrphans } from "../../src/maintenance/clean-orphans/plan.ts";
 import { planExpiry, runExpiry } from "../../src/maintenance/expire/expire.ts";
+import { planManifests, runManifestRewrite } from "../../src/maintenance/rewrite-manifests/rewrite-manifests.ts";
 import {
   type Catalog,
   type CommitOutcome,
@@ -16,6 +19,7 @@ import { change, memoryWarehouse, Process, upsertRule, type Warehouse } from "./
 import { type ForeignRow, ForeignWriter } from "./foreign-writer.ts";
 import { filesOf, IDENT, loaded } from "./maintenance.ts";
 import { tableRows } from "./table-rows.ts";
+import type { OtherWriter } from "./upsert-engines.ts";
 import { seededRandom, type VirtualRuntime, virtualRuntime } from "./virtual-runtime.ts";
 
 class Crash extends Error {}
@@ -28,6 +32,10 @@ export interface CampaignCounts {
   crashes: number;
   expiries: number;
   foreign: number;
+  /** Rewrites of manifests. */
+  manifests: number;
+  /** Files that a clean-up deleted. */
+  orphans: number;
   remapped: number;
   /** Compactions that made several files. */
   spread: number;
@@ -43,6 +51,8 @@ export function noCounts(): CampaignCounts {
     crashes: 0,
     expiries: 0,
     foreign: 0,
+    manifests: 0,
+    orphans: 0,
     remapped: 0,
     spread: 0,
     followed: 0,
@@ -51,52 +61,89 @@ export function noCounts(): CampaignCounts {
 
 /** Errors that a table service ends with when others were quicker; it is run again. */
 const EXPECTED = new Set(["EPOCH_CHANGED", "TAG_MOVED", "COMMIT_CONFLICT", "COMMIT_UNKNOWN", "ROLLED_BACK"]);
+/** What stands still is the store's time: all files count as old, but while something else is at work. */
+const ALL_OLD_MS = -1_000_000;
+const DAY_MS = 86_400_000;
 
 /**
- * One table under a job, compactions of every kind, expiries and another engine, each of which may crash at any step and lose answers:
+ * One table under a job, compactions of every kind, rewrites of manifests, expiries, clean-ups and another engine, each of which may crash at any step and lose answers:
  * `commands` commands drawn from a seed, after which the rows must be those of a map, and every snapshot must have its files.
  */
-export async function runCampaign(seed: number, commands: number, counts: CampaignCounts): Promise<void> {
-  const campaign = await Campaign.start(seed, counts);
-  for (let at = 0; at < commands; at++) await campaign.command();
+export async function runCampaign(
+  seed: number,
+  commands: number,
+  counts: CampaignCounts,
+  place: CampaignPlace | null = null,
+): Promise<void> {
+  const campaign = await Campaign.start(seed, counts, place);
+  for (let at = 0; at < commands; at++) {
+    await campaign.command();
+    if (place !== null && at % place.otherEvery === place.otherEvery - 1) await campaign.foreign();
+  }
   await campaign.end();
+}
+
+/** Where a campaign runs, with whom; by default in memory, where another engine is simulated. */
+export interface CampaignPlace {
+  readonly warehouse: Warehouse;
+  readonly nowMs: () => number;
+  /** Who else writes to the table `shop.a`, once it is there. */
+  readonly other: (formatVersion: 2 | 3) => OtherWriter;
+  /** After so many commands it does. */
+  readonly otherEvery: number;
 }
 
 class Campaign {
   readonly #random: { uint32(): number };
   readonly #warehouse: Warehouse;
   readonly #rules: ReturnType<typeof upsertRule>[];
-  readonly #foreignWriter: ForeignWriter | null;
+  readonly #other: OtherWriter | null;
+  readonly #given: CampaignPlace | null;
   readonly #counts: CampaignCounts;
   readonly #seed: number;
   /** The source: the job reads it from its position on. */
   readonly #log: string[] = [];
   readonly #foreignRows = new Map<number, number>();
   readonly #plans: CompactPlan[] = [];
+  /** Of all services: manifests never change. */
+  readonly #manifests = createManifestCache(1_000);
   #process: Process;
   #runs = 0;
   #depth = 0;
 
-  private constructor(seed: number, counts: CampaignCounts, warehouse: Warehouse, rule: ReturnType<typeof upsertRule>) {
+  private constructor(
+    seed: number,
+    counts: CampaignCounts,
+    {
+      warehouse,
+      rule,
+      given,
+    }: {
+      readonly warehouse: Warehouse;
+      readonly rule: ReturnType<typeof upsertRule>;
+      readonly given: CampaignPlace | null;
+    },
+  ) {
     this.#seed = seed;
+    this.#given = given;
     this.#random = seededRandom(seed);
     this.#warehouse = warehouse;
     this.#rules = [rule];
     this.#counts = counts;
-    // The other engine knows no partitions, and deletes with vectors.
+    // The simulated engine knows no partitions, and deletes with vectors.
     const plain = rule.partitionBy.length === 0 && rule.formatVersion === 3;
-    this.#foreignWriter = plain ? new ForeignWriter(warehouse, "a") : null;
+    this.#other = given?.other(rule.formatVersion) ?? (plain ? simulated(new ForeignWriter(warehouse, "a")) : null);
     this.#process = undefined as unknown as Process;
   }
 
-  static async start(seed: number, counts: CampaignCounts): Promise<Campaign> {
-    const warehouse = memoryWarehouse(seed % 4 === 0 ? "object-store" : "memory");
+  static async start(seed: number, counts: CampaignCounts, given: CampaignPlace | null): Promise<Campaign> {
+    const warehouse = given?.warehouse ?? memoryWarehouse(seed % 4 === 0 ? "object-store" : "memory");
     const rule = upsertRule("a", {
       formatVersion: seed % 3 === 0 ? 2 : 3,
       partitionBy: seed % 5 < 2 ? ["part"] : [],
       sortBy: seed % 7 < 3 ? ["part", "value desc"] : null,
     });
-    const campaign = new Campaign(seed, counts, warehouse, rule);
+    const campaign = new Campaign(seed, counts, { warehouse, rule, given });
     await campaign.#restart();
     campaign.#log.push("+0:x:0", "+1:y:1");
     while ((await warehouse.catalog.loadTable(IDENT)) === null) await campaign.#checkpoint();
@@ -105,12 +152,14 @@ class Campaign {
 
   async command(): Promise<void> {
     const draw = this.#draw(100);
-    if (draw < 76) this.#change();
-    else if (draw < 85) await this.#checkpoint();
-    else if (draw < 90) await this.#plan();
-    else if (draw < 96) await this.#compact();
-    else if (draw < 98) await this.#expire();
-    else if (draw < 99) await this.#foreign();
+    if (draw < 74) this.#change();
+    else if (draw < 83) await this.#checkpoint();
+    else if (draw < 88) await this.#plan();
+    else if (draw < 94) await this.#compact();
+    else if (draw < 96) await this.#expire();
+    else if (draw < 97) await this.#rewriteManifests();
+    else if (draw < 98) await this.#clean();
+    else if (draw < 99) await this.foreign();
     else await this.#restart();
   }
 
@@ -122,7 +171,7 @@ class Campaign {
     await this.#compact();
     await this.check();
     const { metadata } = await loaded(this.#warehouse);
-    for (const file of await filesOf(this.#warehouse.io, metadata, metadata.snapshots)) {
+    for (const file of await filesOf(this.#warehouse.io, metadata, metadata.snapshots, this.#manifests)) {
       expect(await this.#warehouse.io.stat(file), `${this.#seed}: ${file}`).not.toBeNull();
     }
   }
@@ -169,6 +218,7 @@ class Campaign {
 
   async #restart(): Promise<void> {
     this.#process = await Process.start(this.#warehouse, this.#rules, this.#seed * 1_000 + this.#runs++);
+    if (this.#given !== null) this.#process.runtime.clock.nowMs = this.#given.nowMs;
   }
 
   #crashAfter(runtime: VirtualRuntime, steps: number): void {
@@ -230,7 +280,12 @@ class Campaign {
       this.#depth++;
       this.#change();
       this.#change();
-      await (this.#draw(6) === 0 ? this.#expire() : this.#checkpoint());
+      const what = this.#draw(10);
+      if (what === 0) await this.#expire();
+      else if (what === 1) await this.#rewriteManifests();
+      else if (what === 2) await this.#clean();
+      else if (what === 3) await this.foreign();
+      else await this.#checkpoint();
       this.#depth--;
     });
     this.#crashAfter(place.runtime, this.#draw(6) === 0 ? this.#draw(8) : -1);
@@ -272,25 +327,53 @@ class Campaign {
     }
   }
 
-  async #foreign(): Promise<void> {
-    const writer = this.#foreignWriter;
-    if (writer === null) return;
+  async #rewriteManifests(): Promise<void> {
+    const place = this.#place(() => undefined);
+    this.#crashAfter(place.runtime, this.#draw(4) === 0 ? this.#draw(3) : -1);
+    try {
+      const plan = await planManifests(place, await loaded(this.#warehouse));
+      const { snapshotId } = await runManifestRewrite(place, plan);
+      if (snapshotId !== null) this.#counts.manifests++;
+    } catch (error) {
+      forgive(error);
+    }
+    if (this.#depth === 0) await this.check();
+  }
+
+  async #clean(): Promise<void> {
+    const place = this.#place(() => undefined);
+    this.#crashAfter(place.runtime, this.#draw(4) === 0 ? this.#draw(3) : -1);
+    try {
+      const settings = { olderThanMs: this.#depth === 0 ? ALL_OLD_MS : DAY_MS, locations: [] };
+      const { deleted } = await runCleaning(place, await planOrphans(place, await loaded(this.#warehouse), settings));
+      this.#counts.orphans += deleted.length;
+    } catch (error) {
+      forgive(error);
+    }
+  }
+
+  /** Somebody else changes one of his rows, or rewrites all files. */
+  async foreign(): Promise<void> {
+    if (this.#other === null) return;
     this.#counts.foreign++;
     const id = 1_000 + this.#draw(6);
     const value = this.#draw(50);
-    const row: ForeignRow = { id: BigInt(id), part: "f", value: BigInt(value) };
-    if (this.#draw(4) === 0) await writer.compact();
-    else if (this.#foreignRows.has(id)) await writer.replace([row.id], [row]);
-    else await writer.append([row]);
-    if ((await writer.rows()).includes(`${id}|f|${value}`)) this.#foreignRows.set(id, value);
+    if (this.#draw(4) === 0) {
+      await this.#other.rewrite();
+      return;
+    }
+    const gone = this.#foreignRows.has(id) ? [{ id: BigInt(id) }] : [];
+    await this.#other.replace(gone, [{ id: BigInt(id), part: "f", value: BigInt(value) }]);
+    this.#foreignRows.set(id, value);
   }
 
   /** What a table service of another process has: it loses answers, and others commit before its requests. */
   #place(before: () => Promise<void> | undefined) {
     const runtime = virtualRuntime(this.#seed * 1_000 + this.#runs++);
-    const { io } = this.#warehouse;
+    const { io, location = "mem://w" } = this.#warehouse;
     const catalog = this.#faulty(before);
-    return { catalog, io, runtime, manifests: createManifestCache(1_000), warehouseLocation: "mem://w" };
+    if (this.#given !== null) runtime.clock.nowMs = this.#given.nowMs;
+    return { catalog, io, runtime, manifests: this.#manifests, warehouseLocation: location };
   }
 
   #faulty(before: () => Promise<void> | undefined): Catalog {
@@ -315,6 +398,21 @@ class Campaign {
       },
     });
   }
+}
+
+function simulated(writer: ForeignWriter): OtherWriter {
+  return {
+    replace(gone, added) {
+      const rows = added.map(({ id, part, value }): ForeignRow => ({
+        id: id as bigint,
+        part: part as string,
+        value: value as bigint,
+      }));
+      const ids = gone.map(({ id }) => id as bigint);
+      return ids.length === 0 ? writer.append(rows) : writer.replace(ids, rows);
+    },
+    rewrite: () => writer.compact(),
+  };
 }
 
 /** Crashes and lost races are part of it; everything else is a fault. */

@@ -2,6 +2,7 @@ import {
   createManifestCache,
   type FileIO,
   type LoadedTable,
+  type ManifestCache,
   planSnapshot,
   readManifestList,
   type Snapshot,
@@ -23,17 +24,18 @@ export function place(warehouse: Warehouse, { runtime }: Process) {
   return { ...warehouse, runtime, manifests: createManifestCache(1_000), warehouseLocation: "mem://w" };
 }
 
-/** Every file that a snapshot needs; each must be there. */
+/** Every file that a snapshot needs; each must be there. @param manifests that were read before: what they name must be there all the same */
 export async function filesOf(
   io: FileIO,
   metadata: TableMetadata,
   snapshots: readonly Snapshot[],
+  manifests?: ManifestCache,
 ): Promise<Set<string>> {
   const files = new Set<string>();
   for (const snapshot of snapshots) {
     files.add(snapshot.manifestList);
     for (const { path } of await readManifestList(io, snapshot)) files.add(path);
-    const plan = await planSnapshot(io, metadata, snapshot);
+    const plan = await planSnapshot(io, metadata, snapshot, manifests);
     for (const { file } of plan.dataFiles) files.add(file.filePath);
     for (const deletes of plan.deletes.values()) for (const { file } of deletes) files.add(file.filePath);
   }
