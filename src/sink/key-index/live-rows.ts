@@ -23,8 +23,11 @@ export class LiveRows {
     const starts = new Float64Array(files.length);
     for (let i = 1; i < files.length; i++) starts[i] = (starts[i - 1] as number) + must(files[i - 1], "a file").rows;
     const numbers = files.map(({ path }) => this.#table.files.numberOf(path) ?? -1);
+    let at = 0;
     return (index, row) => {
-      const at = lastAtMost(starts, starts.length, row);
+      // Rows come in order.
+      if (row < (starts[at] as number) || row >= (starts[at + 1] ?? Infinity))
+        at = lastAtMost(starts, starts.length, row);
       const position = row - (starts[at] as number);
       const number = numbers[at] as number;
       if (number >= 0) {

@@ -3,6 +3,7 @@ import type { Clock } from "../../core/runtime.ts";
 import { BlockSearch } from "./block-search.ts";
 import { entryWords } from "./blocks.ts";
 import { nextPart, searchParts, type SearchParts, setStreamed } from "./search-parts.ts";
+import { Hits } from "./hits.ts";
 import type { SearchThread } from "./search-thread.ts";
 import { lost, type Sidecar } from "./sidecar.ts";
 
@@ -13,7 +14,7 @@ type Found = (index: number, row: number) => void;
  * it is.
  *
  * @param wanted entries in ascending order, each with a number. @param thread takes part where it is worth it; null: there is none.
- * @param found is told the number of a wanted key and a row of the sidecar that has it, for every such row.
+ * @param found is told the number of a wanted key and a row of the sidecar that has it, for every such row, in the order of the rows.
  * @throws whatever is wrong with the file: each block that is looked into is checked before.
  */
 export async function searchSidecar(
@@ -30,12 +31,15 @@ export async function searchSidecar(
   const helps = thread?.helpsWith(keys) === true;
   const help = helps ? thread.search({ path, fence, words, entries, wanted, parts }) : Promise.resolve(null);
   try {
-    const look = lookUp.bind(null, sidecar, handle, wanted, clock, found);
+    const hits = new Hits();
+    const look = lookUp.bind(null, sidecar, handle, wanted, clock, hits);
     const own = await look(parts, new Set());
-    const hits = await help;
-    for (let i = 0; hits !== null && i < hits.length; i += 2) found(hits[i] as number, hits[i + 1] as number);
+    const helped = await help;
+    for (let i = 0; helped !== null && i < helped.length; i += 2)
+      hits.add(helped[i] as number, helped[i + 1] as number);
     // What the thread has taken and cannot tell about.
-    if (helps && hits === null) await look(searchParts(keys), own);
+    if (helps && helped === null) await look(searchParts(keys), own);
+    hits.visit(found);
   } catch (error) {
     throw lost(path, error instanceof Error ? error.message : String(error));
   } finally {
@@ -50,11 +54,11 @@ async function lookUp(
   handle: FileHandle,
   wanted: Uint32Array,
   clock: Pick<Clock, "monotonicMs">,
-  found: Found,
+  hits: Hits,
   parts: SearchParts,
   done: ReadonlySet<number>,
 ): Promise<Set<number>> {
-  const search = new BlockSearch(sidecar, handle.fd, wanted, found);
+  const search = new BlockSearch(sidecar, handle.fd, wanted, hits.add.bind(hits));
   const own = new Set<number>();
   for (let part = nextPart(parts); part !== null; part = nextPart(parts)) {
     if (done.has(part.from)) continue;
@@ -67,7 +71,6 @@ async function lookUp(
       await others(handle);
       since = clock.monotonicMs();
     }
-    await others(handle);
   }
   return own;
 }
