@@ -131,7 +131,7 @@ function mapConverter(where: string, keyType: Type, valueType: Type, avro: AvroT
     (key: Convert, value: Convert): Convert =>
     (found) =>
       (found as readonly (readonly [AvroValue, AvroValue])[]).map((pair) => [key(pair[0]), value(pair[1])]);
-  if (avro.kind === "map") return pairs((key) => key as string, converter(`${where}.value`, valueType, avro.values));
+  if (avro.kind === "map") return pairs((key) => key, converter(`${where}.value`, valueType, avro.values));
   const entry = avro.kind === "array" && avro.items.kind === "record" ? avro.items.fields : [];
   const [key, value] = entry;
   if (key === undefined || value === undefined) throw corrupt(`${where}: expected a map`, avro.kind);
@@ -145,10 +145,10 @@ function primitiveConverter(type: PrimitiveType, avro: AvroType): Convert | null
   const { kind } = avro;
   switch (type.kind) {
     case "boolean":
-      return kind === "boolean" ? (value) => value as boolean : null;
+      return kind === "boolean" ? (value) => value : null;
     case "int":
     case "date":
-      return kind === "int" ? (value) => value as number : null;
+      return kind === "int" ? (value) => value : null;
     case "long":
     case "time":
     case "timestamptz":
@@ -159,23 +159,23 @@ function primitiveConverter(type: PrimitiveType, avro: AvroType): Convert | null
       // A date that was promoted.
       const perDay = type.kind === "timestamp" ? MICROS_PER_DAY : MICROS_PER_DAY * 1000n;
       if (kind === "int") return (value) => BigInt(value as number) * perDay;
-      return kind === "long" ? (value) => value as bigint : null;
+      return kind === "long" ? (value) => value : null;
     }
     case "float":
-      return kind === "float" ? (value) => value as number : null;
+      return kind === "float" ? (value) => value : null;
     case "double":
-      return kind === "float" || kind === "double" ? (value) => value as number : null;
+      return kind === "float" || kind === "double" ? (value) => value : null;
     case "string":
-      return kind === "string" ? (value) => value as string : null;
+      return kind === "string" ? (value) => value : null;
     case "decimal":
       return kind === "fixed" || kind === "bytes" ? (value) => decodeUnscaled(value as Uint8Array) : null;
     case "uuid":
       if (kind === "string") return (value) => Buffer.from((value as string).replaceAll("-", ""), "hex");
-      return kind === "fixed" && avro.size === 16 ? (value) => value as Uint8Array : null;
+      return kind === "fixed" && avro.size === 16 ? (value) => value : null;
     case "fixed":
-      return kind === "fixed" && avro.size === type.length ? (value) => value as Uint8Array : null;
+      return kind === "fixed" && avro.size === type.length ? (value) => value : null;
     case "binary":
-      return kind === "bytes" || kind === "fixed" ? (value) => value as Uint8Array : null;
+      return kind === "bytes" || kind === "fixed" ? (value) => value : null;
     case "unknown":
       return () => null;
     case "variant":

@@ -120,7 +120,7 @@ export class AvroRow {
   }
 
   #mismatch(id: number, expected: string, value: AvroValue): FrazilError {
-    const found = Array.isArray(value) ? "an array" : value instanceof Uint8Array ? "bytes" : String(value as string);
+    const found = Array.isArray(value) ? "an array" : value instanceof Uint8Array ? "bytes" : String(value);
     const message = `${this.#location}: field ${id} of ${this.#record.name}: expected ${expected}, found ${found}`;
     return new FrazilError("corrupt", "MANIFEST_FIELD", message);
   }

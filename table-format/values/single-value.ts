@@ -94,7 +94,7 @@ export function decodeValue(type: PrimitiveType, bytes: Uint8Array): Value {
     case "decimal":
       return decodeUnscaled(bytes);
     case "string":
-      return fromUtf8.decode(bytes);
+      return textOf(bytes);
     case "uuid":
       width(16);
       return bytes;
@@ -196,10 +196,19 @@ export function valueAt(column: Column, row: number): Value | null {
       );
     case "bytes": {
       const bytes = column.values.subarray(column.offsets[row], column.offsets[row + 1]);
-      return column.type.kind === "string" ? fromUtf8.decode(bytes) : bytes;
+      return column.type.kind === "string" ? textOf(bytes) : bytes;
     }
     case "fixed":
       return column.values.subarray(row * column.width, (row + 1) * column.width);
+  }
+}
+
+function textOf(bytes: Uint8Array): string {
+  try {
+    return fromUtf8.decode(bytes);
+  } catch (cause) {
+    const found = `bytes ${Buffer.from(bytes.subarray(0, 16)).toString("hex")}`;
+    throw new FrazilError("corrupt", "INVALID_UTF8", `expected a string in UTF-8, found ${found}`, { cause });
   }
 }
 

@@ -1,5 +1,5 @@
-"""Writes the Parquet files beside it with PyArrow 26.0.1: `make.py <folder>`. All hold the same 40 rows, Iceberg's field ids, and a
-checksum for every page; they differ in encodings, page versions and codecs, which their names say.
+"""Writes the Parquet files beside it with PyArrow 26.0.1: `make.py <folder>`. All hold the same 40 rows and Iceberg's
+field ids; they differ in encodings, page versions and codecs, which their names say, and pages have a checksum unless it is `unchecked`.
 """
 
 import decimal
@@ -45,7 +45,7 @@ def row(i):
 
 
 table = pa.Table.from_pylist([row(i) for i in range(40)], schema=schema)
-shared = dict(write_page_checksum=True, row_group_size=25, store_schema=False, use_compliant_nested_type=True)
+shared = dict(row_group_size=25, store_schema=False, use_compliant_nested_type=True)
 files = {
     "plain-v1": dict(use_dictionary=False, compression="none", data_page_version="1.0"),
     "plain-v2": dict(use_dictionary=False, compression="none", data_page_version="2.0"),
@@ -79,4 +79,5 @@ files = {
     ),
 }
 for name, options in files.items():
-    pq.write_table(table, f"{sys.argv[1]}/{name}.parquet", **shared, **options)
+    for end, checksum in (("", True), ("-unchecked", False)):
+        pq.write_table(table, f"{sys.argv[1]}/{name}{end}.parquet", write_page_checksum=checksum, **shared, **options)

@@ -95,3 +95,9 @@ test("reads values from columns", () => {
   };
   expect(valueAt(uuid, 1)).toEqual(Uint8Array.of(1, 2));
 });
+
+test("text that is not UTF-8 is an error of the file, not of the program", () => {
+  expect(() => decodeValue({ kind: "string" }, Uint8Array.of(0x61, 0xc3))).toThrow(
+    expect.objectContaining({ kind: "corrupt", message: "expected a string in UTF-8, found bytes 61c3" }),
+  );
+});
