@@ -80,6 +80,8 @@ function checkOnMain(table: LoadedTable, tagged: Snapshot, tag: string): void {
         { hint: "keep the snapshots after a pipeline's tag when expiring; to go on from here, use another job name" },
       );
     }
+    // Numbers fall along the ancestry: below its own the tagged snapshot cannot come any more, whatever has expired there.
+    if (snapshot.sequenceNumber < tagged.sequenceNumber) break;
     id = snapshot.parentSnapshotId;
   }
   const writtenTo = tagged.summary.get(BRANCH_ENTRY);

@@ -86,6 +86,18 @@ describe.each(["memory", "object-store"] as const)("taking over on a catalog of 
     await expect(Process.start(warehouse, RULES)).rejects.toMatchObject({ code: "TAG_MISSING", kind: "data" });
   });
 
+  // Found by simulation: the way down from main ended at an expired snapshot, and the error blamed the expiry.
+  it("tells a rollback from missing history where what lies below main has expired", async () => {
+    const { warehouse, process } = await begun();
+    const b = new ForeignWriter(warehouse, "b");
+    await process.checkpoint([change("b", "+3:x:3")]);
+    await process.checkpoint([change("b", "+4:x:4")]);
+    const snapshots = (await b.load()).metadata.snapshots.map(({ snapshotId }) => snapshotId);
+    await b.rollback(snapshots[1] as bigint);
+    await b.update([{ action: "remove-snapshots", snapshotIds: snapshots.slice(0, 1) }]);
+    await expect(Process.start(warehouse, RULES)).rejects.toMatchObject({ code: "TABLE_ROLLED_BACK", kind: "data" });
+  });
+
   it("an idle process notices a rollback, and a busy one commits nothing on top of it", async () => {
     const { warehouse, process } = await begun();
     const b = new ForeignWriter(warehouse, "b");
