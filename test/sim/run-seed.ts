@@ -1,5 +1,7 @@
+import { conforms } from "../model/conform.ts";
 import { Follower } from "./actors/follower.ts";
 import { JobSupervisor } from "./actors/job.ts";
+import { startHand } from "./actors/hand.ts";
 import { startForeignWriter, startOperator } from "./actors/others.ts";
 import { startServices } from "./actors/services.ts";
 import { Violation } from "./world/oracle.ts";
@@ -67,6 +69,7 @@ async function simulate(sim: Simulation): Promise<void> {
   startServices(sim, stopped);
   startForeignWriter(sim, stopped);
   startOperator(sim, job, stopped);
+  startHand(sim, job, stopped);
   startTroubles(sim, job, stopped);
   const follower = sim.has("follower") && sim.settings.formatVersion === 3 ? new Follower(sim, "a") : null;
   follower?.start();
@@ -79,12 +82,26 @@ async function simulate(sim: Simulation): Promise<void> {
   const untilMs = scheduler.nowMs + CATCH_UP_MS;
   await runUntil(sim, () => job.caughtUp || scheduler.nowMs > untilMs, "catches up");
   if (!job.caughtUp) throw new Violation("does not finish", "the job has not caught up although nothing goes wrong");
-  let rested = false;
-  scheduler.at(AFTERLIFE_MS, null, () => (rested = true));
-  await runUntil(sim, () => rested, "rests");
+  await rest(sim, AFTERLIFE_MS);
   checkComplete(sim);
+  checkConformance(sim);
   await sim.audit(3);
   follower?.check();
+}
+
+/** Waits for what comes late. Nobody looks meanwhile, and then once more. */
+async function rest(sim: Simulation, durationMs: number): Promise<void> {
+  const { scheduler } = sim;
+  const idle = sim.processes.filter(({ dead, suspended }) => !dead && !suspended);
+  for (const process of idle) process.suspended = true;
+  for (const [ms, after] of [
+    [durationMs, () => idle.forEach((process) => scheduler.resume(process))],
+    [durationMs + 60_000, () => (rested = true)],
+  ] as const) {
+    scheduler.at(ms, null, after);
+  }
+  let rested = false;
+  await runUntil(sim, () => rested, "rests");
 }
 
 async function runUntil(sim: Simulation, done: () => boolean, what: string): Promise<void> {
@@ -155,6 +172,15 @@ function night(sim: Simulation, durationMs: number): void {
   scheduler.jump(durationMs);
   const draw = scheduler.stream(`night ${scheduler.turns}`);
   for (const process of asleep) scheduler.at(draw.between(0, 120_000), null, () => scheduler.resume(process));
+}
+
+/** The run has to be one of the protocol that the model explores; `main` set back by hand is none of its steps. */
+function checkConformance({ log, setBack, rolledBack }: Simulation): void {
+  if (setBack || rolledBack) return;
+  const found = conforms(log.events);
+  if (found.ok) return;
+  const event = JSON.stringify(log.events[found.at]);
+  throw new Violation("not the protocol", `event ${found.at}, ${event}: ${found.why}`);
 }
 
 /** Everything that the source has is in every table. */

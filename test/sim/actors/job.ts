@@ -91,7 +91,7 @@ export class JobSupervisor {
       createSource: (router) =>
         simSource(sim.changelog, router, process, {
           begins: (from) => this.#begins(process.name, from),
-          acknowledged: (position) => this.#acknowledged(position),
+          acknowledged: (position) => this.#acknowledged(process.name, position),
           fails: () => !sim.calm && sim.has("source-errors") && process.draw.oneIn(150),
         }),
       beside: sim.has("compaction-beside") ? (held) => serveBeside(sim, process, held) : undefined,
@@ -125,8 +125,10 @@ export class JobSupervisor {
     }
   }
 
-  #acknowledged(position: Position): void {
+  #acknowledged(process: string, position: Position): void {
     const { acknowledged } = this.#sim.changelog;
+    const logged = Object.fromEntries([...position].map(([split, point]) => [split, Number(point)]));
+    this.#sim.log.events.push({ event: "acknowledge", process, position: logged });
     for (const [split, end] of position) {
       acknowledged.set(split, Math.max(acknowledged.get(split) ?? 0, Number(end)));
     }
@@ -166,6 +168,7 @@ export class JobSupervisor {
       return sim.fail(new Violation("fenced by nobody", `${name}: ${error.message}`));
     }
     if (isExpected(error)) return;
+    if (code === "TABLE_ROLLED_BACK" && sim.setBack) return;
     // The probe cannot tell a request that was repeated from a store that does not work.
     if (code === "STORE_CONDITIONAL_WRITES" && !sim.calm) return;
     if (kind === "corrupt" && (sim.counts.get("unnoticed") ?? 0) > 0) return;

@@ -68,6 +68,7 @@ export function judgeService(sim: Simulation, name: string, error: unknown): voi
   sim.count(`service ended ${error.code}`);
   const { kind, code } = error;
   if (["unavailable", "io", "conflict", "fenced", "not-found"].includes(kind)) return;
+  if (code === "TABLE_ROLLED_BACK" && sim.setBack) return;
   if (kind === "corrupt" && (sim.counts.get("unnoticed") ?? 0) > 0) return;
   sim.fail(new Violation("service ended badly", `${name}: ${kind} ${code}: ${error.message}`));
 }

@@ -15,6 +15,7 @@ export const PARTS = [
   "cleaning",
   "foreign",
   "rollback",
+  "set-back",
   "schema",
   "growth",
   "late",
@@ -91,6 +92,6 @@ export function settingsOf(seed: number, { without = [], transactions }: Given =
 }
 
 function rarity(part: Part): number {
-  if (part === "unnoticed" || part === "rollback" || part === "jumps") return 2;
+  if (part === "unnoticed" || part === "rollback" || part === "set-back" || part === "jumps") return 2;
   return part === "follower" ? 1_000 : 3;
 }

@@ -16,6 +16,7 @@ import { clientOf, Network } from "./network.ts";
 import { ObjectStore } from "./object-store.ts";
 import { accountsSum, checkSnapshot, Oracle, Violation } from "./oracle.ts";
 import { ProcessDied, SimProcess } from "./process.ts";
+import { ProtocolLog } from "./protocol-log.ts";
 import { type Draw, Scheduler } from "./scheduler.ts";
 import type { Part, Settings } from "./settings.ts";
 
@@ -44,6 +45,7 @@ export class Simulation {
   readonly network: Network;
   readonly changelog: Changelog;
   readonly oracle: Oracle;
+  readonly log: ProtocolLog;
   readonly draw: Draw;
   /** What happened, by name: faults, crashes, runs of services. */
   readonly counts: Map<string, number>;
@@ -53,6 +55,9 @@ export class Simulation {
   calm = false;
   /** An operator has taken rows back that had been acknowledged. */
   rolledBack = false;
+  /** Somebody has set `main` back by hand; `brokenTables` are to be mended yet. */
+  setBack = false;
+  brokenTables = 0;
   failure: Error | null = null;
   readonly #server: Catalog;
   readonly #manifests = createManifestCache(2_000);
@@ -69,6 +74,7 @@ export class Simulation {
     this.network = new Network(faults, this.scheduler.stream("network"));
     this.changelog = new Changelog(this.scheduler.stream("changelog"));
     this.oracle = new Oracle(this.changelog, PIPELINE);
+    this.log = new ProtocolLog(PIPELINE, (table) => this.oracle.tables.get(table as TableName)?.metadata ?? null);
     this.draw = this.scheduler.stream("simulation");
     this.#server = catalogServer(this.scheduler, this.store, LOCATION, (tables) => {
       try {
@@ -110,15 +116,17 @@ export class Simulation {
     const plan = !this.calm && this.has("crashes") && draw.oneIn(2) ? drawCrash(draw) : null;
     const process = new SimProcess(this.scheduler, name, skewMs, plan, (point) => {
       this.crashes.set(point, (this.crashes.get(point) ?? 0) + 1);
+      this.log.events.push({ event: "crash", process: name });
       onCrash();
     });
+    this.log.events.push({ event: "start", process: name });
     this.processes.push(process);
     this.scheduler.note(`${name} starts`);
     const io = clientOf(this.store, this.network, process);
     return {
       process,
       io,
-      catalog: this.#catalogOf(process, io),
+      catalog: this.log.watch(this.#catalogOf(process, io), name),
       manifests: createManifestCache(1_000),
       warehouseLocation: LOCATION,
       runtime: process.runtime,
@@ -157,7 +165,9 @@ export class Simulation {
     const bytes = this.store.get(metadataLocation)?.bytes;
     if (bytes === undefined) throw new Violation("metadata missing", metadataLocation);
     const metadata = parseTableMetadata(bytes, metadataLocation);
+    const before = this.oracle.tables.get(table)?.metadata ?? null;
     const fresh = this.oracle.swapped(table, metadata);
+    this.log.swapped(table, before, metadata, fresh);
     this.#snapshots += fresh.length;
     for (const snapshot of fresh) {
       if (!this.#everySnapshot && this.#checkedIn++ % 8 !== 7) continue;
@@ -169,6 +179,8 @@ export class Simulation {
 
   /** Where one commit spans all tables, they agree at any time. */
   #checkHeads(): void {
+    // By hand one table goes back without the others, until an operator mends it.
+    if (this.setBack) return;
     const heads = new Map<TableName, bigint>();
     for (const [table, { metadata }] of this.oracle.tables) {
       if (metadata.currentSnapshotId !== null) heads.set(table, metadata.currentSnapshotId);
@@ -178,13 +190,26 @@ export class Simulation {
 
   #ledgerSwapped(location: string): void {
     const text = Buffer.from(this.store.get(location)?.bytes ?? []).toString();
-    const ledger = JSON.parse(text) as { position: string; tables: Record<string, string> };
+    const ledger = JSON.parse(text) as {
+      epoch: string;
+      checkpoint: string;
+      position: string;
+      tables: Record<string, string>;
+    };
     const position = new Map(
       Object.entries(JSON.parse(ledger.position) as Record<string, string>).map(([split, at]) => [split, Number(at)]),
     );
+    this.log.events.push({
+      event: "ledger applied",
+      process: `epoch ${ledger.epoch}`,
+      epoch: Number(ledger.epoch),
+      checkpoint: Number(ledger.checkpoint),
+      position: Object.fromEntries(position),
+      tables: Object.fromEntries(Object.entries(ledger.tables).map(([name, id]) => [tableOf(name), id])),
+    });
     const cut = new Map<TableName, bigint>();
     for (const [name, id] of Object.entries(ledger.tables)) {
-      const table = name.slice(`${NAMESPACE}.`.length) as TableName;
+      const table = tableOf(name);
       cut.set(table, BigInt(id));
       if (position.size === 0) continue;
       const { position: held } = this.oracle.expected(table, BigInt(id));
@@ -233,6 +258,10 @@ export class Simulation {
       }
     }
   }
+}
+
+function tableOf(name: string): TableName {
+  return name.slice(`${NAMESPACE}.`.length) as TableName;
 }
 
 /** The codes that say that somebody else was quicker, or that a server was away. */
