@@ -69,9 +69,18 @@ describe("a job file", () => {
       ],
       checkpoint: { intervalMs: 10_000, maxRows: 500_000, maxSizeBytes: 268_435_456, idleCommitMs: 300_000 },
       deadLetter: null,
+      branch: null,
+      publish: null,
       maintenance: [],
       memoryBytes: 536_870_912,
     });
+  });
+
+  it("writes to a branch, and publishes it by itself or not", () => {
+    const publish = 'publish: { every: 1m, checks: ["SELECT true"] }\n';
+    expect(load(`${GOOD}branch: audit\n`)).toMatchObject({ branch: "audit", publish: null });
+    expect(load(`${GOOD}branch: audit\n${publish}`).publish).toEqual({ everyMs: 60_000, checks: ["SELECT true"] });
+    expect(load(`${GOOD}branch: audit\npublish: {}\n`).publish).toEqual({ everyMs: null, checks: [] });
   });
 
   it("takes every setting", () => {
@@ -152,9 +161,24 @@ describe("errors of a job file", () => {
   const cases: [name: string, text: string, ...lines: string[]][] = [
     ["a mistyped key", GOOD.replace("brokers:", "brokrs:"), '4:3  source.brokrs: unknown key, did you mean "brokers"?'],
     [
+      "publishing what nobody writes",
+      `${GOOD}publish: { every: 1m }\n`,
+      "13:10  publish: needs branch: the branch that the job writes to, such as audit",
+    ],
+    [
+      "main as a branch",
+      `${GOOD}branch: main\n`,
+      "13:9  branch: must be a branch other than main: letters, digits, _ and -, not only digits",
+    ],
+    [
+      "a branch that looks like a snapshot",
+      `${GOOD}branch: 123x/\n`,
+      "13:9  branch: must be a branch other than main: letters, digits, _ and -, not only digits",
+    ],
+    [
       "an unknown key",
       `${GOOD}dashboard: { port: 8080 }\n`,
-      "13:1  dashboard: unknown key; the keys here are name, source, warehouse, tables, checkpoint, dead_letter, maintenance, memory, cache",
+      "13:1  dashboard: unknown key; the keys here are name, source, warehouse, tables, checkpoint, dead_letter, branch, publish, maintenance, memory, cache",
     ],
     ["a missing key, at its map", GOOD.replace(/ {4}mode.*\n/, ""), "10:5  tables[0].mode: is required"],
     ["a missing block", GOOD.replace(/warehouse:\n.*\n/, ""), "1:1  warehouse: is required"],
