@@ -7,7 +7,8 @@ import { openProducer, type TestProducer } from "../services/kafka-producer.ts";
 import { startKafka } from "../services/kafka.ts";
 import { startMinio } from "../services/minio.ts";
 import { orderChange, type Order } from "./session-orders.ts";
-import { inTerminal, npxFrazil } from "./terminal.ts";
+import { Recorder } from "./recorder.ts";
+import { npxFrazil } from "./terminal.ts";
 
 const MAIN = fileURLToPath(new URL("../../dist/src/cli/main.js", import.meta.url));
 const TOPIC = "shop.public.orders";
@@ -127,46 +128,4 @@ function edit(path: string, changes: readonly (readonly [string, string])[]): vo
     text = text.replace(before, () => after);
   }
   writeFileSync(path, text);
-}
-
-/** Collects the page. */
-class Recorder {
-  text = "";
-  readonly #folder: string;
-  readonly #env: NodeJS.ProcessEnv;
-
-  constructor(folder: string, env: NodeJS.ProcessEnv) {
-    this.#folder = folder;
-    this.#env = env;
-  }
-
-  say(markdown: string): void {
-    this.text += `${this.text === "" ? "" : "\n"}${markdown}\n`;
-  }
-
-  async run(command: string, exitCode = 0): Promise<void> {
-    const { code, screen } = await inTerminal(command, this.#folder, this.#env);
-    if (code !== exitCode) throw new Error(`expected exit ${exitCode}, found ${code}: ${command}\n${screen}`);
-    const status = code === 0 ? "" : `$ echo $?\n${code}\n`;
-    this.say(`\`\`\`console\n$ ${command}\n${screen}${status}\`\`\``);
-  }
-}
-
-/** The page without what differs from run to run: ids, times, durations, addresses, sizes of files, and the columns that they fill. */
-export function maskSession(page: string): string {
-  return (
-    page
-      .replace(/\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|\+00)?/g, "<time>")
-      .replace(/(127\.0\.0\.1|localhost):\d+/g, "<address>")
-      .replace(/\b\d{12,19}\b(?!\.)/g, (digits) => (digits === "9007199254740993" ? digits : "<id>"))
-      // Each new setting moves the lines of the file that init writes.
-      .replace(/(orders\.yaml:)\d+:/g, "$1<line>:")
-      .replace(/\b\d+ ms\b/g, "<n> ms")
-      .replace(/\b\d+(\.\d+)? s\b/g, "<n> s")
-      .replace(/\(\d[\d ]*\/s\)/g, "(<n>/s)")
-      .replace(/\b\d+(\.\d+)? (B|KiB|MiB)\b/g, "<size>")
-      .replace(/ {2,}/g, "  ")
-      .replace(/^ +(?=<id>)/gm, "")
-      .replace(/─+/g, "─")
-  );
 }

@@ -6,6 +6,8 @@ import { delimiter, join } from "node:path";
 /** Columns of the recorded terminal: what a page of the docs shows without scrolling. */
 const WIDTH_COLUMNS = 120;
 
+const CTRL_C = "\u0003";
+
 /**
  * Puts an `npx` into `<folder>/bin` whose `npx frazil` runs `main`, as the real one does for an installed package. Gives the
  * environment in which a shell finds it.
@@ -24,20 +26,29 @@ export function npxFrazil(folder: string, main: string, env: NodeJS.ProcessEnv):
 /**
  * Runs a command line in a real pseudo-terminal, through `script` of util-linux, and gives what the terminal shows in the end: both
  * streams in their order, redrawn lines as they were left.
+ *
+ * @param until Ctrl-C is typed once the screen shows what matches; null: the command ends by itself
  */
 export async function inTerminal(
   command: string,
   cwd: string,
   env: NodeJS.ProcessEnv,
+  until: RegExp | null = null,
 ): Promise<{ readonly code: number; readonly screen: string }> {
   const line = `stty cols ${WIDTH_COLUMNS} && ${command}`;
   const child = spawn("script", ["--quiet", "--return", "--command", line, "/dev/null"], {
     cwd,
     env: { ...env, SHELL: "/bin/sh", NO_COLOR: "1" },
-    stdio: ["ignore", "pipe", "inherit"],
+    stdio: ["pipe", "pipe", "inherit"],
   });
   let written = "";
-  child.stdout.setEncoding("utf8").on("data", (text: string) => (written += text));
+  let isStopped = until === null;
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    written += text;
+    if (isStopped || until?.test(shown(written)) !== true) return;
+    isStopped = true;
+    child.stdin.write(CTRL_C);
+  });
   const [code] = (await once(child, "close")) as [number | null];
   return { code: code ?? -1, screen: shown(written) };
 }
