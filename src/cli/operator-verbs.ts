@@ -13,6 +13,10 @@ export function addOperatorVerbs(program: Command): void {
     )
     .argument("[table...]", "namespace.table")
     .option("--all", "all tables of the warehouse")
+    .option(
+      "--source <job>",
+      "instead: read a job's source from its beginning, and compare the keys with those of its tables",
+    )
     .option("--head", "only what the current snapshot needs; without it, every snapshot that is held")
     .action(
       verb(async (context, names: string[], options: VerifyOptions) =>

@@ -231,3 +231,9 @@ export const PROBE_CLOCK_MS = 10 * 60_000;
 
 /** Rows of doubled keys that one `repair` deletes: what it holds in memory. Of more, the rest is left to the next. */
 export const REPAIRED_ROWS = 500_000;
+
+/** Ranges of the hashes of keys in which `verify --source` compares a table with its source: few lines, and each narrows down where to look. */
+export const COMPARED_RANGES = 64;
+
+/** Keys held at a time while the source is folded: 100 bytes each. With more the source is read again for the other ranges. */
+export const COMPARED_KEYS = 2_000_000;

@@ -16,15 +16,30 @@ import type { Warehouse } from "../../warehouse.ts";
 import type { CliContext } from "../context.ts";
 import { jsonLine } from "../output.ts";
 import { type CountedKeys, verifyKeys } from "../verify-keys.ts";
+import { verifySource } from "../verify-source.ts";
 import { namedTable, warehouseSettings, withWarehouse } from "../warehouse-option.ts";
 
 export interface VerifyOptions {
   readonly all?: boolean;
   readonly head?: boolean;
+  /** A job file: its source against its tables. */
+  readonly source?: string;
 }
 
-/** `frazil verify <table…> | --all [--head]`: ends with 0 when all is as it must be, else with 65 and one line a finding. */
+/** `frazil verify <table…> | --all [--head] | --source <job>`: ends with 0 when all is as it must be, else with 65 and one line a finding. */
 export async function verify(context: CliContext, names: readonly string[], options: VerifyOptions): Promise<void> {
+  if (options.source !== undefined) {
+    if (names.length > 0 || options.all === true) {
+      throw new FrazilError("config", "USAGE", "--source looks at all tables of its job: name no others", {
+        hint: "frazil verify --source jobs/orders.yaml",
+      });
+    }
+    const found = await verifySource(context, options.source, (subject, findings) =>
+      print(context, subject, findings, null),
+    );
+    if (found > 0) process.exitCode = EXIT.data;
+    return;
+  }
   if (names.length > 0 === (options.all === true)) {
     throw new FrazilError("config", "USAGE", "expected table names or --all", {
       hint: "frazil verify shop.orders, or frazil verify --all",
