@@ -9,8 +9,8 @@ const KEYS = 1_000_000;
 const CHANGES = 500_000;
 export const END = KEYS + CHANGES;
 
-/** Of a change in memory: its values, its key, and its place among the last changes of each key. */
-const CHANGE_BYTES = 130;
+/** Of a change in memory until it is committed: its values, its key, its place among the last changes of each key, its row as it is encoded. */
+const CHANGE_BYTES = 260;
 
 const FIELDS: readonly ChangeColumn[] = [
   { name: "id", type: { kind: "long" }, required: true },
