@@ -87,6 +87,11 @@ export function branchCatalog(whole: Catalog, branch: string, shownOf: ShownOf =
   };
 }
 
+/** A table with a branch in `main`'s stead. */
+export function shownThrough(table: LoadedTable, branch: string): LoadedTable {
+  return { ...table, branch, metadata: swapped(table.metadata, branch, stateOf(table.metadata, branch)) };
+}
+
 /** The catalog in which `main` is `main`. */
 export function wholeCatalog(catalog: Catalog | BranchCatalog): Catalog {
   return "whole" in catalog ? catalog.whole : catalog;

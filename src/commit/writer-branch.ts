@@ -6,7 +6,7 @@ import {
   type TableIdent,
   type TableMetadata,
 } from "../../table-format/index.ts";
-import { branchCatalog, wholeCatalog } from "./branch-view.ts";
+import { branchCatalog, shownThrough, wholeCatalog } from "./branch-view.ts";
 import { BRANCH_ENTRY, pipelineOfTag } from "./names.ts";
 
 /**
@@ -37,6 +37,12 @@ export function writersCatalog(catalog: Catalog, table: LoadedTable): Catalog {
   const whole = wholeCatalog(catalog);
   const branch = writerBranch(table);
   return branch === null ? whole : branchCatalog(whole, branch, writtenTo(branch));
+}
+
+/** A table as its pipelines see it: with the branch that they write to in `main`'s stead, if it is one. */
+export function asWritten(table: LoadedTable): LoadedTable {
+  const branch = table.branch === undefined ? writerBranch(table) : null;
+  return branch === null ? table : shownThrough(table, branch);
 }
 
 /** How many snapshots two branches hold that the other lacks; null where history between them has expired, or one is not there. */

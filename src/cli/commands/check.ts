@@ -1,6 +1,7 @@
 import { dirname, join, resolve } from "node:path";
 import { probeSqlite } from "../../catalogs/sqlite-probe.ts";
 import { counted, grouped } from "../../core/count-text.ts";
+import { shownThrough } from "../../commit/branch-view.ts";
 import { readPipelineTag } from "../../commit/tracked-table.ts";
 import { EXIT, exitCodeOf, FrazilError } from "../../core/errors.ts";
 import { randomUuid } from "../../core/runtime.ts";
@@ -134,7 +135,10 @@ async function reach(context: CliContext, job: AnyJob): Promise<string> {
 /** The tags, and what the source says to them: positions that are no longer held and messages that cannot be decoded show at the first read. */
 async function holds(context: CliContext, view: JobView): Promise<string> {
   const { job, warehouse, state } = view;
-  for (const { loaded } of state.tables) readPipelineTag(loaded, job.name);
+  for (const { loaded, name } of state.tables) {
+    const onMain = job.branch === null || name === job.deadLetter?.table;
+    readPipelineTag(onMain ? loaded : shownThrough(loaded, job.branch), job.name);
+  }
   return withSource(context, job, { warehouse }, async ({ source }) => {
     const progress = await progressOf(view, source);
     const changes = await firstChanges(source, progress);

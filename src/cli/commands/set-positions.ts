@@ -1,8 +1,10 @@
 import { planSetPosition } from "../../commit/set-position.ts";
+import { branchCatalog } from "../../commit/branch-view.ts";
 import { readPipeline } from "../../commit/read-pipeline.ts";
 import { rollBack } from "../../commit/rollback.ts";
 import type { RollbackPlan } from "../../commit/rollback-plan.ts";
 import { readPipelineTag } from "../../commit/tracked-table.ts";
+import { writtenTo } from "../../commit/writer-branch.ts";
 import { nearest } from "../../config/suggest.ts";
 import { grouped } from "../../core/count-text.ts";
 import { FrazilError } from "../../core/errors.ts";
@@ -62,7 +64,9 @@ async function change(
   await withJob(context, job, async (view) => {
     const { warehouse } = view;
     if (warehouse === null || view.state.tables.length === 0) throw nothingToSet(job);
-    const place = { ...warehouse, warehouseLocation: warehouse.location };
+    const { branch } = job;
+    const catalog = branch === null ? warehouse.catalog : branchCatalog(warehouse.catalog, branch, writtenTo(branch));
+    const place = { ...warehouse, catalog, warehouseLocation: warehouse.location };
     const state = await readPipeline({ ...place, pipeline: job.name });
     for (const { loaded } of state.tables) readPipelineTag(loaded, job.name);
     const earliest = await earliestOf(context, view);

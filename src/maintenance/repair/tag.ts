@@ -4,6 +4,7 @@ import { pipelinesOf, readPipeline } from "../../commit/read-pipeline.ts";
 import { rollBack, type RollbackContext } from "../../commit/rollback.ts";
 import type { RollbackPlan } from "../../commit/rollback-plan.ts";
 import { readPipelineTag } from "../../commit/tracked-table.ts";
+import { asWritten } from "../../commit/writer-branch.ts";
 import { FrazilError, must } from "../../core/errors.ts";
 import { type StampedSnapshot, stampedAncestors } from "../verify/history.ts";
 import { NOTHING, type Refusal, type Repair, type RepairPlan } from "./repair.ts";
@@ -51,7 +52,8 @@ interface Problem {
   readonly message: string;
 }
 
-function problemOf(table: LoadedTable, pipeline: string): Problem | null {
+function problemOf(found: LoadedTable, pipeline: string): Problem | null {
+  const table = asWritten(found);
   try {
     const tagged = readPipelineTag(table, pipeline);
     const [newest] = stampedAncestors(table, pipeline);

@@ -4,6 +4,7 @@ import { pipelinesOf } from "../../commit/read-pipeline.ts";
 import { POSITION_SET } from "../../commit/rollback.ts";
 import { readStamp, type Stamp } from "../../commit/stamp.ts";
 import { readPipelineTag } from "../../commit/tracked-table.ts";
+import { asWritten } from "../../commit/writer-branch.ts";
 import { FrazilError } from "../../core/errors.ts";
 import type { Position } from "../../core/position.ts";
 import type { Source } from "../../core/source.ts";
@@ -23,7 +24,8 @@ export interface StampedSnapshot {
  *
  * @param compare orders the points of a split, as the job's source does
  */
-export function verifyHistory(table: LoadedTable, compare: Compare): Finding[] {
+export function verifyHistory(found: LoadedTable, compare: Compare): Finding[] {
+  const table = asWritten(found);
   return pipelinesOf(table).flatMap((pipeline) => [
     ...verifyTag(table, pipeline),
     ...verifyStamps(table, pipeline, compare),
