@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { CONFIGURATIONS } from "./one-table/configurations.ts";
 import { oneTable } from "./one-table/model.ts";
-import { MUTANTS } from "./one-table/mutants.ts";
+import { MUTANTS, REDUNDANT } from "./one-table/mutants.ts";
 import { brokenBy, explored } from "./printing.ts";
 
 describe("one table", () => {
@@ -11,5 +11,9 @@ describe("one table", () => {
 
   it.each(MUTANTS)("needs: $without", { timeout: 60_000 }, ({ without, bounds }) => {
     expect(brokenBy(oneTable(without.join(", "), bounds, without)).violation).not.toBeNull();
+  });
+
+  it.each(REDUNDANT)("can do without: $without", { timeout: 60_000 }, ({ without, bounds }) => {
+    expect(brokenBy(oneTable(without.join(", "), bounds, without))).toMatchObject({ complete: true, violation: null });
   });
 });

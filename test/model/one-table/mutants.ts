@@ -49,3 +49,12 @@ export const MUTANTS: readonly Mutant[] = [
   { without: ["a rollback needs its target"], bounds: { offsets: 2, compactions: 1, expiries: 1, rollbacks: 1 } },
   { without: ["main is asserted"], bounds: { offsets: 1, foreignAppends: 1 } },
 ];
+
+/** Without these nothing breaks: each is a second line behind another protection. */
+export const REDUNDANT: readonly Mutant[] = [
+  {
+    without: ["a snapshot id is taken once"],
+    bounds: { offsets: 2, lostAnswers: 1, delays: 1, takeOvers: 1, expiries: 1 },
+  },
+  { without: ["a snapshot id is taken once"], bounds: { offsets: 1, delays: 1, repeats: 1, undos: 1, rollbacks: 1 } },
+];

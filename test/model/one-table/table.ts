@@ -39,7 +39,8 @@ export type Protection =
   | "garbage is decided by name"
   | "garbage of jobs is of older epochs"
   | "a rollback needs its target"
-  | "main is asserted";
+  | "main is asserted"
+  | "a snapshot id is taken once";
 
 export type Removed = ReadonlySet<Protection>;
 
@@ -50,6 +51,7 @@ export function tableOf(places: Places, removed: Removed) {
   const { main, tag, snapshots, files, deleted } = places;
   const withTag = !removed.has("the tag is asserted");
   const withMain = !removed.has("main is asserted");
+  const takenOnce = !removed.has("a snapshot id is taken once");
   const movesTag = !removed.has("the tag moves with main");
   const newOnRollback = !removed.has("rollbacks make new snapshots");
   const needsTarget = !removed.has("a rollback needs its target");
@@ -184,7 +186,7 @@ export function tableOf(places: Places, removed: Removed) {
       return !expiryAsserts || (s[r + REQUEST.main] === s[main] && s[r + REQUEST.tag] === s[tag]);
     const id = s[r + REQUEST.snapshot]!;
     // A snapshot that is there is refused, whatever else the request says.
-    if (isHeld(s, id)) return false;
+    if (isHeld(s, id) && takenOnce) return false;
     if (withMain && s[r + REQUEST.main] !== s[main]) return false;
     const asserts = kind === Kind.replace ? compactionAsserts : withTag && readsTag;
     if (asserts && s[r + REQUEST.tag] !== s[tag]) return false;

@@ -39,3 +39,11 @@ export const MUTANTS: readonly Mutant[] = [
   { without: ["reading resumes at the lowest position"], bounds: { changes: [AB], present: 3, crashes: 1 } },
   { without: ["the tag is asserted"], bounds: { changes: [A], present: 1, takeOvers: 1 } },
 ];
+
+/** Without these nothing breaks: each is a second line behind another protection. */
+export const REDUNDANT: readonly Mutant[] = [
+  {
+    without: ["a refused ledger is read back"],
+    bounds: { changes: [A, AB], present: 3, delays: 1, lostAnswers: 1, takeOvers: 1 },
+  },
+];

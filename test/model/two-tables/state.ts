@@ -36,7 +36,8 @@ export type Protection =
   | "changes up to the position are skipped"
   | "no change beyond the position is skipped"
   | "reading resumes at the lowest position"
-  | "the tag is asserted";
+  | "the tag is asserted"
+  | "a refused ledger is read back";
 
 export type Removed = ReadonlySet<Protection>;
 

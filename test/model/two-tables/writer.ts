@@ -389,7 +389,8 @@ export function writerActions(places: Places, tables: Tables, removed: Removed, 
     const table = s[request + REQUEST.table]!;
     const id = s[request + REQUEST.snapshot]!;
     if (kind === Kind.ledger) {
-      if (done || (tables.isWritten(s, request) && s[at] !== At.takeLedger)) ledgerAnswered(s);
+      const isBack = !removed.has("a refused ledger is read back") && tables.isWritten(s, request);
+      if (done || (isBack && s[at] !== At.takeLedger)) ledgerAnswered(s);
       else unknown(s);
       return;
     }
