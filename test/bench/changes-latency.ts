@@ -12,7 +12,7 @@ import type { Figure } from "./bench.ts";
 import { quantile } from "./job-lines.ts";
 import { numberOption } from "./options.ts";
 
-const COMMITS = 100;
+const COMMITS = 60;
 const ROWS_A_COMMIT = 100;
 /** Commits come at random times, so that they do not fall into step with the reader's looks. */
 const PAUSE_MS = 1_500;

@@ -240,6 +240,27 @@ describe("a consumer", () => {
     });
   });
 
+  it("that waits says every hour that it is there, so that expiry keeps what comes next", async () => {
+    await using warehouse = await temporaryWarehouse();
+    const table = await tableIn(warehouse);
+    await table.change({ insert: [row(1)] });
+    let nowMs = 0;
+    const place = placeOf(warehouse);
+    const clock = { ...place.runtime.clock, nowMs: () => nowMs };
+    const at = await loaded(warehouse, table);
+    const consumer = await Consumer.claim({ ...place, runtime: { ...place.runtime, clock } }, at, "c", "latest");
+    const stop = new AbortController();
+    const written: number[] = [];
+    const sleep = async () => {
+      written.push(consumer.state.updatedMs);
+      nowMs += 1_200_000;
+      if (written.length === 5) stop.abort();
+    };
+    const options = optionsOf({ consumer, follow: true, stop: stop.signal, clock: { sleep } });
+    expect(await tableChanges(warehouse, at, options).next()).toMatchObject({ done: true });
+    expect(written).toEqual([0, 0, 0, 3_600_000, 3_600_000]);
+  });
+
   it("moves over commits without changes, so that they need not be kept", async () => {
     await using warehouse = await temporaryWarehouse();
     const table = await tableIn(warehouse);
