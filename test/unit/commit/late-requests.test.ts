@@ -57,6 +57,37 @@ describe.each(["memory", "object-store"] as const)("a commit on a catalog of kin
     expect(await rowsOf(warehouse, "a")).toEqual(["1|x|1"]);
   });
 
+  it("that arrives when main was set back to its base fails, as its sequence number is used up", async () => {
+    const { warehouse, process } = await begun();
+    await process.checkpoint([change("a", "+3:x:3"), change("a", "+4:x:4")]);
+    const a = new ForeignWriter(warehouse, "a");
+    const main = (await a.load()).metadata.currentSnapshotId as bigint;
+    const { catalog } = warehouse;
+    const commit = catalog.commit.bind(catalog);
+    let sent = 0;
+    let late: () => Promise<CommitOutcome> = async () => ({ outcome: "unknown", cause: storeGone() });
+    catalog.commit = async (changes, claim): Promise<CommitOutcome> => {
+      sent++;
+      if (sent === 1) {
+        late = () => commit(changes, claim);
+        await a.compact();
+        return { outcome: "unknown", cause: storeGone() };
+      }
+      if (sent === 2) {
+        await a.rollback(main);
+        const outcome = await commit(changes, claim);
+        // Main and the tag are what the first request expects; its writer has seen another table since.
+        expect(await late()).toMatchObject({ outcome: "conflict" });
+        return outcome;
+      }
+      return commit(changes, claim);
+    };
+    await process.checkpoint([change("a", "~3:y:30")]);
+    await process.checkpoint([change("a", "~4:y:40"), change("a", "-1")]);
+    expect(sent).toBeGreaterThan(2);
+    expect(await rowsOf(warehouse, "a")).toEqual(["3|y|30", "4|y|40"]);
+  });
+
   it("asserts main and the tag, which it moves", async () => {
     const { warehouse, process } = await begun();
     const { catalog } = warehouse;
