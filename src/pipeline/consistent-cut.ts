@@ -1,6 +1,6 @@
-import { ancestors, type LoadedTable, type Snapshot, snapshotById } from "../../table-format/index.ts";
+import { ancestors, isAncestor, type LoadedTable, type Snapshot, snapshotById } from "../../table-format/index.ts";
 import { LedgerStore } from "../commit/ledger.ts";
-import { anchorKey } from "../commit/names.ts";
+import { anchorKey, BRANCH_ENTRY } from "../commit/names.ts";
 import { type PipelinePlace, pipelineTable, readPipeline } from "../commit/read-pipeline.ts";
 import { readStamp, type Stamp } from "../commit/stamp.ts";
 import { FrazilError } from "../core/errors.ts";
@@ -24,7 +24,8 @@ const ATTEMPTS = 10;
  * elsewhere the ledger names it, and the expirer keeps what the ledger names.
  *
  * @throws FrazilError `not-found`, code `PIPELINE_NOT_FOUND`; `unavailable`, code `NO_CUT`, while there is none: right behind a rollback,
- * before the first checkpoint over all tables, or where the job commits faster than its tables can be read.
+ * before the first checkpoint over all tables, or where the job commits faster than its tables can be read; `conflict`, code
+ * `UNPUBLISHED`, where the job writes to a branch and the cut is not on `main` yet.
  */
 export async function consistentCut(place: PipelinePlace): Promise<ConsistentCut> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
@@ -46,8 +47,22 @@ async function cutOfLedger(place: PipelinePlace): Promise<ConsistentCut | null> 
   for (const [name, snapshotId] of tables) {
     const parts = name.split(".");
     const table = await catalog.loadTable({ namespace: parts.slice(0, -1), name: parts.at(-1) ?? "" });
+    const snapshot = table === null ? null : snapshotById(table.metadata, snapshotId);
     // A newer ledger names others; what this one named may be gone since.
-    if (table === null || snapshotById(table.metadata, snapshotId) === null) return null;
+    if (table === null || snapshot === null) return null;
+    const main = table.metadata.currentSnapshotId;
+    if (main !== null && isAncestor(table.metadata, snapshotId, main)) continue;
+    const branch = snapshot.summary.get(BRANCH_ENTRY);
+    // Rolled back since: the next cut is of what is there now.
+    if (branch === undefined) return null;
+    throw new FrazilError(
+      "conflict",
+      "UNPUBLISHED",
+      `table ${name}: what ${pipeline} wrote to the branch ${branch} is not on main`,
+      {
+        hint: `frazil publish brings it there; --as-of ${branch} reads the branch`,
+      },
+    );
   }
   return { pipeline, checkpoint, position, tables };
 }

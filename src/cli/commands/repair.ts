@@ -1,5 +1,6 @@
 import { identText, type LoadedTable, type TableIdent } from "../../../table-format/index.ts";
 import { pipelinesOf } from "../../commit/read-pipeline.ts";
+import { writersCatalog } from "../../commit/writer-branch.ts";
 import { comparePlainPoints } from "../../core/compare-points.ts";
 import { EXIT, FrazilError } from "../../core/errors.ts";
 import { REPAIRED_ROWS } from "../../core/limits.ts";
@@ -81,7 +82,9 @@ async function planAll(repairing: Repairing, name: string): Promise<RepairPlan> 
 async function planTable({ context, warehouse, options }: Repairing, table: LoadedTable): Promise<RepairPlan> {
   const { runtime } = context;
   const place = { ...warehouse, warehouseLocation: warehouse.location, runtime };
-  const plans = [await planTagRepair(place, table)];
+  const catalog = writersCatalog(warehouse.catalog, table);
+  const written = (await catalog.loadTable(table.ident)) ?? table;
+  const plans = [await planTagRepair({ ...place, catalog }, written)];
   // Notes are written from tags: those come first, and the notes with the next call.
   if (plans[0]?.repairs.length === 0) {
     for (const pipeline of pipelinesOf(table)) {

@@ -1,5 +1,6 @@
 import { identText, type LoadedTable, type TableIdent } from "../../../table-format/index.ts";
 import { pipelinesOf } from "../../commit/read-pipeline.ts";
+import { writersCatalog } from "../../commit/writer-branch.ts";
 import { comparePlainPoints } from "../../core/compare-points.ts";
 import { counted, grouped } from "../../core/count-text.ts";
 import { EXIT, FrazilError } from "../../core/errors.ts";
@@ -130,12 +131,14 @@ async function verifyTable(
   const objects = await verifyObjects(warehouse, table, references);
   const vectors = await verifyVectors(io, table, references);
   const keys = await verifyKeys(warehouse, table);
+  // Where pipelines write to a branch, that is what their tags and positions are of.
+  const written = (await writersCatalog(catalog, table).loadTable(ident)) ?? table;
   const findings = [
     ...objects,
     ...references.findings,
     ...vectors,
     ...keys.findings,
-    ...verifyHistory(table, comparePlainPoints),
+    ...verifyHistory(written, comparePlainPoints),
     ...(isObjectStore ? await verifyHint(io, table) : []),
   ];
   const verified = {

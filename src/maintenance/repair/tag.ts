@@ -1,5 +1,5 @@
 import { currentSnapshot, identText, type LoadedTable } from "../../../table-format/index.ts";
-import { tagName } from "../../commit/names.ts";
+import { BRANCH_ENTRY, tagName } from "../../commit/names.ts";
 import { pipelinesOf, readPipeline } from "../../commit/read-pipeline.ts";
 import { rollBack, type RollbackContext } from "../../commit/rollback.ts";
 import type { RollbackPlan } from "../../commit/rollback-plan.ts";
@@ -27,6 +27,14 @@ async function planOne(context: RollbackContext, table: LoadedTable, pipeline: s
   const refused = (why: string): RepairPlan => ({ repairs: [], refusals: [refusal(name, pipeline, problem, why)] });
   if (!REPAIRED.has(problem.code)) return refused(problem.message);
   if (newest === undefined) return refused("main holds no snapshot of the pipeline");
+  const onBranch = table.metadata.snapshots.find(
+    ({ summary }) => summary.get("ingest.pipe") === pipeline && summary.has(BRANCH_ENTRY),
+  );
+  if (onBranch !== undefined && problem.code !== "TAG_BEHIND") {
+    return refused(
+      `it wrote to the branch ${onBranch.summary.get(BRANCH_ENTRY)}, and only the tag tells where it came to`,
+    );
+  }
   const higher = table.metadata.snapshots.find(
     ({ summary }) =>
       summary.get("ingest.pipe") === pipeline && BigInt(summary.get("ingest.epoch") ?? 0) > newest.stamp.epoch,
