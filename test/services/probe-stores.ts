@@ -1,4 +1,4 @@
-/** `npx node test/services/probe-stores.ts [name…]`: tries stores for all that tables rest on, and writes docs/stores.md. */
+/** `npx node test/services/probe-stores.ts [name…]`: tries stores for all that tables rest on, and writes docs/stores.md (then `npx oxfmt` it). */
 import { writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { mkdtemp, rm } from "node:fs/promises";

@@ -5,7 +5,6 @@ import { rollBack } from "../../commit/rollback.ts";
 import type { RollbackPlan } from "../../commit/rollback-plan.ts";
 import { readPipelineTag } from "../../commit/tracked-table.ts";
 import { writtenTo } from "../../commit/writer-branch.ts";
-import { writerBranch, writersCatalog } from "../../commit/writer-branch.ts";
 import { nearest } from "../../config/suggest.ts";
 import { grouped } from "../../core/count-text.ts";
 import { FrazilError } from "../../core/errors.ts";
