@@ -1,0 +1,53 @@
+import { expect, it } from "vitest";
+import { createRuntime } from "../../../src/cli/runtime.ts";
+import { branchCatalog } from "../../../src/commit/branch-view.ts";
+import { publishBesideJob } from "../../../src/pipeline/publish-beside.ts";
+import { runJob } from "../../../src/pipeline/run-job.ts";
+import { openScratchFolder } from "../../../src/storage/local-scratch.ts";
+import { change, memoryWarehouse, upsertRule, type Warehouse } from "../../support/checkpoints.ts";
+import { scriptSource } from "../../support/script-source.ts";
+import { tableRows } from "../../support/table-rows.ts";
+
+const CHANGES = ["+1:x:1", "+2:x:2", "~1:x:3", "+3:y:1", "-2"].map((text) => change("a", text));
+const IDENT = { namespace: ["shop"], name: "a" };
+
+/** Runs a job that publishes by itself, to its end. @returns what it logged */
+async function run({ io, catalog }: Warehouse, checks: readonly string[], upTo: number): Promise<readonly string[]> {
+  const lines: string[] = [];
+  const log = (message: string): void => void lines.push(message);
+  // Real time: a job waits for what goes on beside it, which a clock that leaps does not.
+  const runtime = createRuntime({ debug: log, info: log, warn: log, error: log }, undefined);
+  const place = { io, catalog, location: "mem://w", localPath: null, scratch: openScratchFolder };
+  await runJob({
+    pipeline: "test",
+    rules: [upsertRule("a")],
+    checkpoint: { intervalMs: 3_600_000, maxRows: 2, maxSizeBytes: 1 << 20, idleCommitMs: 3_600_000 },
+    memoryBytes: 1 << 26,
+    warehouseLocation: "mem://w",
+    catalog: branchCatalog(catalog, "audit"),
+    io,
+    runtime,
+    createSource: (router) => scriptSource(new Map([["t/0", CHANGES.slice(0, upTo)]]), router, { uint32: () => 2 }),
+    beside: (held) => publishBesideJob(held, place, { branch: "audit", everyMs: 3_600_000, checks }),
+    end: { caughtUp: true, afterMs: null, maxRows: null },
+    stop: new AbortController().signal,
+    observer: { started() {}, progress() {}, committed() {}, notice() {} },
+  });
+  return lines;
+}
+
+it("publishes behind the last checkpoint while the checks hold, and else leaves main alone", async () => {
+  const warehouse = memoryWarehouse("memory");
+  const checks = ["SELECT count(*) > 1 FROM shop.a", "SELECT * FROM shop.a WHERE part = 'y'"];
+  expect(await run(warehouse, checks, 3)).toContain("published");
+  const published = ["1|x|3", "2|x|2"];
+  expect(await tableRows(warehouse.io, warehouse.catalog, IDENT)).toEqual(published);
+  const lines = await run(warehouse, checks, 5);
+  expect(lines).toContain("a check does not hold; main stays as it is");
+  expect(lines).not.toContain("published");
+  expect(await tableRows(warehouse.io, warehouse.catalog, IDENT)).toEqual(published);
+  // A check that cannot be run does not end the job either.
+  expect(await run(warehouse, ["SELECT nothing FROM shop.a"], 5)).toContain("cannot publish; main stays as it is");
+  await run(warehouse, [], 5);
+  expect(await tableRows(warehouse.io, warehouse.catalog, IDENT)).toEqual(["1|x|3", "3|y|1"]);
+});
