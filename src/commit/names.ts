@@ -57,7 +57,7 @@ function namesWithStem(stem: string, tableLocation: string, random: Random): Fil
     },
     manifest: (attempt, index) => `${tableLocation}/metadata/${stem}-a${attempt}-m${index}-${randomHex8(random)}.avro`,
     manifestList: (snapshotId, attempt) =>
-      `${tableLocation}/metadata/snap-${snapshotId}-a${attempt}-${randomHex8(random)}.avro`,
+      `${tableLocation}/metadata/${stem}-a${attempt}-snap-${snapshotId}-${randomHex8(random)}.avro`,
     statistics: () => `${tableLocation}/metadata/${stem}-stats-${randomHex8(random)}.puffin`,
   };
 }

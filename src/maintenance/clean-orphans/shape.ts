@@ -56,5 +56,5 @@ function metadataKind(name: string): OrphanKind | null {
   if (/\.metadata\.json(?:\.gz)?$/.test(name)) return "metadataFiles";
   if (/\.(?:puffin|stats)$/.test(name)) return "statistics";
   if (!name.endsWith(".avro")) return null;
-  return name.startsWith("snap-") ? "manifestLists" : "manifests";
+  return /^snap-|-a\d+-snap-\d+-/.test(name) ? "manifestLists" : "manifests";
 }

@@ -305,6 +305,22 @@ it("keeps a checkpoint's files however old they are, as its process may have bee
   expect(await tableRows(warehouse.io, warehouse.catalog, IDENT)).toEqual(["1|x|1", "2|x|2"]);
 });
 
+// The name of a manifest list once told no epoch: it was swept by its age, and the process that went on committed a snapshot without one.
+it("keeps a checkpoint's manifest list however old it is", async () => {
+  const warehouse = memoryWarehouse("object-store");
+  const before = await Process.start(warehouse, [upsertRule("a")]);
+  await before.checkpoint([change("a", "+1:x:1")]);
+  let commits = 0;
+  const catalog = beforeEach(warehouse.catalog, "commit", async () => {
+    // Behind the fence: all files of the checkpoint are there, and nothing names them yet.
+    if (commits++ === 1) await clean(warehouse, before);
+  });
+  const job = await Process.start({ ...warehouse, catalog }, [upsertRule("a")]);
+  await job.checkpoint([change("a", "+2:x:2")]);
+  expect(commits).toBe(2);
+  expect(await tableRows(warehouse.io, warehouse.catalog, IDENT)).toEqual(["1|x|1", "2|x|2"]);
+});
+
 it.each([
   [0, true],
   [0.9, true],
