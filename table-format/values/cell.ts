@@ -1,4 +1,4 @@
-import { type Column, isValid } from "../arrow/column.ts";
+import type { Column } from "../arrow/column.ts";
 import type { Value } from "../manifest/data-file.ts";
 import type { Type } from "../schema/types.ts";
 import { valueAt } from "./single-value.ts";
@@ -28,9 +28,4 @@ export type AnyColumn = Column | NestedColumn;
 /** The value of one row. Bytes are views into the column. */
 export function cellAt(column: AnyColumn, row: number): Cell | null {
   return column.layout === "cells" ? (column.values[row] ?? null) : valueAt(column, row);
-}
-
-/** Whether a row holds a value. */
-export function hasCell(column: AnyColumn, row: number): boolean {
-  return column.layout === "cells" ? (column.values[row] ?? null) !== null : isValid(column, row);
 }

@@ -1,9 +1,12 @@
 import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 import { expect, test } from "vitest";
+import { jsonText, parseJson } from "../../../table-format/json/exact-json.ts";
+import { JsonFields } from "../../../table-format/json/fields.ts";
 import { readManifestList } from "../../../table-format/manifest/manifest-list.ts";
 import { readManifest } from "../../../table-format/manifest/manifest-reader.ts";
 import { parseTableMetadata } from "../../../table-format/metadata/metadata-json.ts";
+import { parseSnapshot, snapshotJson } from "../../../table-format/metadata/snapshot-json.ts";
 import { decimalText } from "../../../table-format/partition/path.ts";
 import { planSnapshot } from "../../../table-format/scan/plan.ts";
 import { createMemoryStorage } from "../../../src/storage/memory.ts";
@@ -62,4 +65,22 @@ test.each(["v1", "v2"])("the plan of a %s table holds the live files", async (ve
   const { dataFiles, deletes, hasEqualityDeletes } = await planSnapshot(io, metadata, metadata.snapshots.at(-1)!);
   expect(dataFiles.reduce((sum, each) => sum + each.file.recordCount, 0n)).toBe(3n);
   expect([deletes.size, hasEqualityDeletes]).toEqual([0, false]);
+});
+
+test("a snapshot that names its manifests itself, as old tables of version 1 do, is planned as one with a list", async () => {
+  const { metadata, io } = golden("v1");
+  for (const snapshot of metadata.snapshots) {
+    const manifests = (await readManifestList(io, snapshot)).map(({ path }) => path);
+    const json = jsonText({
+      "snapshot-id": snapshot.snapshotId,
+      "timestamp-ms": snapshot.timestampMs,
+      manifests,
+    });
+    const inline = parseSnapshot(new JsonFields(parseJson(json), ""));
+    expect(inline).toMatchObject({ manifestList: "", manifests });
+    expect(snapshotJson(inline)).toMatchObject({ manifests });
+    const paths = async (from: typeof snapshot) =>
+      (await planSnapshot(io, metadata, from)).dataFiles.map(({ file, sequenceNumber }) => [file.filePath, sequenceNumber]);
+    expect(await paths(inline)).toEqual(await paths(snapshot));
+  }
 });

@@ -134,3 +134,17 @@ test("any cut or flipped byte is refused or decoded, never an endless loop or a 
     { numRuns: 500 },
   );
 });
+
+test("rows without bytes and records that hold themselves, by which few bytes demand endless memory, are refused", () => {
+  const nothing = { type: "record", name: "r", fields: [{ name: "n", type: "null" }] } as const;
+  const file = encodeAvroFile(nothing, new Map(), [], "null");
+  const sync = file.subarray(-16);
+  const claimed = Buffer.concat([file, Buffer.from([2, 2, 0]), sync]);
+  expect(() => decodeAvroFile(claimed, "x")).toThrow(/^x: expected rows of some bytes/);
+  const itself = {
+    type: "record",
+    name: "r",
+    fields: [{ name: "inner", type: ["null", "r"] }],
+  } as const;
+  expect(() => encodeAvroFile(itself, new Map(), [])).toThrow("expected a type name that was defined before, found r");
+});

@@ -1,6 +1,7 @@
 import { gzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import { parseTableMetadata, tableMetadataBytes } from "../../../../table-format/metadata/metadata-json.ts";
+import { ancestors } from "../../../../table-format/metadata/refs.ts";
 import type { TableMetadata } from "../../../../table-format/metadata/table-metadata.ts";
 import { BIG, T0, tableWith } from "./fixture.ts";
 
@@ -101,4 +102,10 @@ describe("what Java would refuse is refused", () => {
     );
     expect(() => parseTableMetadata(bytes("{"), NAME)).toThrow(/00001-x.metadata.json: offset 1/);
   });
+});
+
+test("a snapshot whose parents lead back to itself is an error, not an endless walk", () => {
+  const table = tableWith([1n, 2n]);
+  const snapshots = table.snapshots.map((each) => ({ ...each, parentSnapshotId: each.snapshotId === 1n ? 2n : 1n }));
+  expect(() => [...ancestors({ ...table, snapshots }, 2n)]).toThrow("snapshot 2: its parents lead back to themselves");
 });
