@@ -22,7 +22,7 @@ export async function runCampaign(campaign: Campaign): Promise<Worked> {
   const { from, seeds, processes, broken, progress, ...work } = campaign;
   const totals = noTotals();
   const failures: Worked["failures"][number][] = [];
-  const portion = Math.max(1, Math.min(50, Math.ceil(seeds / processes / 2)));
+  const portion = Math.max(1, Math.min(work.stopAtFirst ? 4 : 50, Math.ceil(seeds / processes / 2)));
   let next = from;
   const one = async (): Promise<void> => {
     const child = fork(WORKER, [], {

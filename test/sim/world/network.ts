@@ -140,7 +140,7 @@ export function objectKind(location: string): string {
   if (location.endsWith(".metadata.json")) return "metadata";
   if (location.includes("/_frazil/probe/")) return "probe";
   if (location.includes("/_scratch/")) return "scratch";
-  if (/\/snap-[^/]*\.avro$/.test(location)) return "manifest-list";
+  if (/(?:\/|-a\d+-)snap-[^/]*\.avro$/.test(location)) return "manifest-list";
   if (location.endsWith(".avro")) return "manifest";
   if (/-stats-[^/]*\.puffin$/.test(location)) return "statistics";
   if (location.endsWith(".puffin")) return "vector";
