@@ -70,10 +70,17 @@ async function* shares(folder: string, withSpark: boolean, progress: (line: stri
 
   await using warehouse = await opened(keyed);
   progress("reading the whole table");
-  const all = await drained(await openScan(warehouse, tableNow(await load(warehouse)), ALL_ROWS), () => true);
+  const all = await drained(
+    async () => openScan(warehouse, tableNow(await load(warehouse)), ALL_ROWS),
+    () => true,
+  );
   if (all.rows !== rows) throw new Error(`wrong result: the table has ${all.rows} rows, expected ${rows}`);
-  const sums = await openQuery(warehouse, SCAN_SQL("shop.a"), null);
-  const aggregates = await drained(sums, () => true);
+  const aggregates = await best(() =>
+    drained(
+      () => openQuery(warehouse, SCAN_SQL("shop.a"), null),
+      () => true,
+    ),
+  );
   yield { case: "full scan", figure: "scan_ms", value: Math.round(all.ms), unit: "ms" };
   yield { case: "full scan", figure: "aggregates_ms", value: Math.round(aggregates.ms), unit: "ms" };
 
@@ -156,9 +163,8 @@ async function feed(warehouse: Warehouse, from: bigint, to: bigint): Promise<Tol
     },
   };
   for await (const commit of tableChanges(warehouse, at, options)) {
-    const told = await drained({ ...commit, close: async () => undefined }, (op) =>
-      /^(insert|update_)/.test(String(op)),
-    );
+    const open = async () => ({ ...commit, close: async () => undefined });
+    const told = await drained(open, (op) => /^(insert|update_)/.test(String(op)));
     rows += told.rows;
     idSum += told.idSum;
   }
@@ -166,10 +172,11 @@ async function feed(warehouse: Warehouse, from: bigint, to: bigint): Promise<Tol
 }
 
 async function drained(
-  result: ResultRows & { close(): Promise<void> },
+  open: () => Promise<ResultRows & { close(): Promise<void> }>,
   isWanted: (op: unknown) => boolean,
 ): Promise<Told> {
   const startMs = performance.now();
+  const result = await open();
   const id = result.names.indexOf("id");
   let [rows, idSum] = [0, 0];
   for await (const chunk of result.chunks()) {
