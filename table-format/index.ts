@@ -25,6 +25,7 @@ export { MetadataFiles } from "./catalog/metadata-files.ts";
 export { ObjectStoreCatalog } from "./catalog/object-store.ts";
 export * from "./errors.ts";
 export { mapConcurrently } from "./io/concurrent-map.ts";
+export { confinedTo, tableRoots } from "./io/confined.ts";
 export type * from "./io/file-io.ts";
 export { jsonText, parseJson } from "./json/exact-json.ts";
 export type * from "./manifest/data-file.ts";

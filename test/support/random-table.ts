@@ -83,6 +83,8 @@ export class RandomTable {
     const dice = this.#dice;
     const formatVersion = dice.pick([2, 3] as const);
     this.features.add(`format version ${formatVersion}`);
+    // Equality deletes keep some engines from reading the rest.
+    this.#byEquality = dice.below(2) === 0;
     await this.#create(formatVersion);
     await this.#change({ append: 4 + dice.below(12) });
     for (let left = 3 + dice.below(6); left > 0; left--) await this.#step();
@@ -99,7 +101,10 @@ export class RandomTable {
         return this.#change({ byPosition: 1 + dice.below(4), append: dice.below(3) });
       case 4:
       case 5:
-        return this.#change({ byEquality: 1 + dice.below(3), append: dice.below(3) });
+        return this.#change({
+          [this.#byEquality ? "byEquality" : "byPosition"]: 1 + dice.below(3),
+          append: dice.below(3),
+        });
       case 6:
         return this.#rewrite();
       case 7:
@@ -117,6 +122,7 @@ export class RandomTable {
   }
 
   #formatVersion: 2 | 3 = 2;
+  #byEquality = false;
 
   async #create(formatVersion: 2 | 3): Promise<void> {
     this.#formatVersion = formatVersion;
