@@ -15,7 +15,7 @@ import { namedTable, withWarehouse } from "../warehouse-option.ts";
 
 export interface PublishOptions {
   readonly branch?: string;
-  readonly check: readonly string[];
+  readonly check?: readonly string[];
 }
 
 /** `frazil publish <table|job> [--branch …] [--check …]`: `main` becomes the branch, if the checks hold. */
@@ -31,7 +31,7 @@ export async function publish(context: CliContext, subject: string, options: Pub
         });
       }
       const head = branchHead(table, branch);
-      await publishNow(context, warehouse, branch, head === null ? [] : [head], options.check);
+      await publishNow(context, warehouse, branch, head === null ? [] : [head], options.check ?? []);
     });
     return;
   }
@@ -43,7 +43,7 @@ export async function publish(context: CliContext, subject: string, options: Pub
     const place = { ...warehouse, warehouseLocation: warehouse.location, pipeline: job.name };
     const { tables } = await readPipeline(place);
     const idents = tables.map(({ loaded }) => loaded.ident);
-    const checks = [...(job.publish?.checks ?? []), ...options.check];
+    const checks = [...(job.publish?.checks ?? []), ...(options.check ?? [])];
     await publishNow(context, warehouse, branch, await pipelineCut(place, branch, idents), checks);
   } finally {
     await warehouse.catalog.close();
@@ -84,7 +84,7 @@ async function publishNow(
       "data",
       "CHECK_FAILED",
       `${failed.length} of ${counted(checks.length, "check")} ${failed.length === 1 ? "does" : "do"} not hold; main stays as it is`,
-      { hint: `frazil query --as-of ${branch} shows the rows; frazil rollback --to main gives them up` },
+      { hint: `frazil query --as-of ${branch} shows the rows; frazil rollback <table> --to main gives them up` },
     );
   }
   const held = checks.length === 0 ? "" : `; ${counted(checks.length, "check")} held`;
