@@ -84,8 +84,8 @@ export const QUERY_FETCHES_IN_FLIGHT = 8;
 /** Bytes of one range request of such a fetch: with the line above, at most 64 MiB in memory. */
 export const QUERY_FETCH_BYTES = 8 * 1024 * 1024;
 
-/** How often the catalog is asked for a new snapshot by a reader that follows: one small read, and changes are as fresh as people notice. */
-export const FOLLOW_POLL_MS = 1_000;
+/** How often the catalog is asked for a new snapshot by a reader that follows: a small read each, and half of the wait is what freshness loses. */
+export const FOLLOW_POLL_MS = 500;
 
 /** Rows of a table that its source hands over at a time: long runs in each column, and a checkpoint can close between two. */
 export const TABLE_SOURCE_ROWS = 16_384;
