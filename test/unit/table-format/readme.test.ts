@@ -1,0 +1,46 @@
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { afterAll, expect, test } from "vitest";
+import { createLocalStorage } from "../../../src/storage/local.ts";
+import { MemoryCatalog } from "../../../table-format/index.ts";
+import { TestTable } from "./test-table.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "frazil-table-format-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const library = new URL("../../../table-format/index.ts", import.meta.url).href;
+const readme = readFileSync(new URL("../../../table-format/README.md", import.meta.url), "utf8");
+/** The examples as programs beside each other. */
+const examples = [...readme.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code], i) => {
+  const file = join(folder, `example-${i}.ts`);
+  writeFileSync(file, (code ?? "").replaceAll('"frazil/table-format"', JSON.stringify(library)));
+  return file;
+});
+
+async function table(): Promise<TestTable> {
+  const io = createLocalStorage();
+  let uuids = 0;
+  const uuid = () => `00000000-0000-4000-8000-${String(uuids++).padStart(12, "0")}`;
+  const catalog = new MemoryCatalog("frazil", io, join(folder, "w"), { nowMs: () => 1_795_000_000_000, uuid });
+  const made = await TestTable.create(io, catalog, { formatVersion: 3 });
+  const row = (id: bigint) => ({ id, name: `n${id}`, day: null });
+  await made.change({ insert: [row(1n), row(2n), row(3n)] });
+  await made.change({ delete: [2n] });
+  return made;
+}
+
+test("the examples run as they stand", async () => {
+  expect(examples).toHaveLength(2);
+  const { table: loaded, io, metadata } = await table();
+  const printed = execFileSync(process.execPath, [examples[0]!, loaded.metadataLocation], { encoding: "utf8" });
+  expect(printed).toBe("[ 1n, 'n1', null ]\n[ 3n, 'n3', null ]\n");
+  const { countRows } = (await import(/* @vite-ignore */ pathToFileURL(examples[1]!).href)) as {
+    countRows: (store: typeof io, of: typeof metadata, folders: readonly string[]) => Promise<number>;
+  };
+  expect(await countRows(io, metadata, [])).toBe(2);
+  const elsewhere = { ...metadata, location: "/elsewhere" };
+  await expect(countRows(io, elsewhere, [])).rejects.toMatchObject({ code: "OUTSIDE_TABLE" });
+});
