@@ -201,5 +201,5 @@ async function print(
     return;
   }
   const suffix = code === null ? "" : `${fix === null ? "" : `   fix: ${fix}`}   [${code}]`;
-  await output.write(`${warning ? "!" : ok ? "✓" : "✗"} ${name.padEnd(22)}  ${message}${suffix}\n`);
+  await output.write(`${warning ? "!" : ok ? "✓" : "✗"} ${name.padEnd(24)}  ${message}${suffix}\n`);
 }
