@@ -2,6 +2,7 @@ import { expect, it } from "vitest";
 import { openDiff } from "../../../src/query/diff.ts";
 import { openScratchFolder } from "../../../src/storage/local-scratch.ts";
 import { createBuilder, type DataFile, openDataFileWriter, type Schema } from "../../../table-format/index.ts";
+import { encodeAvroFile } from "../../../table-format/avro/container.ts";
 import { memoryWarehouse } from "../../support/checkpoints.ts";
 import { copyTable } from "../../support/table-chain.ts";
 import { tableRows } from "../../support/table-rows.ts";
@@ -15,6 +16,17 @@ const KEY: Schema = {
 };
 const row = (id: number, name: string): Row => ({ id: BigInt(id), name, day: null });
 
+const UNPARTITIONED = {
+  specId: 0,
+  partition: [],
+  keyMetadata: null,
+  sortOrderId: null,
+  firstRowId: null,
+  referencedDataFile: null,
+  contentOffset: null,
+  contentSizeBytes: null,
+} as const;
+
 /** Deletes keys by an equality delete file alone, as Flink does. */
 async function deleteByKey(table: TestTable, snapshotId: bigint, ids: readonly bigint[]): Promise<void> {
   const filePath = `${table.metadata.location}/data/equality-${snapshotId}.parquet`;
@@ -27,15 +39,8 @@ async function deleteByKey(table: TestTable, snapshotId: bigint, ids: readonly b
     content: "equality-deletes",
     filePath,
     fileFormat: "PARQUET",
-    specId: 0,
-    partition: [],
-    keyMetadata: null,
     equalityIds: [1],
-    sortOrderId: null,
-    firstRowId: null,
-    referencedDataFile: null,
-    contentOffset: null,
-    contentSizeBytes: null,
+    ...UNPARTITIONED,
   };
   await table.commit({
     snapshotId,
@@ -74,4 +79,60 @@ it("rows under equality deletes are read, and what they hide is told as deletes"
   await copyTable(place, "ns.t", "shop.b", { seed: 2 });
   const copied = await tableRows(place.io, place.catalog, { namespace: ["shop"], name: "b" });
   expect(copied.map((line) => line.split("|").slice(0, 2).join(" "))).toEqual(expected);
+});
+
+/** Adds rows as an Avro file. */
+async function addAvro(table: TestTable, snapshotId: bigint, rows: readonly Row[]): Promise<void> {
+  const filePath = `${table.metadata.location}/data/rows-${snapshotId}.avro`;
+  const optional = (type: string) => ["null", type] as const;
+  const fields = [
+    { name: "id", type: "long", "field-id": 1 },
+    { name: "name", type: optional("string"), "field-id": 2 },
+  ];
+  const schema = { type: "record", name: "row", fields };
+  const bytes = encodeAvroFile(
+    schema,
+    new Map(),
+    rows.map(({ id, name }) => [id, name]),
+  );
+  await table.io.write(filePath, bytes);
+  const none = new Map<number, never>();
+  const file: DataFile = {
+    content: "data",
+    filePath,
+    fileFormat: "AVRO",
+    recordCount: BigInt(rows.length),
+    fileSizeBytes: BigInt(bytes.length),
+    columnSizes: none,
+    valueCounts: none,
+    nullValueCounts: none,
+    nanValueCounts: none,
+    lowerBounds: none,
+    upperBounds: none,
+    splitOffsets: null,
+    equalityIds: null,
+    ...UNPARTITIONED,
+  };
+  await table.commit({
+    snapshotId,
+    addedDataFiles: [file],
+    removedDataFiles: [],
+    addedDeleteFiles: [],
+    removedDeleteFiles: [],
+    summary: new Map(),
+  });
+}
+
+it("a job reads the rows and the changes of Avro files", async () => {
+  const place = memoryWarehouse("memory");
+  const table = await TestTable.create(place.io, place.catalog, { formatVersion: 2 });
+  const copy = async (seed: number): Promise<string[]> => {
+    await copyTable(place, "ns.t", "shop.b", { seed });
+    return tableRows(place.io, place.catalog, { namespace: ["shop"], name: "b" });
+  };
+  await addAvro(table, 5n, [row(1, "a"), row(2, "b"), row(3, "c")]);
+  expect(await copy(1)).toEqual(["1|a|null", "2|b|null", "3|c|null"]);
+  await deleteByKey(table, 6n, [1n, 2n]);
+  await addAvro(table, 7n, [row(2, "new")]);
+  expect(await copy(2)).toEqual(["2|new|null", "3|c|null"]);
 });
