@@ -1,4 +1,15 @@
-import { Broken, breaks, Kind, type Places, PROCESS, REQUEST, type Removed, SNAPSHOT, SNAPSHOTS } from "./state.ts";
+import {
+  Broken,
+  breaks,
+  Kind,
+  OPERATOR,
+  type Places,
+  PROCESS,
+  REQUEST,
+  type Removed,
+  SNAPSHOT,
+  SNAPSHOTS,
+} from "./state.ts";
 
 export type Tables = ReturnType<typeof tablesOf>;
 
@@ -35,6 +46,12 @@ export function tablesOf(places: Places, removed: Removed) {
       if (s[p + PROCESS.tags + table] === id || knows(s, p + PROCESS.request, table, id)) return true;
       if (s[p + PROCESS.snapshot] === id) return true;
     }
+    const { operator } = places;
+    if (
+      operator !== null &&
+      (s[operator + OPERATOR.snapshot] === id || knows(s, operator + OPERATOR.request, table, id))
+    )
+      return true;
     return places.late.some((r) => knows(s, r, table, id));
   }
 
@@ -51,7 +68,8 @@ export function tablesOf(places: Places, removed: Removed) {
     const tag = s[tags[table]!]!;
     if (s[of(table, id, SNAPSHOT.held)] === 1) return false;
     if (s[r] === Kind.create ? tag !== 0 : asserts && tag !== s[r + REQUEST.tag]) return false;
-    const before = tag === 0 ? 0 : s[of(table, tag, SNAPSHOT.rows)]!;
+    const isBack = s[r] === Kind.rollback;
+    const before = tag === 0 || isBack ? 0 : s[of(table, tag, SNAPSHOT.rows)]!;
     const position = s[r + REQUEST.position]!;
     const rows = before | s[r + REQUEST.rows]!;
     if ((before & s[r + REQUEST.rows]!) !== 0) breaks(s, Broken.doubled);
@@ -59,7 +77,7 @@ export function tablesOf(places: Places, removed: Removed) {
     if ((rows & ~wanted) !== 0) breaks(s, Broken.doubled);
     else if (rows !== wanted) breaks(s, Broken.lost);
     if (s[r + REQUEST.epoch]! < epochOf(s, table)) breaks(s, Broken.fencedWrite);
-    if (position < positionOf(s, table)) breaks(s, Broken.positionBack);
+    if (position < positionOf(s, table) && !isBack) breaks(s, Broken.positionBack);
     s[of(table, id, SNAPSHOT.held)] = 1;
     s[of(table, id, SNAPSHOT.epoch)] = s[r + REQUEST.epoch]!;
     s[of(table, id, SNAPSHOT.position)] = position;

@@ -10,5 +10,7 @@ export const CONFIGURATIONS: Readonly<Record<string, Bounds>> = {
   "no table at the start, crash, take-over": { changes: [AB], present: 0, crashes: 1, takeOvers: 1 },
   "lost and late answers, take-over": { changes: [A, AB], present: 3, lostAnswers: 1, delays: 1, takeOvers: 1 },
   "an idle anchor, a late request": { changes: [B, B, A], present: 1, lostAnswers: 1, delays: 1 },
+  "rolled back, one table or both": { changes: [A, AB], present: 3, rollbacks: 1, lostAnswers: 1 },
+  "rolled back and taken over": { changes: [AB], present: 3, rollbacks: 1, takeOvers: 1 },
   "expirer, crash, take-over": { changes: [AB], present: 3, crashes: 1, takeOvers: 1, expiries: 1 },
 };

@@ -14,6 +14,7 @@ import {
   SNAPSHOT,
   SNAPSHOTS,
 } from "./state.ts";
+import { operatorActions } from "./operator.ts";
 import { writerActions } from "./writer.ts";
 
 /** Two tables of one job on a catalog that commits one at a time, with the ledger, an expirer, and tables that are made on the way. */
@@ -24,6 +25,7 @@ export function twoTables(name: string, bounds: Bounds, without: readonly Protec
   const last = bounds.changes.length;
   const actions: Action[] = [
     ...places.processes.flatMap((_, number) => writerActions(places, tables, removed, number)),
+    ...operatorActions(places, tables, removed),
     ...(bounds.expiries === undefined ? [] : [expirer(places, removed)]),
     ...places.late.map((slot, index): Action => ({
       name: `late request ${index + 1}: applied or refused`,
@@ -39,7 +41,7 @@ export function twoTables(name: string, bounds: Bounds, without: readonly Protec
 
   function begin(s: Uint8Array): void {
     s.fill(0);
-    for (const key of ["lostAnswers", "delays", "crashes", "takeOvers", "expiries"] as const)
+    for (const key of ["lostAnswers", "delays", "crashes", "takeOvers", "expiries", "rollbacks"] as const)
       s[places[key]] = bounds[key] ?? 0;
     const [p] = places.processes as [number];
     s[p] = bounds.present === 0 ? At.readLedger : At.running;
@@ -55,7 +57,8 @@ export function twoTables(name: string, bounds: Bounds, without: readonly Protec
   /** All is in the tables, the ledger says so, the source was told, and nobody has anything left to do. */
   function isDone(s: Uint8Array): boolean {
     // What was acknowledged by nobody before a crash is acknowledged with the next change.
-    const undisturbed = bounds.crashes === undefined && bounds.takeOvers === undefined;
+    const undisturbed =
+      bounds.crashes === undefined && bounds.takeOvers === undefined && bounds.rollbacks === undefined;
     if (s[places.acknowledged] !== last && undisturbed) return false;
     if (s[places.ledgerPosition] !== last) return false;
     return places.processes.every((p) => {

@@ -37,6 +37,8 @@ export const MUTANTS: readonly Mutant[] = [
   { without: ["changes up to the position are skipped"], bounds: { changes: [AB], present: 3, crashes: 1 } },
   { without: ["no change beyond the position is skipped"], bounds: { changes: [AB, AB], present: 3, crashes: 1 } },
   { without: ["reading resumes at the lowest position"], bounds: { changes: [AB], present: 3, crashes: 1 } },
+  { without: ["a rollback takes the ledger first"], bounds: { changes: [A, AB], present: 3, rollbacks: 1 } },
+  { without: ["the ledger forgets tables that go back"], bounds: { changes: [A, AB], present: 3, rollbacks: 1 } },
   { without: ["the tag is asserted"], bounds: { changes: [A], present: 1, takeOvers: 1 } },
 ];
 

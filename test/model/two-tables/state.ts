@@ -14,6 +14,7 @@ export interface Bounds {
   readonly crashes?: number;
   readonly takeOvers?: number;
   readonly expiries?: number;
+  readonly rollbacks?: number;
 }
 
 /** A protection that a mutant lacks. */
@@ -37,14 +38,16 @@ export type Protection =
   | "no change beyond the position is skipped"
   | "reading resumes at the lowest position"
   | "the tag is asserted"
-  | "a refused ledger is read back";
+  | "a refused ledger is read back"
+  | "a rollback takes the ledger first"
+  | "the ledger forgets tables that go back";
 
 export type Removed = ReadonlySet<Protection>;
 
 export const SNAPSHOT = { held: 0, epoch: 1, position: 2, rows: 3 } as const;
 export const SNAPSHOTS = 8;
 
-export const Kind = { none: 0, create: 1, fence: 2, commit: 3, ledger: 4 } as const;
+export const Kind = { none: 0, create: 1, fence: 2, commit: 3, ledger: 4, rollback: 5 } as const;
 
 /** Of a ledger's request: `table` is the version that it replaces, `snapshot` and `tag` the snapshots of the two tables. */
 export const REQUEST = { kind: 0, table: 1, snapshot: 2, tag: 3, epoch: 4, position: 5, rows: 6 } as const;
@@ -90,6 +93,9 @@ export const PROCESS = {
   request: 17,
 } as const;
 
+export const OPERATOR = { at: 0, epoch: 1, chosen: 2, position: 3, left: 4, snapshot: 5, request: 6 } as const;
+export const Rolling = { idle: 0, planned: 1, committing: 2, sent: 3 } as const;
+
 export type Places = ReturnType<typeof placesOf>;
 
 export function placesOf(bounds: Bounds) {
@@ -111,8 +117,10 @@ export function placesOf(bounds: Bounds) {
     crashes: layout.field(),
     takeOvers: layout.field(),
     expiries: layout.field(),
+    rollbacks: layout.field(),
     snapshots: [layout.records(SNAPSHOTS, 4), layout.records(SNAPSHOTS, 4)] as const,
     processes: layout.records(writers, PROCESS.request + REQUEST_SIZE),
+    operator: layout.records((bounds.rollbacks ?? 0) > 0 ? 1 : 0, OPERATOR.request + REQUEST_SIZE)[0] ?? null,
     late: layout.records(late, REQUEST_SIZE),
   };
   return { ...place, changes: bounds.changes, sizeBytes: layout.sizeBytes };

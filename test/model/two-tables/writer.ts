@@ -146,13 +146,10 @@ export function writerActions(places: Places, tables: Tables, removed: Removed, 
   const takeLedger = step("ledger read, taken over", false, (s) => {
     if (s[at] !== At.takeLedger || s[p + PROCESS.waits] !== 0) return false;
     const epoch = s[places.ledgerEpoch]!;
-    // Ours already, by a request whose answer was lost.
-    if (s[p + PROCESS.opening] === 1 && epoch === s[p + PROCESS.epoch]) return resume(s);
     if (epoch >= s[p + PROCESS.epoch]! && !removed.has("a table under one's epoch is somebody else's"))
       return fenced(s, epoch);
     takePositions(s);
     if (removed.has("the ledger is taken over")) return resume(s);
-    s[p + PROCESS.opening] = 1;
     if (agree(s) && !removed.has("the ledger is rewritten when positions agree")) {
       return sendLedger(s, s[positionOf(ANCHOR)]!, [s[tagOf(ANCHOR)]!, s[tagOf(OTHER)]!]);
     }
@@ -270,7 +267,9 @@ export function writerActions(places: Places, tables: Tables, removed: Removed, 
 
   const noteOpened = step("ledger sent, with the new table", false, (s) => {
     if (s[at] !== At.noteOpened || s[p + PROCESS.waits] !== 0) return false;
-    return writeLedger(s, s[places.ledgerPosition]!, [
+    // One that is beyond, as a rollback leaves behind, says of rows that they are in the table which are yet to come.
+    const agrees = s[places.ledgerPosition]! <= s[p + PROCESS.reached]!;
+    return writeLedger(s, agrees ? s[places.ledgerPosition]! : 0, [
       s[p + PROCESS.opening] === ANCHOR ? s[tagOf(ANCHOR)]! : s[places.ledgerTables[ANCHOR]]!,
       s[p + PROCESS.opening] === OTHER ? s[tagOf(OTHER)]! : s[places.ledgerTables[OTHER]]!,
     ]);
@@ -354,7 +353,8 @@ export function writerActions(places: Places, tables: Tables, removed: Removed, 
   }
 
   function acknowledge(s: Uint8Array, position: number): void {
-    if (position <= s[places.acknowledged]!) return;
+    // Where tables may go back, the source keeps what it has.
+    if (places.operator !== null || position <= s[places.acknowledged]!) return;
     s[places.acknowledged] = position;
     for (let table = 0; table < 2; table++) {
       const recorded = s[places.tags[table]!] === 0 ? 0 : tables.recorded(s, table);
@@ -390,7 +390,7 @@ export function writerActions(places: Places, tables: Tables, removed: Removed, 
     const id = s[request + REQUEST.snapshot]!;
     if (kind === Kind.ledger) {
       const isBack = !removed.has("a refused ledger is read back") && tables.isWritten(s, request);
-      if (done || (isBack && s[at] !== At.takeLedger)) ledgerAnswered(s);
+      if (done || isBack) ledgerAnswered(s);
       else unknown(s);
       return;
     }
@@ -401,8 +401,10 @@ export function writerActions(places: Places, tables: Tables, removed: Removed, 
     else fencedIn(s, table, id);
   }
 
-  /** The process will look what became of it. */
+  /** The process will look what became of it; of the ledger's take-over at once, and when that is open it begins anew. */
   function unknown(s: Uint8Array): void {
+    if (s[at] === At.takeLedger && tables.isWritten(s, request)) return void ledgerAnswered(s);
+    if (s[at] === At.takeLedger && s[places.ledgerVersion] === s[request + REQUEST.table]) return void end(s, At.off);
     s.fill(0, request, request + REQUEST_SIZE);
     s[p + PROCESS.waits] = 0;
   }
