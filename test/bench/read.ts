@@ -46,7 +46,8 @@ export async function* read(progress: (line: string) => void): AsyncIterable<Fig
     if (parts.includes("flink")) {
       const limitMs = numberOption("answer-seconds", FLINK_ANSWER_SECONDS) * 1_000;
       await using engines = await openEngines(limitMs, progress);
-      const workload = workloadOf(Math.min(rows, numberOption("flink-rows", FLINK_ROWS)), commits);
+      const flinkRows = Math.min(rows, numberOption("flink-rows", FLINK_ROWS));
+      const workload = workloadOf(flinkRows, numberOption("flink-commits", commits));
       yield* flinkRatios(join(folder, "flink"), workload, engines.all, progress);
     }
   } finally {

@@ -19,6 +19,9 @@ const OPENED = [
   ...["java.util", "java.util.concurrent", "java.util.concurrent.atomic", "java.util.concurrent.locks", "sun.nio.ch"],
 ].map((name) => `--add-opens=java.base/${name}=ALL-UNNAMED`);
 
+/** Many short jobs: compiling them well takes longer than they do. */
+const SHORT_LIVED = ["-Xmx3g", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"];
+
 /**
  * Runs SQL statements one after the other in a Flink of this machine, each in a cluster in the client's own process; an insertion is
  * waited for, and is one commit, as there are no checkpoints.
@@ -49,7 +52,7 @@ export async function runFlinkSql(
   const script = join(folder, "statements.sql");
   writeFileSync(script, ["SET 'table.dml-sync' = 'true'", ...statements].map((sql) => `${sql};\n`).join(""));
   const client = ["org.apache.flink.table.client.SqlClient", "embedded", "-f", script];
-  const args = ["-Xmx3g", `-Djava.io.tmpdir=${temporary}`, ...OPENED, "-cp", classPath, ...client];
+  const args = [...SHORT_LIVED, `-Djava.io.tmpdir=${temporary}`, ...OPENED, "-cp", classPath, ...client];
   const env = { ...process.env, FLINK_CONF_DIR: conf };
   const output = await runTool(java, args, { env, cwd: folder, timeoutMs });
   const failed = output.indexOf("[ERROR]");
