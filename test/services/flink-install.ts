@@ -76,10 +76,6 @@ export async function installFlink(progress: Progress): Promise<FlinkInstall> {
       .filter((name) => wanted.test(name))
       .sort()
       .map((name) => join(folder, path, name));
-  const classPath = [
-    ...jarsIn("home/lib", /\.jar$/),
-    ...jarsIn("home/opt", /\.jar$/),
-    ...jarsIn("jars", /\.jar$/),
-  ];
+  const classPath = [...jarsIn("home/lib", /\.jar$/), ...jarsIn("home/opt", /\.jar$/), ...jarsIn("jars", /\.jar$/)];
   return { java, classPath: classPath.join(":") };
 }
