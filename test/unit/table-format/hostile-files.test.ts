@@ -23,19 +23,17 @@ function fuzz(from: number, to: number): Promise<FuzzReport> {
     const watch = setInterval(() => {
       const now = Atomics.load(place, 0);
       if (now !== last) [last, since] = [now, Date.now()];
-      if (Date.now() - since > MOST_MS) void end(() => reject(new Error(`input ${now} took more than ${MOST_MS} ms`)));
+      if (Date.now() - since > MOST_MS) end(() => reject(new Error(`input ${now} took more than ${MOST_MS} ms`)));
     }, 200);
-    const end = async (settle: () => void) => {
+    // The first to settle counts: ending the worker makes it exit, too.
+    const end = (settle: () => void): void => {
       clearInterval(watch);
-      await worker.terminate();
       settle();
+      void worker.terminate();
     };
-    worker.once("message", (report: FuzzReport) => void end(() => resolve(report)));
-    worker.once(
-      "error",
-      (error) => void end(() => reject(new Error(`input ${Atomics.load(place, 0)}: ${String(error)}`))),
-    );
-    worker.once("exit", (code) => void end(() => reject(new Error(`input ${Atomics.load(place, 0)}: exit ${code}`))));
+    worker.once("message", (report: FuzzReport) => end(() => resolve(report)));
+    worker.once("error", (error) => end(() => reject(new Error(`input ${Atomics.load(place, 0)}: ${String(error)}`))));
+    worker.once("exit", (code) => end(() => reject(new Error(`input ${Atomics.load(place, 0)}: exit ${code}`))));
   });
 }
 
