@@ -98,7 +98,8 @@ it("does not commit once a newer process has taken the pipeline over", async () 
   // Another process starts while the rewrite rests between two batches.
   const sleep = async (): Promise<void> => void (starting ??= await Process.start(warehouse, [upsertRule("a")]));
   let starting: Process | undefined;
-  const runtime = { ...here.runtime, clock: { ...here.runtime.clock, sleep } };
+  let now = 0;
+  const runtime = { ...here.runtime, clock: { ...here.runtime.clock, sleep, monotonicMs: () => (now += 3) } };
   const running = runCompaction({ ...here, runtime }, plan).next();
   await expect(running).rejects.toMatchObject({ code: "EPOCH_CHANGED" });
   const { metadata } = await loaded(warehouse);
