@@ -67,8 +67,7 @@ function figures({ totals, ranges, broken }: Report): string {
   const hit = CRASH_POINTS.filter((point) => (totals.crashPoints[point] ?? 0) > 0);
   const lines = [
     `Seeds ${ranges.map(([first, end]) => `${first} to ${end}`).join(", ")}: ${totals.seeds} runs, **${totals.violations} violations**, ` +
-      `${totals.hours} simulated hours, ${totals.snapshots} snapshots, ${totals.commits} table commits, ` +
-      `${(totals.seconds / Math.max(1, totals.seeds)).toFixed(2)} s a seed.`,
+      `${totals.hours} simulated hours, ${totals.snapshots} snapshots, ${totals.commits} table commits.`,
     "",
     `Faults: ${list(totals.faults, FAULTS)}.`,
     "",

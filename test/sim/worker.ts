@@ -24,9 +24,10 @@ export async function work({ from, seeds, without, transactions, stopAtFirst }: 
   const totals = noTotals();
   const failures: { seed: number; rule: string; text: string }[] = [];
   for (let seed = from; seed < from + seeds; seed++) {
-    const startedMs = performance.now();
+    const before = process.cpuUsage();
     const result = await runSeed(seed, { without, transactions });
-    addTotals(totals, totalsOf(result, FAULTS, (performance.now() - startedMs) / 1_000));
+    const used = process.cpuUsage(before);
+    addTotals(totals, totalsOf(result, FAULTS, (used.user + used.system) / 1_000_000));
     if (result.failure === null) continue;
     failures.push({ seed, ...result.failure });
     if (stopAtFirst) break;
