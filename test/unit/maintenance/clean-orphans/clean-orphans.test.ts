@@ -1,12 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type Catalog, currentSchema, type FileIO, FrazilError, identText } from "../../../../table-format/index.ts";
+import { type Catalog, currentSchema, type FileIO, FrazilError } from "../../../../table-format/index.ts";
 import { setTag } from "../../../../src/commit/tag-snapshot.ts";
 import { runCleaning } from "../../../../src/maintenance/clean-orphans/clean.ts";
 import { planOrphans } from "../../../../src/maintenance/clean-orphans/plan.ts";
 import { runCompaction } from "../../../../src/maintenance/compact/compact.ts";
 import { planCompaction } from "../../../../src/maintenance/compact/plan.ts";
-import { knownLocations } from "../../../../src/maintenance/service/known-tables.ts";
 import { sortArrangement } from "../../../../src/maintenance/compact/arrangement.ts";
 import { planExpiry, runExpiry } from "../../../../src/maintenance/expire/expire.ts";
 import {
@@ -434,24 +433,6 @@ describe("while it deletes", () => {
   });
 });
 
-it("knows where other tables put files outside their own folder", async () => {
-  const warehouse = memoryWarehouse("memory");
-  const process = await Process.start(warehouse, [upsertRule("a"), upsertRule("b")]);
-  await process.checkpoint([change("a", "+1:x:1"), change("b", "+1:x:1")]);
-  const { catalog } = warehouse;
-  for (const property of ["write.data.path", "write.metadata.path", "write.object-storage.path"]) {
-    await new ForeignWriter(warehouse, "b").update([
-      { action: "set-properties", updates: new Map([[property, `${FOLDER}/data/of-b`]]) },
-    ]);
-    const locations = await knownLocations(catalog, process.runtime.clock)();
-    const plan = planOrphans(place(warehouse, process), await loaded(warehouse), { olderThanMs: ALL_OLD, locations });
-    await expect(plan).rejects.toMatchObject({ code: "LOCATION_SHARED" });
-    await new ForeignWriter(warehouse, "b").update([{ action: "remove-properties", removals: [property] }]);
-  }
-  const locations = await knownLocations(catalog, process.runtime.clock)();
-  await planOrphans(place(warehouse, process), await loaded(warehouse), { olderThanMs: ALL_OLD, locations });
-});
-
 it("takes what an interrupted sort left behind for garbage by its age", async () => {
   const warehouse = memoryWarehouse("memory");
   const process = await Process.start(warehouse, [upsertRule("a")]);
@@ -474,30 +455,4 @@ it("takes what an interrupted sort left behind for garbage by its age", async ()
   expect(runs.length).toBeGreaterThan(0);
   expect(await orphans(warehouse, process, ALL_YOUNG)).not.toContain(runs[0]);
   expect(await orphans(warehouse, process)).toEqual(expect.arrayContaining(runs));
-});
-
-it("refuses tables whose folder may hold other tables' files", async () => {
-  const warehouse = memoryWarehouse("object-store");
-  const process = await Process.start(warehouse, [upsertRule("a")]);
-  await process.checkpoint([change("a", "+1:x:1")]);
-  const table = await loaded(warehouse);
-  const plan = (location: string) =>
-    planOrphans(place(warehouse, process), table, {
-      olderThanMs: ALL_OLD,
-      locations: [
-        { ident: IDENT, location: table.metadata.location },
-        { ident: { namespace: ["shop"], name: "b" }, location },
-      ],
-    });
-  for (const location of [FOLDER, `${FOLDER}/`, `${FOLDER}/data/b`, "mem://w/shop", "mem2://w/shop/a"]) {
-    await expect(plan(location)).rejects.toMatchObject({ code: "LOCATION_SHARED", kind: "config" });
-  }
-  expect(identText((await plan("mem://w/shop/ab")).table.ident)).toBe("shop.a");
-  await new ForeignWriter(warehouse, "a").update([
-    { action: "set-properties", updates: new Map([["gc.enabled", "false"]]) },
-  ]);
-  await expect(orphans(warehouse, process)).rejects.toMatchObject({ code: "GC_DISABLED" });
-  await new ForeignWriter(warehouse, "a").update([{ action: "remove-properties", removals: ["gc.enabled"] }]);
-  await warehouse.io.write(`${FOLDER}/data/deep/metadata/00000-x.metadata.json`, bytes);
-  await expect(orphans(warehouse, process)).rejects.toMatchObject({ code: "TABLE_INSIDE" });
 });
