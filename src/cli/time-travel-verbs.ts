@@ -32,7 +32,7 @@ export function addTimeTravelVerbs(program: Command): void {
     .option(
       "--check <sql>",
       "a SELECT that gives no row, or a single true; may be given several times",
-      (sql: string, others: readonly string[] = []) => [...others, sql],
+      (sql: string, others: readonly string[] | undefined) => [...(others ?? []), sql],
     )
     .action(
       verb(async (context, subject: string, options: PublishOptions) =>
