@@ -4,6 +4,7 @@ import { JobSupervisor } from "./actors/job.ts";
 import { startHand } from "./actors/hand.ts";
 import { startForeignWriter, startOperator } from "./actors/others.ts";
 import { startServices } from "./actors/services.ts";
+import { startSleeper } from "./actors/sleeper.ts";
 import { Violation } from "./world/oracle.ts";
 import { type Given, settingsOf } from "./world/settings.ts";
 import { Simulation, type SimulationOptions } from "./world/simulation.ts";
@@ -71,6 +72,7 @@ async function simulate(sim: Simulation): Promise<void> {
   startOperator(sim, job, stopped);
   startHand(sim, job, stopped);
   startTroubles(sim, job, stopped);
+  startSleeper(sim, job, stopped);
   const follower = sim.has("follower") && sim.settings.formatVersion === 3 ? new Follower(sim, "a") : null;
   follower?.start();
 
@@ -137,6 +139,7 @@ function startTroubles(sim: Simulation, job: JobSupervisor, stopped: () => boole
   const next = (): void => scheduler.at(draw.between(5_000, 90_000), null, trouble);
   const trouble = (): void => {
     if (stopped()) return;
+    if (sim.asleep) return next();
     const kind = draw.pick(["zombies", "rivals", "stops", "jumps", "none"] as const);
     const current = job.current?.place.process ?? null;
     if (kind === "zombies" && sim.has(kind) && current !== null && !current.suspended) {
@@ -153,7 +156,7 @@ function startTroubles(sim: Simulation, job: JobSupervisor, stopped: () => boole
       job.start();
     } else if (kind === "stops" && sim.has(kind)) {
       sim.count("stops");
-      job.current?.stop.abort();
+      job.stop();
     } else if (kind === "jumps" && sim.has(kind) && draw.oneIn(3)) {
       night(sim, draw.between(26, 80) * 3_600_000);
     }

@@ -42,6 +42,11 @@ export class JobSupervisor {
     return this.#jobs.findLast(({ place, endedMs }) => endedMs === null && !place.process.dead) ?? null;
   }
 
+  /** Tells the newest process to end. */
+  stop(): void {
+    if (this.current !== null) tellToEnd(this.current);
+  }
+
   start(): void {
     const sim = this.#sim;
     if (this.caughtUp) return;
@@ -65,14 +70,14 @@ export class JobSupervisor {
   /** From now on the job is to end when it has caught up. */
   async catchUp(): Promise<void> {
     this.#end = { caughtUp: true, afterMs: null, maxRows: null };
-    for (const { stop } of this.#jobs) stop.abort();
+    for (const job of this.#jobs) tellToEnd(job);
     if (this.current === null) this.start();
   }
 
   async #run({ place, stop }: JobProcess, end: JobEnd): Promise<void> {
     const sim = this.#sim;
     const { process, io, catalog, runtime } = place;
-    if (!catalog.atomicAcrossTables && process.draw.oneIn(4))
+    if (!catalog.atomicAcrossTables && process.draw.oneIn(12))
       await probeConditionalWrites(io, LOCATION, runtime.random);
     await runJob({
       pipeline: PIPELINE,
@@ -143,14 +148,15 @@ export class JobSupervisor {
     if (error === null) {
       if (end.caughtUp) this.caughtUp = true;
     } else this.#judge(job, error);
-    this.#restart();
+    const isForOperator = error instanceof FrazilError && error.code === "TABLE_ROLLED_BACK";
+    this.#restart(isForOperator ? 10 : 1);
   }
 
-  /** A supervisor starts the job again, but for one that was told that a newer one runs. */
-  #restart(): void {
+  /** A supervisor starts the job again, unless another is there. It is `patience` times as slow where an operator is needed. */
+  #restart(patience = 1): void {
     const { scheduler, draw } = this.#sim;
     if (this.caughtUp || this.current !== null) return;
-    scheduler.at(draw.between(200, 20_000), null, () => {
+    scheduler.at(patience * draw.between(200, 20_000), null, () => {
       if (this.current === null) this.start();
     });
   }
@@ -185,6 +191,12 @@ export class JobSupervisor {
       this.#jobs.some((other) => other !== job && (other.endedMs === null || other.endedMs >= sinceMs))
     );
   }
+}
+
+/** As SIGTERM does. */
+function tellToEnd({ place, stop }: JobProcess): void {
+  place.process.draining = true;
+  stop.abort();
 }
 
 function ruleOf(sim: Simulation, table: string): TableRule {

@@ -8,7 +8,7 @@ import { planCompaction } from "../../../src/maintenance/compact/plan.ts";
 import { planExpiry, runExpiry } from "../../../src/maintenance/expire/expire.ts";
 import { planManifests, runManifestRewrite } from "../../../src/maintenance/rewrite-manifests/rewrite-manifests.ts";
 import type { BesideIngestion } from "../../../src/pipeline/job-run.ts";
-import { TABLES } from "../world/changelog.ts";
+import { type TableName, TABLES } from "../world/changelog.ts";
 import { Violation } from "../world/oracle.ts";
 import { ProcessDied, type SimProcess } from "../world/process.ts";
 import type { Draw } from "../world/scheduler.ts";
@@ -41,6 +41,17 @@ export function startServices(sim: Simulation, stopped: () => boolean): void {
     };
     next();
   }
+}
+
+/** Cleans one table after the other, each in a process of its own, whatever becomes of it. */
+export function cleanAll(sim: Simulation, draw: Draw, then: () => void): void {
+  const [first, ...others] = TABLES.toSorted(() => (draw.oneIn(2) ? 1 : -1));
+  const next = (table: TableName | undefined): void => {
+    if (table === undefined) return then();
+    const service: Service = (_, place) => clean(sim, place, { namespace: ["shop"], name: table });
+    runService(sim, `sweep${sim.processes.length}`, draw, service, () => next(others.shift()));
+  };
+  next(first);
 }
 
 /** Runs one service once. `then` is called when it is over, however it ended. */

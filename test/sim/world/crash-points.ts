@@ -1,5 +1,4 @@
-import { type Draw } from "./scheduler.ts";
-import type { CrashPlan } from "./process.ts";
+import type { Draw } from "./scheduler.ts";
 
 /** Requests around which a process may die: before it is sent, while it is under way, and when its answer has not been read. */
 const REQUESTS = [
@@ -59,17 +58,55 @@ const STEPS = [
   "orphans.delete",
   "rollback.sent",
   "rollback.answered",
+  "refs.sent",
+  "refs.answered",
 ] as const;
 
 /** Every point at which a process of the simulation may die. */
 export const CRASH_POINTS: readonly string[] = [
   "read source",
+  "unknown.reload",
+  "unknown.resend",
+  "commit.refused",
+  "drain",
   "before acknowledge",
   "after acknowledge",
   ...REQUESTS.flatMap((request) => ["before", "sent", "after"].map((when) => `${when} ${request}`)),
   ...STEPS.map((step) => `step ${step}`),
 ];
 
-export function drawCrash(draw: Draw): CrashPlan {
-  return { point: draw.pick(CRASH_POINTS), nth: draw.below(5) };
+const KNOWN = new Set(CRASH_POINTS);
+
+/** Once in so many visits a process dies: at a point that hardly any run comes to, at one that the engine names, around any other request. */
+const RARE =
+  /^(unknown|commit\.refused|drain|\w+ (delete|put (vector|position))|step (evolve|create|rollback|refs|expire|orphans|compact|manifests|maintenance))/;
+const RARE_EVERY = 12;
+const STEP_EVERY = 25;
+const REQUEST_EVERY = 100;
+/** Once in so many visits at the point that the seed is about, and how often. */
+const FEATURED_EVERY = 2;
+const FEATURED_DEATHS = 3;
+
+/**
+ * Draws where processes die. A point that is passed often counts only the first time, the second, the fourth and so on: the rare ones would
+ * hardly be drawn otherwise. Each seed is about one of the points, so that no point is left out in the long run.
+ */
+export class CrashDraws {
+  readonly #featured: string;
+  #left = FEATURED_DEATHS;
+
+  constructor(seed: number) {
+    this.#featured = CRASH_POINTS[seed % CRASH_POINTS.length] as string;
+  }
+
+  /** @param nth how often the process has been there before */
+  dies(draw: Draw, point: string, nth: number): boolean {
+    if (((nth + 1) & nth) !== 0 && nth > 2) return false;
+    if (!KNOWN.has(point)) return false;
+    if (point === this.#featured && this.#left > 0 && draw.oneIn(FEATURED_EVERY)) {
+      this.#left--;
+      return true;
+    }
+    return draw.oneIn(RARE.test(point) ? RARE_EVERY : point.startsWith("step ") ? STEP_EVERY : REQUEST_EVERY);
+  }
 }

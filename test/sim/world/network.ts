@@ -29,12 +29,20 @@ export class Network {
     effect: (garbled: boolean) => T | Promise<T>,
   ): Promise<T> {
     const { scheduler } = process;
+    const isCommit = COMMITS.has(what);
+    if (isCommit && process.unsure && process.reach("unknown.resend")) return never();
     if (process.reach(`before ${what}`)) return never();
     const fault = this.faults.next(kind, scheduler.nowMs, mayGarble);
     scheduler.note(`${process.name} ${what} ${location}${fault === null ? "" : ` ${fault}`}`);
+    if (isCommit) process.unsure = false;
     const promise = new Promise<T>((resolve, reject) => {
       const answer = (delayMs: number, give: () => void): void => scheduler.at(delayMs, process, give);
-      const fail = (delayMs: number): void => answer(delayMs, () => reject(noAnswer(`${what} ${location}`)));
+      const fail = (delayMs: number): void =>
+        answer(delayMs, () => {
+          if (isCommit) process.unsure = true;
+          if (isCommit) process.next = "unknown.reload";
+          reject(noAnswer(`${what} ${location}`));
+        });
       const perform = async (): Promise<T> => effect(false);
       const quietly = (): void => void perform().then(undefined, () => undefined);
       const apply = (fate: Fault | null): void => {
@@ -42,7 +50,12 @@ export class Network {
           (value) => {
             if (process.reach(`after ${what}`)) return;
             if (fate === "error-after") fail(this.#latencyMs());
-            else answer(this.#latencyMs(), () => resolve(value));
+            else {
+              answer(this.#latencyMs(), () => {
+                if (isCommit && isRefusal(value)) process.next = "commit.refused";
+                resolve(value);
+              });
+            }
           },
           (error: unknown) => answer(this.#latencyMs(), () => reject(error)),
         );
@@ -87,6 +100,13 @@ export class Network {
     const ms = this.#draw.below(2_000) / 100;
     return this.#draw.oneIn(40) ? ms * 60 : ms;
   }
+}
+
+/** The requests that change a table. */
+const COMMITS: ReadonlySet<string> = new Set(["swap hint", "catalog commit"]);
+
+function isRefusal(answer: unknown): boolean {
+  return typeof answer === "object" && answer !== null && "outcome" in answer && answer.outcome === "conflict";
 }
 
 /** The store as a process sees it. */

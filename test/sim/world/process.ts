@@ -1,11 +1,11 @@
 import type { Log, Runtime } from "../../../src/core/runtime.ts";
 import { type Draw, drawFrom, type Host, nameSeed, type Scheduler } from "./scheduler.ts";
 
-/** Where a process dies: the n-th time that it comes to a point, from 0. */
-export interface CrashPlan {
-  readonly point: string;
-  readonly nth: number;
-}
+/** Asked at each point that a process comes to, the n-th time from 0, whether it dies there. It may suspend the process, too. */
+export type Fate = (process: SimProcess, point: string, nth: number) => boolean;
+
+/** The point of a process that has been told to end and has not ended yet. */
+const DRAIN = "drain";
 
 /** Thrown at a point inside the program; from then on the process waits for ever for whatever it asks. */
 export class ProcessDied extends Error {}
@@ -22,21 +22,21 @@ export class SimProcess implements Host {
   readonly draw: Draw;
   dead = false;
   suspended = false;
-  readonly #plan: CrashPlan | null;
+  /** It has been told to end. */
+  draining = false;
+  /** Something has just happened to it that makes the next request a point of its own. */
+  next: string | null = null;
+  /** Its last commit got no answer. */
+  unsure = false;
+  readonly #fate: Fate;
   readonly #onCrash: (point: string) => void;
-  #seen = 0;
+  readonly #visits = new Map<string, number>();
 
   /** @param skewMs how far its clock is ahead of the store's */
-  constructor(
-    scheduler: Scheduler,
-    name: string,
-    skewMs: number,
-    plan: CrashPlan | null,
-    onCrash: (point: string) => void,
-  ) {
+  constructor(scheduler: Scheduler, name: string, skewMs: number, fate: Fate, onCrash: (point: string) => void) {
     this.scheduler = scheduler;
     this.name = name;
-    this.#plan = plan;
+    this.#fate = fate;
     this.#onCrash = onCrash;
     this.draw = scheduler.stream(`${name} decides`);
     const random = drawFrom(nameSeed(scheduler.seed, `${name} random`));
@@ -58,7 +58,13 @@ export class SimProcess implements Host {
   /** Says that the process comes to a point; true: it has died there. */
   reach(point: string): boolean {
     if (this.dead) return true;
-    if (this.#plan?.point !== point || this.#seen++ !== this.#plan.nth) return false;
+    if (this.draining && point !== DRAIN && this.reach(DRAIN)) return true;
+    const { next } = this;
+    this.next = null;
+    if (next !== null && this.reach(next)) return true;
+    const nth = this.#visits.get(point) ?? 0;
+    this.#visits.set(point, nth + 1);
+    if (!this.#fate(this, point, nth)) return false;
     this.crash(point);
     return true;
   }

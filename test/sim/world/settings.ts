@@ -21,6 +21,7 @@ export const PARTS = [
   "late",
   "skew",
   "jumps",
+  "sleeper",
   "source-errors",
   "follower",
   ...FAULTS,
@@ -74,8 +75,9 @@ export function settingsOf(seed: number, { without = [], transactions }: Given =
     const every = draw.between(...RARE[fault]);
     if (left.has(fault)) rates[fault] = every;
   }
-  const checkpoints = draw.between(20, 60);
-  const perCheckpoint = draw.between(1, 4);
+  // Mostly few: many seeds find more than long ones do.
+  const checkpoints = 20 + Math.floor((draw.below(41) * draw.below(41)) / 40);
+  const perCheckpoint = draw.oneIn(4) ? draw.between(2, 4) : 1;
   const intervalMs = draw.between(2_000, 10_000);
   return {
     seed,
@@ -93,5 +95,5 @@ export function settingsOf(seed: number, { without = [], transactions }: Given =
 
 function rarity(part: Part): number {
   if (part === "unnoticed" || part === "rollback" || part === "set-back" || part === "jumps") return 2;
-  return part === "follower" ? 1_000 : 3;
+  return part === "crashes" ? 8 : 3;
 }

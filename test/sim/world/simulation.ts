@@ -4,18 +4,19 @@ import {
   type FileIO,
   ObjectStoreCatalog,
   parseTableMetadata,
+  type TableMetadata,
 } from "../../../table-format/index.ts";
 import type { CommitContext } from "../../../src/commit/context.ts";
 import { FrazilError } from "../../../src/core/errors.ts";
 import { randomUuid } from "../../../src/core/runtime.ts";
 import { catalogClient, catalogServer } from "./catalog-server.ts";
-import { Changelog, type TableName, TABLES } from "./changelog.ts";
-import { drawCrash } from "./crash-points.ts";
+import { Changelog, type LoggedChange, type TableName, TABLES } from "./changelog.ts";
+import { CrashDraws } from "./crash-points.ts";
 import { Faults } from "./faults.ts";
 import { clientOf, Network } from "./network.ts";
 import { ObjectStore } from "./object-store.ts";
 import { accountsSum, checkSnapshot, Oracle, Violation } from "./oracle.ts";
-import { ProcessDied, SimProcess } from "./process.ts";
+import { type Fate, ProcessDied, SimProcess } from "./process.ts";
 import { ProtocolLog } from "./protocol-log.ts";
 import { type Draw, Scheduler } from "./scheduler.ts";
 import type { Part, Settings } from "./settings.ts";
@@ -58,7 +59,12 @@ export class Simulation {
   /** Somebody has set `main` back by hand; `brokenTables` are to be mended yet. */
   setBack = false;
   brokenTables = 0;
+  /** The job sleeps, and nobody takes over. */
+  asleep = false;
   failure: Error | null = null;
+  /** Told of each point that a process comes to. */
+  onPoint: (process: SimProcess, point: string) => void = () => undefined;
+  readonly #crashDraws: CrashDraws;
   readonly #server: Catalog;
   readonly #manifests = createManifestCache(2_000);
   readonly #everySnapshot: boolean;
@@ -76,9 +82,10 @@ export class Simulation {
     this.oracle = new Oracle(this.changelog, PIPELINE);
     this.log = new ProtocolLog(PIPELINE, (table) => this.oracle.tables.get(table as TableName)?.metadata ?? null);
     this.draw = this.scheduler.stream("simulation");
+    this.#crashDraws = new CrashDraws(settings.seed);
     this.#server = catalogServer(this.scheduler, this.store, LOCATION, (tables) => {
       try {
-        for (const { metadataLocation } of tables) this.#swapped(metadataLocation);
+        for (const { metadataLocation, metadata } of tables) this.#swapped(metadataLocation, metadata);
         this.#checkHeads();
       } catch (error) {
         this.fail(error);
@@ -113,8 +120,12 @@ export class Simulation {
   start(name: string, onCrash: () => void = () => undefined): Place {
     const draw = this.scheduler.stream(`${name} fate`);
     const skewMs = this.has("skew") ? draw.between(-600_000, 600_000) : 0;
-    const plan = !this.calm && this.has("crashes") && draw.oneIn(2) ? drawCrash(draw) : null;
-    const process = new SimProcess(this.scheduler, name, skewMs, plan, (point) => {
+    const isMortal = this.has("crashes") && !draw.oneIn(3);
+    const fate: Fate = (each, point, nth) => {
+      this.onPoint(each, point);
+      return isMortal && !this.calm && this.#crashDraws.dies(draw, point, nth);
+    };
+    const process = new SimProcess(this.scheduler, name, skewMs, fate, (point) => {
       this.crashes.set(point, (this.crashes.get(point) ?? 0) + 1);
       this.log.events.push({ event: "crash", process: name });
       onCrash();
@@ -156,15 +167,15 @@ export class Simulation {
   #hintSwapped(location: string): void {
     const folder = location.slice(0, -"version-hint.text".length);
     const hint = Buffer.from(this.store.get(location)?.bytes ?? []).toString();
-    this.#swapped(`${folder}${hint}.metadata.json`);
+    this.#swapped(`${folder}${hint}.metadata.json`, null);
   }
 
   /** A table has got this metadata file. */
-  #swapped(metadataLocation: string): void {
+  #swapped(metadataLocation: string, parsed: TableMetadata | null): void {
     const table = /\/shop\/([a-z]+)\/metadata\//.exec(metadataLocation)?.[1] as TableName;
     const bytes = this.store.get(metadataLocation)?.bytes;
     if (bytes === undefined) throw new Violation("metadata missing", metadataLocation);
-    const metadata = parseTableMetadata(bytes, metadataLocation);
+    const metadata = parsed ?? parseTableMetadata(bytes, metadataLocation);
     const before = this.oracle.tables.get(table)?.metadata ?? null;
     const fresh = this.oracle.swapped(table, metadata);
     this.log.swapped(table, before, metadata, fresh);
@@ -213,8 +224,11 @@ export class Simulation {
       cut.set(table, BigInt(id));
       if (position.size === 0) continue;
       const { position: held } = this.oracle.expected(table, BigInt(id));
+      // A table that is opened later than at the cut is empty of the time before: it holds nothing that the cut lacks.
+      const concerns = (change: LoggedChange): boolean => change.table === table;
       for (const [split, end] of held) {
-        if (end > (position.get(split) ?? 0)) {
+        const beyond = this.changelog.splits.get(split)?.slice(position.get(split) ?? 0, end) ?? [];
+        if (beyond.some(concerns)) {
           throw new Violation(
             "cut behind a table",
             `${table} holds ${split} up to ${end}, the cut is ${position.get(split)}`,
@@ -223,7 +237,7 @@ export class Simulation {
       }
       for (const [split, end] of position) {
         const between = (this.changelog.splits.get(split) ?? []).slice(held.get(split) ?? 0, end);
-        if (between.some((change) => change.table === table)) {
+        if (between.some(concerns)) {
           throw new Violation("cut ahead of a table", `${table} lacks changes of ${split} up to ${end}`);
         }
       }
