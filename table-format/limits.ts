@@ -47,3 +47,24 @@ export const MAX_PUFFIN_FOOTER_BYTES = 64 * 1024 * 1024;
 
 /** Bytes of a value of type fixed: a column has room for some rows from the start. */
 export const MAX_FIXED_BYTES = 1024 * 1024;
+
+/** Attempts of one request to a REST catalog that may be repeated; with the pauses below about three seconds. */
+export const REST_ATTEMPTS = 5;
+
+/** The pause before the second attempt; it doubles from attempt to attempt. */
+export const REST_FIRST_PAUSE_MS = 200;
+
+/** The longest wait that a server's `Retry-After` is followed: a caller that waits for longer says so to its user. */
+export const MAX_RETRY_AFTER_MS = 30_000;
+
+/** How long before its end a token or a lent credential is replaced: longer than any request is on its way. */
+export const TOKEN_EARLY_MS = 60_000;
+
+/** Characters of a server's message that are shown: proxies answer with whole pages. */
+export const MAX_REST_ERROR_LENGTH = 600;
+
+/** Pages of one list: a server that gives the same page for ever must not hang us. */
+export const MAX_REST_PAGES = 100_000;
+
+/** Names asked for in one page of a list. */
+export const REST_PAGE_SIZE = 1_000;

@@ -44,10 +44,27 @@ const KNOWN_FIELDS: ReadonlySet<string> = new Set([
  * @throws FrazilError `unsupported` for later versions and encrypted tables, `corrupt` for what Java would refuse to load.
  */
 export function parseTableMetadata(bytes: Uint8Array, location: string): TableMetadata {
+  return named(location, () => checked(parseJson(textOf(bytes, location)), location));
+}
+
+/**
+ * The same for metadata that a catalog's answer holds.
+ * @param location of the metadata file, for messages.
+ */
+export function tableMetadataOf(json: JsonValue, location: string): TableMetadata {
+  return named(location, () => checked(json, location));
+}
+
+function checked(json: JsonValue, location: string): TableMetadata {
+  const metadata = fromJson(new JsonFields(json, ""));
+  checkMetadata(metadata, location);
+  return metadata;
+}
+
+/** Puts the file's name before the message of what goes wrong in it. */
+function named(location: string, read: () => TableMetadata): TableMetadata {
   try {
-    const metadata = fromJson(new JsonFields(parseJson(textOf(bytes, location)), ""));
-    checkMetadata(metadata, location);
-    return metadata;
+    return read();
   } catch (error) {
     if (!(error instanceof FrazilError) || error.message.startsWith(location)) throw error;
     throw new FrazilError(error.kind, error.code, `${location}: ${error.message}`, { hint: error.hint, cause: error });

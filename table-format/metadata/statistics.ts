@@ -34,7 +34,15 @@ export function statisticsPaths(metadata: TableMetadata): string[] {
 /** The unknown fields with a file in the place of the statistics that its snapshot had. */
 export function withStatistics(metadata: TableMetadata, file: StatisticsFile): ReadonlyMap<string, JsonValue> {
   const gone = new Set([file.snapshotId]);
-  const entry: JsonValue = {
+  return new Map(metadata.unknownFields).set(TABLE, [
+    ...others(metadata.unknownFields.get(TABLE), gone),
+    statisticsJson(file),
+  ]);
+}
+
+/** The JSON form of a statistics file's entry. */
+export function statisticsJson(file: StatisticsFile): JsonValue {
+  return {
     "snapshot-id": file.snapshotId,
     "statistics-path": file.path,
     "file-size-in-bytes": file.fileSizeBytes,
@@ -47,7 +55,6 @@ export function withStatistics(metadata: TableMetadata, file: StatisticsFile): R
       properties: blob.properties,
     })),
   };
-  return new Map(metadata.unknownFields).set(TABLE, [...others(metadata.unknownFields.get(TABLE), gone), entry]);
 }
 
 /** The unknown fields without the statistics of snapshots that are gone. */

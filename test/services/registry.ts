@@ -1,3 +1,4 @@
+import { installIcebergRest, startIcebergRest } from "./iceberg-rest.ts";
 import { startKafka } from "./kafka.ts";
 import { installKafka } from "./kafka-install.ts";
 import { installMinio, startMinio } from "./minio.ts";
@@ -5,7 +6,7 @@ import type { Progress } from "./progress.ts";
 import type { RunningServer, StartOptions } from "./server.ts";
 import { installVersitygw, startVersitygw } from "./versitygw.ts";
 
-export const serverNames = ["kafka", "minio", "versitygw"] as const;
+export const serverNames = ["kafka", "minio", "versitygw", "iceberg-rest"] as const;
 
 export type ServerName = (typeof serverNames)[number];
 
@@ -20,4 +21,5 @@ export const servers: Readonly<Record<ServerName, ServerKind>> = {
   kafka: { install: installKafka, start: startKafka },
   minio: { install: installMinio, start: startMinio },
   versitygw: { install: installVersitygw, start: startVersitygw },
+  "iceberg-rest": { install: installIcebergRest, start: startIcebergRest },
 };
