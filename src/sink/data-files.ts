@@ -32,6 +32,13 @@ export interface ColumnPlan {
   readonly rows: Uint32Array;
 }
 
+/** 0, 1, 2 …: `Uint32Array.from` would make a list of objects first. */
+export function ascending(count: number): Uint32Array<ArrayBuffer> {
+  const numbers = new Uint32Array(count);
+  for (let i = 0; i < count; i++) numbers[i] = i;
+  return numbers;
+}
+
 export interface WrittenDataFile {
   readonly file: DataFile;
   /** For each row of the file, in order, its number among the rows to be written. */
@@ -58,7 +65,7 @@ export async function writeDataFiles(
     "the default partition spec is among the table's specs",
   );
   const plans = schema.fields.map((field) => ({ field, plan: planOf(field) }));
-  const all = Uint32Array.from({ length: count }, (_, index) => index);
+  const all = ascending(count);
   const planFor = (field: NestedField) => must(plans[schema.fields.indexOf(field)], "a plan a field").plan;
   const sort = rowSort(metadata, schema, (field) => gather(field, planFor(field), all));
   const written: WrittenDataFile[] = [];

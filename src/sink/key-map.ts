@@ -75,7 +75,7 @@ export class KeyMap {
       this.#positions[found] = position;
       return;
     }
-    if ((this.#used + 1) * 8 > this.#files.length * 5) this.#grow();
+    if ((this.#used + 1) * 8 > this.#files.length * 5) this.#resize(this.#size * 2);
     const slot = this.#freeSlot(keys, at);
     if (this.#files[slot] === EMPTY) this.#used++;
     // Word by word: a subarray for `set` would be an object per key.
@@ -88,6 +88,11 @@ export class KeyMap {
     this.#files[slot] = file + FIRST;
     this.#positions[slot] = position;
     this.#size++;
+  }
+
+  /** Takes room for so many keys in all at once, which spares growing step by step. */
+  reserve(keys: number): void {
+    if (capacityFor(keys) > this.#files.length) this.#resize(keys);
   }
 
   /** Visits every key: where its words are, and its place. */
@@ -113,10 +118,10 @@ export class KeyMap {
     return slot;
   }
 
-  /** Moves all keys to fresh arrays, twice as large unless removed slots made the room scarce. */
-  #grow(): void {
+  /** Moves all keys to fresh arrays with room for so many: as many as there are and more, without the removed slots. */
+  #resize(room: number): void {
     const [keys, files, positions] = [this.#keys, this.#files, this.#positions];
-    const capacity = capacityFor(this.#size * 2);
+    const capacity = capacityFor(room);
     this.#keys = new Uint32Array(capacity * KEY_WORDS);
     this.#files = new Uint32Array(capacity);
     this.#positions = new Uint32Array(capacity);

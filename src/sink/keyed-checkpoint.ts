@@ -9,7 +9,7 @@ import { movesRows, onlySince } from "../core/table-history.ts";
 import { planWithAbsent } from "./absent-values.ts";
 import type { BufferedBatch } from "./buffered-changes.ts";
 import { CheckpointLookups, type KeyLookup } from "./checkpoint-lookups.ts";
-import { type ColumnPlan, fieldSources, type WrittenDataFile, writeDataFiles } from "./data-files.ts";
+import { ascending, type ColumnPlan, fieldSources, type WrittenDataFile, writeDataFiles } from "./data-files.ts";
 import { type Deletions, resolveDeletions, truncation } from "./deletions.ts";
 import type { FileTable } from "./file-table.ts";
 import type { Judgement } from "./judge-changes.ts";
@@ -221,11 +221,7 @@ function applyCommitted(
       const at = (members[i] as number) * KEY_WORDS;
       for (let word = 0; word < KEY_WORDS; word++) keys[i * KEY_WORDS + word] = selection.keys[at + word] as number;
     }
-    state.resolver.place(
-      keys,
-      number,
-      Uint32Array.from(members, (_, position) => position),
-    );
+    state.resolver.place(keys, number, ascending(members.length));
   }
   state.snapshotId = head.snapshotId;
 }

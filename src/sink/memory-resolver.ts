@@ -142,6 +142,8 @@ export class RecentKeys {
   }
 
   place(keys: Uint32Array, file: number, positions: Uint32Array): void {
+    // No key twice: afterwards there are as many at least.
+    this.#map.reserve(positions.length);
     for (let i = 0; i < positions.length; i++) this.#map.put(keys, i * KEY_WORDS, file, positions[i] as number);
     this.#files.set(file, mustBeLive(this.#table.files, file).live.file);
   }

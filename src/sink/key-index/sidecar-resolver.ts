@@ -95,8 +95,7 @@ export class SidecarResolver implements KeyResolver, Spillable {
     for (let attempt = 1; ; attempt++) {
       await this.#dropUnused();
       const locations = this.#recent.find(keys);
-      const missing: number[] = [];
-      for (let i = 0; i < locations.files.length; i++) if ((locations.files[i] as number) < 0) missing.push(i);
+      const missing = unknownIn(locations);
       if (missing.length === 0 || this.#sidecars.length === 0) return locations;
       const found = new LiveRows(this.#table, this.#forwards, locations);
       const entries = storedEntries(keys, missing, words, seed);
@@ -276,23 +275,22 @@ export class SidecarResolver implements KeyResolver, Spillable {
     const builder = new SidecarBuilder(await this.#folder.newPath(), this.#folder.kind, this.#recent.size);
     try {
       const files = this.#recent.filesInUse();
-      const starts = new Map<string, { readonly start: number; readonly rows: number[] }>();
+      const starts = new Map<string, { readonly start: number; readonly present: Uint8Array }>();
       let next = 0;
       for (const { filePath, recordCount } of files) {
-        starts.set(filePath, { start: next, rows: [] });
-        next += Number(recordCount);
+        const rows = Number(recordCount);
+        starts.set(filePath, { start: next, present: new Uint8Array(Math.ceil(rows / 8)) });
+        next += rows;
       }
       this.#recent.forEachLive((keys, at, path, position) => {
         const file = starts.get(path);
         if (file === undefined) return;
         builder.add(keys, at, file.start + position);
-        file.rows.push(position);
+        (file.present[position >>> 3] as number) |= 1 << (position & 7);
       });
       const covered = files.map((file) => {
-        const rows = Uint32Array.from(must(starts.get(file.filePath), "a file in use").rows).sort();
-        const present = new RoaringBitmap();
-        present.addMany(rows);
-        return coveredFile(file, RoaringBitmap.range(Number(file.recordCount)).difference(present));
+        const { present } = must(starts.get(file.filePath), "a file in use");
+        return coveredFile(file, absentIn(present, Number(file.recordCount)));
       });
       this.#sidecars = [...this.#sidecars, await builder.finish(covered)];
     } finally {
@@ -347,6 +345,23 @@ export class SidecarResolver implements KeyResolver, Spillable {
     this.#sidecars = this.#sidecars.filter((sidecar) => !sidecars.includes(sidecar));
     for (const { path } of sidecars) await remove(path);
   }
+}
+
+/** Places of the keys that are nowhere. */
+function unknownIn({ files }: Locations): Uint32Array {
+  const unknown = new Uint32Array(files.length);
+  let end = 0;
+  for (let i = 0; i < files.length; i++) if ((files[i] as number) < 0) unknown[end++] = i;
+  return unknown.subarray(0, end);
+}
+
+/** The rows whose bits are not set. */
+function absentIn(present: Uint8Array, rows: number): RoaringBitmap {
+  const absent = new RoaringBitmap();
+  for (let row = 0; row < rows; row++) {
+    if ((((present[row >>> 3] as number) >>> (row & 7)) & 1) === 0) absent.add(row);
+  }
+  return absent;
 }
 
 /** One that cannot be removed is found unusable at the next start. */

@@ -38,14 +38,15 @@ export function storeKey(
 /** Entries of some of the keys, each with its index as number. */
 export function storedEntries(
   keys: Uint32Array,
-  indexes: readonly number[],
+  indexes: ArrayLike<number>,
   words: StoredWords,
   seed: number,
 ): Uint32Array {
   const stride = entryWords(words);
   const entries = new Uint32Array(indexes.length * stride);
   let to = 0;
-  for (const index of indexes) {
+  for (let i = 0; i < indexes.length; i++) {
+    const index = indexes[i] as number;
     storeKey(keys, index * KEY_WORDS, words, seed, entries, to);
     entries[to + words] = index;
     to += stride;
