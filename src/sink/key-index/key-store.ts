@@ -12,6 +12,9 @@ import { openSidecarFolder } from "./sidecar-folder.ts";
 import { SearchThread } from "./search-thread.ts";
 import { SidecarResolver } from "./sidecar-resolver.ts";
 
+/** Of a smaller share a second thread, which takes some 40 MiB, is left out. */
+const THREAD_LIMIT_BYTES = 64 << 20;
+
 /** A table as its keys are opened. */
 export interface KeyedTableRef extends Pick<ResolvedTable, "name" | "files"> {
   readonly uuid: string;
@@ -69,11 +72,11 @@ export async function sidecarKeys(options: SidecarKeysOptions): Promise<KeyStore
   const budget = new KeyBudget(limitBytes);
   const opened = new Map<string, SidecarResolver>();
   const lease = await tidy(options);
-  const thread = new SearchThread();
+  const thread = limitBytes < THREAD_LIMIT_BYTES ? null : new SearchThread();
   return {
     windows: new WindowBudget(limitBytes),
     close() {
-      thread.close();
+      thread?.close();
       lease?.release();
     },
     async open({ uuid, name, signature, exact, files, readWith }) {
