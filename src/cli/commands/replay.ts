@@ -3,6 +3,7 @@ import type { ReplayPlan } from "../../pipeline/plan-replay.ts";
 import { replay as replayJob, replayPlan } from "../../run.ts";
 import { createFigures } from "../../observe/figures.ts";
 import type { CliContext } from "../context.ts";
+import { holdMemory } from "../held-memory.ts";
 import { readJob } from "../job-file.ts";
 import { jsonLine } from "../output.ts";
 import { runReporter } from "../run-reporter.ts";
@@ -16,6 +17,7 @@ export interface ReplayOptions {
 export async function replay(context: CliContext, path: string, options: ReplayOptions): Promise<void> {
   const { output, runtime, globals } = context;
   const job = readJob(context, path);
+  holdMemory(job.memoryBytes);
   const plan = await replayPlan(job, runtime);
   for (const line of planLines(plan)) output.note(line);
   if (globals.json) await output.write(jsonLine({ event: "plan", ...planRecord(plan) }));

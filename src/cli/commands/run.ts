@@ -1,6 +1,7 @@
 import { run as runJob } from "../../run.ts";
 import { createFigures } from "../../observe/figures.ts";
 import type { CliContext } from "../context.ts";
+import { holdMemory } from "../held-memory.ts";
 import { keyCachePath } from "../key-cache.ts";
 import { readJob } from "../job-file.ts";
 import { runReporter } from "../run-reporter.ts";
@@ -16,6 +17,7 @@ export interface RunOptions {
 /** `frazil run <job>`: until it is stopped, or as the options say. */
 export async function run(context: CliContext, path: string, options: RunOptions): Promise<void> {
   const job = readJob(context, path);
+  holdMemory(job.memoryBytes);
   const end = {
     caughtUp: options.until !== undefined,
     afterMs: options.for ?? null,

@@ -1,6 +1,7 @@
 /** The job that `many-tables.test.ts` measures: `node many-tables-job.ts <folder>`. Prints what it did as one line of JSON. */
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
+import { holdMemory } from "../../../src/cli/held-memory.ts";
 import { must } from "../../../src/core/errors.ts";
 import type { TableRouter } from "../../../src/core/table-binding.ts";
 import { upsertRule } from "../../support/checkpoints.ts";
@@ -8,6 +9,7 @@ import { numberedSource, runChildJob } from "./child-job.ts";
 import { batchesOf, MEMORY_BYTES, PULLS, SPLIT, TABLES } from "./many-tables-changes.ts";
 
 const folder = process.argv[2] ?? "";
+holdMemory(MEMORY_BYTES);
 
 /** Names of the tables, and by number or name the checkpoint that its last change was read for, and the one that it was last committed with. */
 const targets = new Map<number, string>();
