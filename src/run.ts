@@ -109,7 +109,7 @@ async function runIn(
   runtime: Runtime,
   given: Pick<JobRun, "deadLetter" | "createSource" | "end" | "stop" | "observer" | "figures" | "keyCache" | "beside">,
 ): Promise<JobSummary> {
-  if (job.warehouse.catalog.type === "object-store") await probeConditionalWrites(io, location, runtime.random);
+  if (job.warehouse.catalog.type !== "sqlite") await probeConditionalWrites(io, location, runtime.random);
   return await runJob({
     pipeline: job.name,
     rules: job.tables,

@@ -1,10 +1,11 @@
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { type Catalog, type FileIO, ObjectStoreCatalog } from "../table-format/index.ts";
+import { type Catalog, type FileIO, ObjectStoreCatalog, RestCatalog } from "../table-format/index.ts";
 import type { WarehouseSettings } from "./config/job-schema.ts";
 import { FrazilError } from "./core/errors.ts";
 import { randomUuid, type Runtime, type ScratchFolder } from "./core/runtime.ts";
 import { type HoldSnapshot, snapshotHolder } from "./core/snapshot-holds.ts";
+import { httpFetch } from "./storage/http-fetch.ts";
 import { createLocalStorage } from "./storage/local.ts";
 import { localPath } from "./storage/local-path.ts";
 import { openScratchFolder } from "./storage/local-scratch.ts";
@@ -42,15 +43,13 @@ export async function openWarehouse(
   const uuid = (): string => randomUuid(runtime.random);
   const hold = snapshotHolder(io, location, runtime);
   const { catalog } = settings;
+  const around = { location, io, localPath: remote ? null : localPath, scratch: openScratchFolder, hold };
   if (catalog.type === "object-store") {
-    return {
-      location,
-      io,
-      localPath: remote ? null : localPath,
-      scratch: openScratchFolder,
-      hold,
-      catalog: new ObjectStoreCatalog(catalog.name, io, location, { nowMs, uuid }),
-    };
+    return { ...around, catalog: new ObjectStoreCatalog(catalog.name, io, location, { nowMs, uuid }) };
+  }
+  if (catalog.type === "rest") {
+    const context = { fetch: httpFetch, nowMs, uuid, sleep: (ms: number) => runtime.clock.sleep(ms) };
+    return { ...around, catalog: new RestCatalog({ ...catalog, warehouseLocation: location }, context) };
   }
   const path = resolve(catalog.path ?? join(localPath(location), "catalog.sqlite"));
   if (mode === "read" && !existsSync(path)) {
@@ -66,11 +65,7 @@ export async function openWarehouse(
   // Node's SQLite is loaded only where it is used: some versions of Node print a warning when it is.
   const { openSqliteCatalog } = await import("./catalogs/sqlite.ts");
   return {
-    location,
-    io,
-    localPath: remote ? null : localPath,
-    scratch: openScratchFolder,
-    hold,
+    ...around,
     catalog: openSqliteCatalog({ path, name: catalog.name, warehouseLocation: location, io, nowMs, uuid }),
   };
 }

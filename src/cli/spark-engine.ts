@@ -43,7 +43,7 @@ export function sparkEngine(context: CliContext, options: EngineOptions): SparkE
     throw new FrazilError(
       "config",
       "SPARK_CATALOG",
-      `the tables of ${location} are in an ${catalog.type} catalog, which only Frazil commits to; Spark needs one of sqlite`,
+      `the tables of ${location} are in a catalog of type ${catalog.type}; --engine spark works with sqlite alone`,
       { hint: "leave out --engine spark" },
     );
   }

@@ -12,6 +12,7 @@ import {
 } from "./job-rules.ts";
 import { maintenanceSchema } from "./maintenance-schema.ts";
 import { branchSchema, checkBranch, type PublishSettings, publishSchema } from "./publish-schema.ts";
+import { type RestCatalogSettings, restCatalogSchema } from "./rest-catalog-schema.ts";
 import { duration, flag, primitiveType, share, size, text, whole } from "./scalars.ts";
 
 /** What `source:` of a job becomes: each source type's own settings, told apart by `type`. */
@@ -51,7 +52,8 @@ export interface WarehouseSettings {
 export type CatalogSettings =
   /** `path` null: `<location>/catalog.sqlite`. `name` is the `catalog_name` of the rows. */
   | { readonly type: "sqlite"; readonly name: string; readonly path: string | null }
-  | { readonly type: "object-store"; readonly name: string };
+  | { readonly type: "object-store"; readonly name: string }
+  | RestCatalogSettings;
 
 /** Absent where the job says nothing: then the SDK's own chain and AWS_* decide, and `pathStyle` is true where `endpoint` is set. */
 export interface S3AccessSettings {
@@ -127,6 +129,7 @@ const catalog = z.discriminatedUnion("type", [
       name: text().default("frazil").describe("How the catalog is called in messages."),
     })
     .describe("No server: `metadata/version-hint.text` of each table, replaced only if unchanged, is the commit."),
+  restCatalogSchema,
 ]);
 
 /** The `warehouse:` block. Also what `--warehouse` means: this block with a location alone. */

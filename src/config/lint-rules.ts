@@ -135,7 +135,7 @@ function covers(pattern: string, from: string): boolean {
 }
 
 /** Keys whose values are secrets. */
-const SECRET = /^(password|secret_access_key|session_token)$/;
+const SECRET = /^(password|secret_access_key|session_token|token|credential)$/;
 
 /** Secrets that stand in the file itself; `file` is its content before variables are put in. */
 export function secretAdvice(file: unknown, path: readonly (string | number)[] = []): Advice[] {

@@ -33,6 +33,12 @@ export const S3_MAX_PARTS = 10_000;
 /** The largest object sent in one request; beyond it a lost connection would cost too much again. */
 export const S3_SINGLE_PUT_BYTES = 16 * 1024 * 1024;
 
+/** Time from a request to a catalog to the end of its answer. Java's client waits as long as the connection lasts. */
+export const HTTP_TIMEOUT_MS = 60_000;
+
+/** Bytes of one answer: a table of 10,000 snapshots has 10 MB of metadata, and all of it is held at once. */
+export const HTTP_ANSWER_BYTES = 512 * 1024 * 1024;
+
 /** Time to a connection to a broker. A broker on the same continent answers in milliseconds; a lost packet is sent again twice. */
 export const KAFKA_CONNECT_TIMEOUT_MS = 10_000;
 

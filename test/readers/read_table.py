@@ -6,7 +6,8 @@ closes. `reader.ts` beside this file is its client and holds the shapes of both.
 request: {id, reader: "pyiceberg" | "duckdb", table, snapshotId?, s3?, columns?, rows: bool} or
          {id, reader: "describe", table, s3?} for what PyIceberg says of the table's metadata or
          {id, reader: "replace", table, gone: [key], added: [row]} to let PyIceberg delete rows by their keys and append others
-table:   {location: folder or metadata file, local or s3://} or {uri, catalog, table, warehouse?} for an SQLite catalog
+table:   {location: folder or metadata file, local or s3://} or {uri, catalog, table, warehouse?} for an SQLite catalog,
+         or {rest, table} for a REST catalog at that address (PyIceberg alone)
 answer:  {id, ...} or {id, error}
 """
 
@@ -36,6 +37,10 @@ def load_pyiceberg(request):
         from pyiceberg.table import StaticTable
 
         return StaticTable.from_metadata(table["location"], properties)
+    if "rest" in table:
+        from pyiceberg.catalog.rest import RestCatalog
+
+        return RestCatalog("rest", uri=table["rest"], **properties).load_table(table["table"])
     from pyiceberg.catalog.sql import SqlCatalog
 
     # A reader must not add tables to the catalog's file: what is there is what the writer made.

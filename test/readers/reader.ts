@@ -9,6 +9,7 @@ import {
   type LocatedTable,
   type ReadOptions,
   requestOf,
+  type RestTable,
   type SqliteTable,
   type TableContents,
 } from "./requests.ts";
@@ -43,7 +44,7 @@ export type TableDescription = {
 
 /** Two readers of Iceberg tables that share no code with this project, in one Python process. */
 export interface Readers extends AsyncDisposable {
-  pyiceberg(table: LocatedTable | SqliteTable, options?: ReadOptions): Promise<TableContents>;
+  pyiceberg(table: LocatedTable | SqliteTable | RestTable, options?: ReadOptions): Promise<TableContents>;
   /** DuckDB has no SQLite catalog: for such a table it is given the metadata file that the catalog names. */
   duckdb(table: LocatedTable | SqliteTable, options?: ReadOptions): Promise<TableContents>;
   describe(table: LocatedTable | SqliteTable, options?: Pick<ReadOptions, "s3">): Promise<TableDescription>;
@@ -78,8 +79,8 @@ export async function openReaders(options: { readonly timeoutMs?: number } = {})
   };
 }
 
-function pythonTable(table: LocatedTable | SqliteTable): object {
-  if ("location" in table) return table;
+function pythonTable(table: LocatedTable | SqliteTable | RestTable): object {
+  if ("location" in table || "rest" in table) return table;
   return { uri: `sqlite:///${table.sqlite}`, catalog: table.catalog ?? "frazil", table: table.table };
 }
 

@@ -14,6 +14,14 @@ export type SqliteTable = {
   readonly catalog?: string;
 };
 
+/** A table in a REST catalog. */
+export type RestTable = {
+  /** The server's address. */
+  readonly rest: string;
+  /** `namespace.table` */
+  readonly table: string;
+};
+
 /** How to reach a store; `RunningS3` of `services/` has these fields. */
 export type S3Location = {
   readonly endpoint: string;

@@ -103,7 +103,7 @@ async function checkStore({ runtime }: CliContext, job: AnyJob, warehouse: Wareh
     return `${job.warehouse.location} is created in ${folder}, which is writable`;
   }
   const { io, location } = warehouse;
-  if (job.warehouse.catalog.type === "object-store") {
+  if (job.warehouse.catalog.type !== "sqlite") {
     await probeConditionalWrites(io, location, runtime.random);
     return `${location} read, write, conditional writes (If-None-Match, If-Match) honoured`;
   }

@@ -44,7 +44,7 @@ async function serve(
   const { io, catalog, location } = await openWarehouse(settings, runtime, "read");
   const signals = onSignals(() => output.note("ending after what is being done; a second signal ends at once"));
   try {
-    if (settings.catalog.type === "object-store") await probeConditionalWrites(io, location, runtime.random);
+    if (settings.catalog.type !== "sqlite") await probeConditionalWrites(io, location, runtime.random);
     const led = await runService({
       io,
       catalog,
