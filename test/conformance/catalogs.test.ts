@@ -8,14 +8,18 @@ import { createMemoryStorage } from "../../src/storage/memory.ts";
 import type { Catalog } from "../../table-format/catalog/catalog.ts";
 import { MemoryCatalog } from "../../table-format/catalog/memory.ts";
 import { ObjectStoreCatalog } from "../../table-format/catalog/object-store.ts";
+import { RestCatalog } from "../../table-format/catalog/rest/rest-catalog.ts";
+import { type RestServer, startRestServer } from "../support/rest/rest-server.ts";
 import { T0 } from "../unit/table-format/metadata/fixture.ts";
 import { catalogSuite, type Lake } from "./catalog-suite.ts";
 
 const context = { nowMs: () => Number(T0), uuid: () => crypto.randomUUID() };
 const folders: string[] = [];
 const open: Catalog[] = [];
+const servers: RestServer[] = [];
 afterAll(async () => {
   for (const catalog of open) await catalog.close();
+  for (const server of servers) await server[Symbol.asyncDispose]();
   for (const folder of folders) rmSync(folder, { recursive: true });
 });
 
@@ -25,7 +29,24 @@ function newFolder(): string {
   return folder;
 }
 
-const lakes: Record<string, () => Lake> = {
+/** Our own server in this process, over a catalog in memory. */
+async function restLake({ transactions }: { readonly transactions: boolean }): Promise<Lake> {
+  const io = createMemoryStorage();
+  const warehouse = "/lake";
+  const behind = new MemoryCatalog("lake", io, warehouse, context);
+  const options = transactions ? {} : { prefix: "some/where", separator: "%2E", endpoints: [], idempotent: true };
+  const server = await startRestServer(behind, options);
+  servers.push(server);
+  const sleep = async (): Promise<void> => undefined;
+  const connect = (): Catalog =>
+    new RestCatalog(
+      { name: "lake", uri: server.uri, warehouseLocation: warehouse, transactions },
+      { ...context, fetch, sleep },
+    );
+  return { io, warehouse, connect };
+}
+
+const lakes: Record<string, () => Lake | Promise<Lake>> = {
   memory: () => {
     const io = createMemoryStorage();
     const only = new MemoryCatalog("lake", io, "/lake", context);
@@ -53,6 +74,8 @@ const lakes: Record<string, () => Lake> = {
     };
     return { io, warehouse, connect };
   },
+  "rest, a server that commits several tables": () => restLake({ transactions: true }),
+  "rest, a server with a prefix, its own separator and keys": () => restLake({ transactions: false }),
 };
 
 for (const [name, newLake] of Object.entries(lakes)) catalogSuite(name, newLake);
