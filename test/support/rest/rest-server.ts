@@ -242,7 +242,7 @@ class Routes {
 
   async #changeProperties(namespace: readonly string[], json: JsonFields): Promise<Answer> {
     const held = new Map([...Object.entries(this.#held(namespace)), ...json.strings("updates")]);
-    for (const key of json.array("removals")) held.delete(String(key));
+    for (const key of json.array("removals")) held.delete(key as string);
     this.#properties.set(namespace.join("\0"), held);
     return { status: 200, body: { updated: [], removed: [], missing: [] } };
   }

@@ -1,0 +1,262 @@
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { createMemoryStorage } from "../../../../../src/storage/memory.ts";
+import { MemoryCatalog, RestCatalog, type TableChange, type TableIdent } from "../../../../../table-format/index.ts";
+import {
+  type Fault,
+  type RestServer,
+  type RestServerOptions,
+  type Seen,
+  startRestServer,
+} from "../../../../support/rest/rest-server.ts";
+import { appended, creation, snapshotOn, T0 } from "../../metadata/fixture.ts";
+
+const orders: TableIdent = { namespace: ["shop"], name: "orders" };
+const items: TableIdent = { namespace: ["shop"], name: "items" };
+
+let server: RestServer;
+let behind: MemoryCatalog;
+let catalog: RestCatalog;
+let nowMs: number;
+let slept: number[];
+
+type Options = Omit<ConstructorParameters<typeof RestCatalog>[0], "name" | "uri" | "warehouseLocation">;
+
+async function start(serverOptions: RestServerOptions = {}, options: Options = {}): Promise<void> {
+  nowMs = Number(T0);
+  slept = [];
+  const clock = { nowMs: () => nowMs, uuid: () => crypto.randomUUID() };
+  behind = new MemoryCatalog("behind", createMemoryStorage(), "/lake", clock);
+  server = await startRestServer(behind, serverOptions);
+  const sleep = async (ms: number): Promise<void> => void slept.push(ms);
+  catalog = new RestCatalog(
+    { name: "lake", uri: `${server.uri}/`, warehouseLocation: "/lake", ...options },
+    { ...clock, fetch, sleep },
+  );
+}
+
+beforeEach(() => start());
+afterEach(() => server[Symbol.asyncDispose]());
+
+const create = (ident: TableIdent): TableChange => ({
+  ident,
+  requirements: [{ type: "assert-create" }],
+  updates: creation(`/lake/shop/${ident.name}`),
+});
+
+async function append(ident: TableIdent, id: bigint): Promise<TableChange> {
+  const table = await behind.loadTable(ident);
+  if (table === null) throw new Error("no table");
+  const { currentSnapshotId } = table.metadata;
+  return {
+    ident,
+    requirements: [{ type: "assert-ref-snapshot-id", ref: "main", snapshotId: currentSnapshotId }],
+    updates: appended(snapshotOn(table.metadata, id)),
+  };
+}
+
+const isCommit = ({ method, url }: Seen): boolean => method === "POST" && /\/tables\/orders$/.test(url);
+const commits = (): Seen[] => server.seen.filter(isCommit);
+const head = async (): Promise<bigint | null | undefined> =>
+  (await behind.loadTable(orders))?.metadata.currentSnapshotId;
+
+/** The given faults, one for each commit that comes. */
+function faultCommits(...faults: (Fault | null)[]): void {
+  server.fault = (request) => (isCommit(request) ? (faults.shift() ?? null) : null);
+}
+
+describe("an unknown outcome", () => {
+  test.each([500, 502, 503, 504, null])(
+    "is told of %s behind the effect, and the commit is sent once",
+    async (status) => {
+      await catalog.commit([create(orders)]);
+      faultCommits({ at: "behind", status });
+      expect(await catalog.commit([await append(orders, 1n)])).toMatchObject({ outcome: "unknown" });
+      expect(commits()).toHaveLength(2);
+      // Reloading shows what happened.
+      expect((await catalog.loadTable(orders))?.metadata.currentSnapshotId).toBe(1n);
+    },
+  );
+
+  test.each([500, 503, 429, null])(
+    "is told of %s before the effect, and the same commit may be sent again",
+    async (status) => {
+      await catalog.commit([create(orders)]);
+      faultCommits({ at: "before", status });
+      const change = await append(orders, 1n);
+      expect(await catalog.commit([change])).toMatchObject({ outcome: "unknown" });
+      expect(await head()).toBeNull();
+      expect(await catalog.commit([change])).toMatchObject({ outcome: "committed" });
+      expect(await head()).toBe(1n);
+    },
+  );
+
+  test("is a commit when our own snapshot is what stands against it", async () => {
+    await catalog.commit([create(orders)]);
+    const change = await append(orders, 1n);
+    // What a proxy does that repeats a request: the first one's success becomes a conflict with ourselves.
+    faultCommits({ at: "behind", status: 409 });
+    expect(await catalog.commit([change])).toMatchObject({
+      outcome: "committed",
+      tables: [{ metadata: { currentSnapshotId: 1n } }],
+    });
+  });
+
+  test("of a table that was answered in a form that cannot be read", async () => {
+    await catalog.commit([create(orders)]);
+    faultCommits({ at: "behind", status: 200 });
+    expect(await catalog.commit([await append(orders, 1n)])).toMatchObject({ outcome: "unknown" });
+  });
+});
+
+describe("keys of repeated requests", () => {
+  beforeEach(async () => {
+    await server[Symbol.asyncDispose]();
+    await start({ idempotent: true });
+  });
+
+  test("let a lost answer be asked for again", async () => {
+    await catalog.commit([create(orders)]);
+    faultCommits({ at: "behind", status: null }, { at: "behind", status: 503 });
+    expect(await catalog.commit([await append(orders, 1n)])).toMatchObject({ outcome: "committed" });
+    const keys = commits().map(({ headers }) => headers["idempotency-key"] as string);
+    expect(keys).toHaveLength(4);
+    expect(new Set(keys.slice(1)).size).toBe(1);
+    expect(keys[0]).not.toBe(keys[1]);
+    expect(keys[1]).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+    expect(parseInt(keys[1]!.replace("-", "").slice(0, 12), 16)).toBe(nowMs);
+    expect((await behind.loadTable(orders))?.metadata.snapshots).toHaveLength(1);
+  });
+
+  test("leave a conflict behind a lost answer unknown", async () => {
+    await catalog.commit([create(orders)]);
+    faultCommits({ at: "before", status: null }, { at: "before", status: 409 });
+    expect(await catalog.commit([await append(orders, 1n)])).toMatchObject({ outcome: "unknown" });
+  });
+});
+
+describe("refusals", () => {
+  test("a 409 is a conflict, and names what the table no longer meets", async () => {
+    await catalog.commit([create(orders)]);
+    const late = await append(orders, 2n);
+    await catalog.loadTable(orders);
+    await behind.commit([await append(orders, 1n)]);
+    expect(await catalog.commit([late])).toMatchObject({
+      outcome: "conflict",
+      requirement: { type: "assert-ref-snapshot-id", snapshotId: null },
+    });
+    expect(await head()).toBe(1n);
+  });
+
+  test("a refusal of the contents is an error, one of rights another", async () => {
+    await catalog.commit([create(orders)]);
+    faultCommits({ at: "before", status: 400 }, { at: "before", status: 403 });
+    const change = await append(orders, 1n);
+    await expect(catalog.commit([change])).rejects.toMatchObject({ kind: "data", code: "REST_REFUSED" });
+    await expect(catalog.commit([change])).rejects.toMatchObject({ kind: "permission", code: "REST_DENIED" });
+  });
+
+  test("a 404 that is not about the table does not pass for a table that is missing", async () => {
+    await catalog.listNamespaces();
+    server.fault = ({ url }) => (url.includes("/tables/") ? { at: "before", status: 404 } : null);
+    await expect(catalog.loadTable(orders)).rejects.toMatchObject({ kind: "not-found", code: "REST_NOT_FOUND" });
+  });
+
+  test("a server that commits one table at a time is not sent several", async () => {
+    await server[Symbol.asyncDispose]();
+    await start({ endpoints: ["GET /v1/{prefix}/namespaces"] }, { transactions: true });
+    await expect(catalog.commit([create(orders), create(items)])).rejects.toMatchObject({ code: "ONE_TABLE_ONLY" });
+    await expect(catalog.renameTable(orders, items)).rejects.toMatchObject({ code: "REST_NOT_IMPLEMENTED" });
+    expect(server.seen.map(({ method }) => method)).not.toContain("POST");
+  });
+});
+
+describe("reads", () => {
+  test("are repeated, after the wait that the server asks for", async () => {
+    await catalog.commit([create(orders)]);
+    const faults: (Fault | null)[] = [
+      { at: "before", status: 503, headers: { "Retry-After": "7" } },
+      { at: "before", status: 429, headers: { "Retry-After": new Date(nowMs + 3000).toUTCString() } },
+      { at: "before", status: null },
+    ];
+    server.fault = () => faults.shift() ?? null;
+    expect(await catalog.loadTable(orders)).not.toBeNull();
+    expect(slept).toEqual([7000, 3000, 800]);
+  });
+
+  test("give up in the end", async () => {
+    server.fault = () => ({ at: "before", status: 503, headers: { "Retry-After": "86400" } });
+    await expect(catalog.listNamespaces()).rejects.toMatchObject({ kind: "unavailable", code: "REST_UNAVAILABLE" });
+    expect(slept).toEqual([30_000, 30_000, 30_000, 30_000]);
+  });
+
+  test("of a table that has not moved carry no metadata", async () => {
+    await catalog.commit([create(orders)]);
+    const first = await catalog.loadTable(orders);
+    expect(server.seen.at(-1)?.headers["if-none-match"]).toBe(`"${first?.metadataLocation}"`);
+    expect(await catalog.loadTable(orders)).toBe(first);
+    await behind.commit([await append(orders, 1n)]);
+    expect((await catalog.loadTable(orders))?.metadata.currentSnapshotId).toBe(1n);
+  });
+});
+
+describe("names", () => {
+  test("of namespaces and tables come in pages, odd ones too", async () => {
+    const names = ["a", "b", "c", "d%1F", "é ü?#&"];
+    for (const name of names) await catalog.ensureNamespace([name]);
+    await catalog.ensureNamespace(["é ü?#&", "x%2Fy"]);
+    for (const name of ["1", "2", "ü &?"]) await catalog.commit([create({ namespace: ["a"], name })]);
+    expect((await catalog.listNamespaces()).map((levels) => levels.join("/"))).toEqual([...names, "é ü?#&/x%2Fy"]);
+    expect((await catalog.listTables(["a"])).map(({ name }) => name)).toEqual(["1", "2", "ü &?"]);
+    expect(await catalog.loadTable({ namespace: ["a"], name: "ü &?" })).not.toBeNull();
+  });
+
+  test("of views are listed only where the server says that it has them", async () => {
+    expect(await catalog.namespaces.views(["shop"])).toEqual([]);
+    await server[Symbol.asyncDispose]();
+    await start({ endpoints: ["GET /v1/{prefix}/namespaces/{namespace}/views"] });
+    for (const view of ["shop.a", "shop.b", "shop.c"]) server.views.add(view);
+    expect((await catalog.namespaces.views(["shop"])).map(({ name }) => name)).toEqual(["a", "b", "c"]);
+  });
+
+  test("of namespaces have properties", async () => {
+    expect(await catalog.namespaces.create(["shop"], new Map([["owner", "me"]]))).toBe(true);
+    expect(await catalog.namespaces.create(["shop"], new Map())).toBe(false);
+    await catalog.namespaces.change(["shop"], new Map([["team", "x"]]), ["owner"]);
+    expect(await catalog.namespaces.properties(["shop"])).toEqual(new Map([["team", "x"]]));
+    expect(await catalog.namespaces.properties(["none"])).toBeNull();
+  });
+});
+
+describe("who asks", () => {
+  test("is shown by a token, and headers go with each request", async () => {
+    await server[Symbol.asyncDispose]();
+    await start({}, { token: "abc", headers: { "X-Tenant": "t1" } });
+    await catalog.listNamespaces();
+    for (const { headers } of server.seen) {
+      expect(headers).toMatchObject({ authorization: "Bearer abc", "x-tenant": "t1" });
+    }
+  });
+
+  test("is shown by client credentials, with a new token before the old one ends and when one is refused", async () => {
+    await server[Symbol.asyncDispose]();
+    await start({ oauth: { credential: "me:se:cret", lifetimeS: 3600 } }, { credential: "me:se:cret", scope: "all" });
+    const asked = (): number => server.seen.filter(({ url }) => url === "/v1/oauth/tokens").length;
+    await Promise.all([catalog.listNamespaces(), catalog.loadTable(orders)]);
+    expect(asked()).toBe(1);
+    expect(server.seen.at(-1)?.headers.authorization).toBe("Bearer token-0-all");
+    nowMs += 3_540_000;
+    await catalog.listNamespaces();
+    expect(asked()).toBe(2);
+    server.tokens.clear();
+    expect(await catalog.commit([create(orders)])).toMatchObject({ outcome: "committed" });
+    expect(asked()).toBe(3);
+  });
+
+  test("is refused by name, without the secret", async () => {
+    await server[Symbol.asyncDispose]();
+    await start({ oauth: { credential: "me:right", lifetimeS: 60 } }, { credential: "me:wrong" });
+    const error = await catalog.listNamespaces().catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ kind: "permission", code: "REST_CREDENTIALS" });
+    expect(String(error)).not.toContain("wrong");
+  });
+});
