@@ -1,4 +1,5 @@
 import {
+  currentSnapshot,
   type FileEntry,
   type FileIO,
   FrazilError,
@@ -9,6 +10,7 @@ import {
 import type { MaintenanceContext } from "../../commit/maintenance-commit.ts";
 import { type OwnName, parseOwnName, pipelineOfTag } from "../../commit/names.ts";
 import { readStamp, type Stamp } from "../../commit/stamp.ts";
+import { asWritten } from "../../commit/writer-branch.ts";
 import { ORPHAN_CANDIDATES_HELD } from "../../core/limits.ts";
 import { checkMayDelete } from "../expire/expire.ts";
 import { canonicalPath, isWithin, placesInTable } from "./canonical.ts";
@@ -48,6 +50,7 @@ export interface OrphanPlan {
 }
 
 interface Candidate extends Orphan {
+  readonly writtenMs: number;
   readonly old: boolean;
   readonly own: OwnName | null;
   readonly version: number | null;
@@ -57,8 +60,9 @@ interface Candidate extends Orphan {
  * Finds the files below a table's location that nothing reaches. Changes nothing.
  *
  * What a live writer may still publish is never among them: a file of a pipeline is garbage once its epoch is below that of the
- * pipeline's tag, as no commit of that epoch can succeed any more, and in the tag's epoch when its checkpoint has come and it is old enough; a metadata file when its version is not above the current one and it
- * is old enough; any other when it is old enough. The table is loaded after its files were listed, so that what is committed
+ * pipeline's tag, as no commit of that epoch can succeed any more, and in the tag's epoch when its checkpoint has come and it is old enough;
+ * one of maintenance in the tag's epoch when it was old enough at the newest commit already; a metadata file when its version is not above
+ * the current one and it is old enough; any other when it is old enough. The table is loaded after its files were listed, so that what is committed
  * in between is reached.
  *
  * @throws FrazilError `config` when the table's files may belong to others too, `data` when it was dropped or replaced meanwhile.
@@ -82,7 +86,7 @@ export async function planOrphans(
     const now = await reloaded(context, table);
     looked.add(now.metadataLocation);
     await dropReachable(io, now, sinceMs, candidates);
-    const isGarbage = garbageTest(now);
+    const isGarbage = garbageTest(now, settings.olderThanMs);
     for (const candidate of candidates.values()) {
       if (isGarbage(candidate)) orphans.push(candidate);
       else counts.undecided++;
@@ -148,10 +152,12 @@ function candidateOf(entry: FileEntry, folder: string, sinceMs: number, table: L
   if (shape === null) return null;
   const { kind, version, name } = shape;
   const own = parseOwnName(name);
-  return { location, place: canonicalPath(path), sizeBytes, kind, version, own, old: lastModifiedMs < sinceMs };
+  const old = lastModifiedMs < sinceMs;
+  return { location, place: canonicalPath(path), sizeBytes, kind, version, own, writtenMs: lastModifiedMs, old };
 }
 
-function garbageTest({ metadata, metadataLocation }: LoadedTable): (candidate: Candidate) => boolean {
+function garbageTest(table: LoadedTable, olderThanMs: number): (candidate: Candidate) => boolean {
+  const { metadata, metadataLocation } = table;
   const stamps = new Map<string, Stamp>();
   for (const [ref, { snapshotId }] of metadata.refs) {
     const pipeline = pipelineOfTag(ref);
@@ -160,15 +166,19 @@ function garbageTest({ metadata, metadataLocation }: LoadedTable): (candidate: C
     if (stamp !== null && stamp.pipeline === pipeline) stamps.set(pipeline, stamp);
   }
   const current = versionOf(metadataLocation);
-  return ({ kind, old, own, version }) => {
+  const head = currentSnapshot(asWritten(table).metadata);
+  const headMs = head === null ? Number.POSITIVE_INFINITY : Number(head.timestampMs);
+  return ({ kind, writtenMs, old, own, version }) => {
     // A commit that is under way has written the next version and not yet named it.
     if (kind === "metadataFiles") return old && version !== null && current !== null && version <= current;
     const stamp = own === null ? undefined : stamps.get(own.pipeline);
     if (own === null || stamp === undefined) return old;
     // A higher epoch is being fenced in just now.
     if (own.epoch !== stamp.epoch) return own.epoch < stamp.epoch;
+    // Maintenance that was suspended just before its swap can make it as long as the head is the one that it has asserted.
+    if (own.checkpoint === null) return old && headMs - writtenMs > olderThanMs;
     // A later checkpoint is still to come, from a process that was suspended perhaps: only a higher epoch rules it out.
-    return old && (own.checkpoint === null || own.checkpoint <= stamp.checkpoint);
+    return old && own.checkpoint <= stamp.checkpoint;
   };
 }
 
