@@ -1,15 +1,15 @@
 import { FrazilError } from "../../../src/core/errors.ts";
 import type { Position } from "../../../src/core/position.ts";
 import type { TableRule } from "../../../src/core/table-rule.ts";
-import type { JobEnd } from "../../../src/pipeline/job-run.ts";
+import type { JobEnd, JobRun } from "../../../src/pipeline/job-run.ts";
 import { runJob } from "../../../src/pipeline/run-job.ts";
 import { probeConditionalWrites } from "../../../src/storage/probe.ts";
 import { TABLES } from "../world/changelog.ts";
 import { Violation } from "../world/oracle.ts";
-import { ProcessDied } from "../world/process.ts";
+import { ProcessDied, type SimProcess } from "../world/process.ts";
 import { isExpected, LOCATION, PIPELINE, type Place, type Simulation } from "../world/simulation.ts";
 import { simSource } from "../world/source.ts";
-import { serveBeside } from "./services.ts";
+import { maintainBeside, serveBeside } from "./services.ts";
 
 const FOR_EVER: JobEnd = { caughtUp: false, afterMs: null, maxRows: null };
 
@@ -99,7 +99,7 @@ export class JobSupervisor {
           acknowledged: (position) => this.#acknowledged(process.name, position),
           fails: () => !sim.calm && sim.has("source-errors") && process.draw.oneIn(150),
         }),
-      beside: sim.has("compaction-beside") ? (held) => serveBeside(sim, process, held) : undefined,
+      beside: this.#beside(process),
       end,
       stop: stop.signal,
       observer: {
@@ -112,6 +112,12 @@ export class JobSupervisor {
         notice: (message) => sim.scheduler.note(`${process.name} notes ${message}`),
       },
     });
+  }
+
+  #beside(process: SimProcess): JobRun["beside"] {
+    const sim = this.#sim;
+    if (sim.has("maintenance-beside")) return (held) => maintainBeside(sim, process, held);
+    return sim.has("compaction-beside") ? (held) => serveBeside(sim, process, held) : undefined;
   }
 
   #begins(name: string, from: Position): void {

@@ -7,6 +7,7 @@ import { runCompaction } from "../../../src/maintenance/compact/compact.ts";
 import { planCompaction } from "../../../src/maintenance/compact/plan.ts";
 import { planExpiry, runExpiry } from "../../../src/maintenance/expire/expire.ts";
 import { planManifests, runManifestRewrite } from "../../../src/maintenance/rewrite-manifests/rewrite-manifests.ts";
+import { maintainBesideJob } from "../../../src/maintenance/service/beside-job.ts";
 import type { BesideIngestion } from "../../../src/pipeline/job-run.ts";
 import { type TableName, TABLES } from "../world/changelog.ts";
 import { Violation } from "../world/oracle.ts";
@@ -101,6 +102,19 @@ function settings(draw: Draw) {
   };
 }
 
+/** How maintenance beside a job may fail where requests do; a job that was fenced may find files gone. */
+const ACCEPTED: ReadonlySet<string> = new Set([
+  "SIM_NO_ANSWER",
+  "SIM_STORE_FULL",
+  "COMMIT_CONFLICT",
+  "COMMIT_UNKNOWN",
+  "FENCED",
+  "EPOCH_CHANGED",
+  "TOO_LATE",
+  "DELETION_VECTOR",
+  "TABLE_ROLLED_BACK",
+]);
+
 /** Compactions in the job's own process, which follows the rows that they move. */
 export async function serveBeside(sim: Simulation, process: SimProcess, held: BesideIngestion): Promise<void> {
   const { draw } = process;
@@ -123,6 +137,35 @@ export async function serveBeside(sim: Simulation, process: SimProcess, held: Be
       if (process.dead) return;
     }
   }
+}
+
+/** All maintenance that a job does beside ingestion, by its schedules. */
+export function maintainBeside(sim: Simulation, process: SimProcess, held: BesideIngestion): Promise<void> {
+  const { draw } = process;
+  const { log } = process.runtime;
+  const warn = (message: string, fields?: Readonly<Record<string, unknown>>): void => {
+    log.warn(message, fields);
+    if (message !== "maintenance failed" || process.dead) return;
+    const code = /^(?:Error: )?(\w+)/.exec(String(fields?.["reason"]))?.[1] ?? "";
+    sim.count(`maintenance beside ended ${code}`);
+    if (!ACCEPTED.has(code))
+      sim.fail(new Violation("service ended badly", `${process.name}: ${JSON.stringify(fields)}`));
+  };
+  const every = (least: number, most: number) => ({ everyMs: 1_000 * draw.between(least, most) });
+  return maintainBesideJob({
+    context: { ...held.context, runtime: { ...process.runtime, log: { ...log, warn } } },
+    tasks: [
+      { kind: "compact", schedule: every(5, 60), ...settings(draw), pace: 1, arrange: null, where: null },
+      { kind: "expire", schedule: every(10, 120), keepMs: draw.between(0, 60_000), minSnapshots: draw.between(1, 4) },
+      { kind: "rewrite_manifests", schedule: every(20, 200) },
+      { kind: "tag", schedule: every(30, 200), name: "now", keepMs: 60_000 },
+      { kind: "clean_orphans", schedule: every(20, 200), olderThanMs: DAY_MS },
+    ],
+    tables: held.tables,
+    memoryBytes: 1 << 20,
+    moved: held.moved,
+    stop: held.stop,
+  });
 }
 
 async function expire(_sim: Simulation, place: Place, ident: TableIdent): Promise<void> {

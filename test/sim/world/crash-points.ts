@@ -58,8 +58,6 @@ const STEPS = [
   "orphans.delete",
   "rollback.sent",
   "rollback.answered",
-  "refs.sent",
-  "refs.answered",
 ] as const;
 
 /** Every point at which a process of the simulation may die. */
@@ -79,7 +77,7 @@ const KNOWN = new Set(CRASH_POINTS);
 
 /** Once in so many visits a process dies: at a point that hardly any run comes to, at one that the engine names, around any other request. */
 const RARE =
-  /^(unknown|commit\.refused|drain|\w+ (delete|put (vector|position))|step (evolve|create|rollback|refs|expire|orphans|compact|manifests|maintenance))/;
+  /^(unknown|commit\.refused|drain|\w+ (acknowledge|delete|put (vector|position))|step (evolve|create|rollback|expire|orphans|compact|manifests|maintenance))/;
 const RARE_EVERY = 12;
 const STEP_EVERY = 25;
 const REQUEST_EVERY = 100;

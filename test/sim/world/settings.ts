@@ -10,6 +10,7 @@ export const PARTS = [
   "bounded",
   "compaction",
   "compaction-beside",
+  "maintenance-beside",
   "manifests",
   "expiry",
   "cleaning",
@@ -94,6 +95,13 @@ export function settingsOf(seed: number, { without = [], transactions }: Given =
 }
 
 function rarity(part: Part): number {
-  if (part === "unnoticed" || part === "rollback" || part === "set-back" || part === "jumps") return 2;
+  if (
+    part === "maintenance-beside" ||
+    part === "unnoticed" ||
+    part === "rollback" ||
+    part === "set-back" ||
+    part === "jumps"
+  )
+    return 2;
   return part === "crashes" ? 8 : 3;
 }
