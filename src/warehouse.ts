@@ -2,10 +2,12 @@ import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { type Catalog, type FileIO, ObjectStoreCatalog, RestCatalog } from "../table-format/index.ts";
 import type { WarehouseSettings } from "./config/job-schema.ts";
-import { FrazilError } from "./core/errors.ts";
+import type { RestCatalogSettings } from "./config/rest-catalog-schema.ts";
+import { FrazilError, must } from "./core/errors.ts";
 import { randomUuid, type Runtime, type ScratchFolder } from "./core/runtime.ts";
 import { type HoldSnapshot, snapshotHolder } from "./core/snapshot-holds.ts";
 import { httpFetch } from "./storage/http-fetch.ts";
+import { createLentS3Storage } from "./storage/lent-s3.ts";
 import { createLocalStorage } from "./storage/local.ts";
 import { localPath } from "./storage/local-path.ts";
 import { openScratchFolder } from "./storage/local-scratch.ts";
@@ -25,6 +27,8 @@ export interface Warehouse {
   readonly hold?: HoldSnapshot | undefined;
 }
 
+type OpenRuntime = Pick<Runtime, "clock" | "random" | "log">;
+
 /**
  * Opens the storage and the catalog that the settings name. Nothing is sent to a server yet.
  *
@@ -33,24 +37,22 @@ export interface Warehouse {
  */
 export async function openWarehouse(
   settings: WarehouseSettings,
-  runtime: Pick<Runtime, "clock" | "random" | "log">,
+  runtime: OpenRuntime,
   mode: "create" | "read",
 ): Promise<Warehouse> {
   const remote = settings.location.startsWith("s3://");
   const location = remote || settings.location.startsWith("file://") ? settings.location : resolve(settings.location);
-  const io = remote ? createS3Storage(settings.s3, runtime) : createLocalStorage();
   const nowMs = (): number => runtime.clock.nowMs();
   const uuid = (): string => randomUuid(runtime.random);
-  const hold = snapshotHolder(io, location, runtime);
   const { catalog } = settings;
+  const rest = catalog.type === "rest" ? openRestCatalog(catalog, location, runtime) : null;
+  const io = remote ? remoteStorage(settings, runtime, rest) : createLocalStorage();
+  const hold = snapshotHolder(io, location, runtime);
   const around = { location, io, localPath: remote ? null : localPath, scratch: openScratchFolder, hold };
   if (catalog.type === "object-store") {
     return { ...around, catalog: new ObjectStoreCatalog(catalog.name, io, location, { nowMs, uuid }) };
   }
-  if (catalog.type === "rest") {
-    const context = { fetch: httpFetch, nowMs, uuid, sleep: (ms: number) => runtime.clock.sleep(ms) };
-    return { ...around, catalog: new RestCatalog({ ...catalog, warehouseLocation: location }, context) };
-  }
+  if (catalog.type === "rest") return { ...around, catalog: must(rest, "opened above") };
   const path = resolve(catalog.path ?? join(localPath(location), "catalog.sqlite"));
   if (mode === "read" && !existsSync(path)) {
     throw new FrazilError(
@@ -68,4 +70,22 @@ export async function openWarehouse(
     ...around,
     catalog: openSqliteCatalog({ path, name: catalog.name, warehouseLocation: location, io, nowMs, uuid }),
   };
+}
+
+function openRestCatalog(settings: RestCatalogSettings, warehouseLocation: string, runtime: OpenRuntime): RestCatalog {
+  return new RestCatalog(
+    { ...settings, warehouseLocation },
+    {
+      fetch: httpFetch,
+      nowMs: () => runtime.clock.nowMs(),
+      uuid: () => randomUuid(runtime.random),
+      sleep: (durationMs) => runtime.clock.sleep(durationMs),
+    },
+  );
+}
+
+/** Where the catalog lends access to the store, that counts before the settings. */
+function remoteStorage({ catalog, s3 }: WarehouseSettings, runtime: OpenRuntime, rest: RestCatalog | null): FileIO {
+  if (catalog.type !== "rest" || !catalog.vendedCredentials || rest === null) return createS3Storage(s3, runtime);
+  return createLentS3Storage(s3, runtime, (location) => rest.lend(location));
 }

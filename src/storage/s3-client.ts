@@ -21,8 +21,18 @@ export interface S3Settings {
   readonly accessKeyId?: string | undefined;
   readonly secretAccessKey?: string | undefined;
   readonly sessionToken?: string | undefined;
+  /** Credentials that end, asked for again when they do; in the place of the three above. */
+  readonly credentials?: (() => Promise<S3Credentials>) | undefined;
   /** From a request's first byte to its answer's head. Default `S3_REQUEST_TIMEOUT_MS`. */
   readonly requestTimeoutMs?: number | undefined;
+}
+
+/** Access keys, and when they end. */
+export interface S3Credentials {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sessionToken?: string;
+  readonly expiration?: Date;
 }
 
 export type S3Deps = Pick<Runtime, "clock" | "random" | "log">;
@@ -99,6 +109,7 @@ async function connect(settings: S3Settings): Promise<S3Connection> {
     },
     ...(endpoint === undefined ? {} : { endpoint }),
     ...(region === undefined ? {} : { region }),
+    ...(settings.credentials === undefined ? {} : { credentials: settings.credentials }),
     ...(accessKeyId === undefined || secretAccessKey === undefined
       ? {}
       : { credentials: { accessKeyId, secretAccessKey, ...(sessionToken === undefined ? {} : { sessionToken }) } }),

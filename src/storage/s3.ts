@@ -6,7 +6,7 @@ import { isConditionalRace, isMissing, isPreconditionFailed, s3Error } from "./s
 import { parseS3Location, putObject } from "./s3-requests.ts";
 import { openS3Upload } from "./s3-upload.ts";
 
-export type { S3Deps, S3Settings } from "./s3-client.ts";
+export type { S3Credentials, S3Deps, S3Settings } from "./s3-client.ts";
 
 /**
  * Amazon S3 and stores that speak its protocol (MinIO, versitygw, SeaweedFS). Reads and unconditional writes are repeated with growing

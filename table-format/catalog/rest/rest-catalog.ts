@@ -16,11 +16,12 @@ import { checkBeforeSending, holdsSnapshots, unmetRequirement } from "./commit-c
 import type { RestAnswer, RestContext } from "./http.ts";
 import { idempotencyKey } from "./idempotency.ts";
 import { KnownTables } from "./known-tables.ts";
+import { DELEGATION, Lending } from "./lending.ts";
 import { RestNamespaces } from "./namespaces.ts";
 import { errorModel, refusal } from "./rest-errors.ts";
 import { ROUTES } from "./server-config.ts";
 import { type RestRequest, RestSession, type RestSettings } from "./session.ts";
-import { type LentCredential, parseTableAnswer, refuseRemoteSigning } from "./table-answer.ts";
+import { type LentCredential, parseTableAnswer } from "./table-answer.ts";
 
 export interface RestCatalogOptions extends RestSettings {
   readonly name: string;
@@ -48,7 +49,8 @@ export class RestCatalog implements Catalog {
   readonly #context: RestContext;
   readonly #session: RestSession;
   readonly #known = new KnownTables();
-  readonly #lent = new Map<string, readonly LentCredential[]>();
+  readonly #lending: Lending | null;
+  readonly #delegation: Readonly<Record<string, string>>;
 
   constructor(options: RestCatalogOptions, context: RestContext) {
     this.name = options.name;
@@ -57,6 +59,11 @@ export class RestCatalog implements Catalog {
     this.#context = context;
     this.#session = new RestSession(options, context);
     this.namespaces = new RestNamespaces(this.#session);
+    this.#lending =
+      options.vendedCredentials === true
+        ? new Lending(this.#session, options.warehouseLocation, () => context.nowMs())
+        : null;
+    this.#delegation = this.#lending === null ? {} : DELEGATION;
   }
 
   listNamespaces(): Promise<readonly (readonly string[])[]> {
@@ -83,7 +90,7 @@ export class RestCatalog implements Catalog {
     const answer = await this.#session.repeated({
       method: "GET",
       path: paths.table(ident),
-      headers: { ...this.#delegation(), ...(known?.etag == null ? {} : { "If-None-Match": known.etag }) },
+      headers: { ...this.#delegation, ...(known?.etag == null ? {} : { "If-None-Match": known.etag }) },
       what,
     });
     if (answer.status === 304 && known !== null) return known.table;
@@ -93,6 +100,11 @@ export class RestCatalog implements Catalog {
     }
     if (answer.status !== 200) throw refusal(answer, what);
     return this.#take(answer, ident);
+  }
+
+  /** Access to the store that the catalog lends for a file; null: nothing is lent, or not asked for (`vendedCredentials`). */
+  async lend(location: string): Promise<LentCredential | null> {
+    return (await this.#lending?.lend(location)) ?? null;
   }
 
   async commit(changes: readonly TableChange[], claim?: Claim): Promise<CommitOutcome> {
@@ -120,7 +132,7 @@ export class RestCatalog implements Catalog {
     const only = must(changes[0], "one change");
     if (changes.length === 1) {
       const what = `commit to ${identText(only.ident)}`;
-      return { method: "POST", path: paths.table(only.ident), body: changeJson(only), what };
+      return { method: "POST", path: paths.table(only.ident), headers: this.#delegation, body: changeJson(only), what };
     }
     if (!this.atomicAcrossTables || !config.endpoints.has(ROUTES.transaction)) {
       const message = `${this.#session.uri} commits one table at a time`;
@@ -207,6 +219,7 @@ export class RestCatalog implements Catalog {
     const body = { source: identJson(from), destination: identJson(to) };
     const { answer } = await this.#sendOnce({ method: "POST", path: paths.rename(), body, what });
     this.#known.forget(from);
+    this.#lending?.forget(from);
     if (answer.status !== 204 && answer.status !== 200) throw refusal(answer, what);
   }
 
@@ -221,6 +234,7 @@ export class RestCatalog implements Catalog {
     const query = { purgeRequested: String(purge) };
     const { answer } = await this.#sendOnce({ method: "DELETE", path: paths.table(ident), query, what });
     this.#known.forget(ident);
+    this.#lending?.forget(ident);
     if (answer.status !== 204 && answer.status !== 200 && answer.status !== 202) throw refusal(answer, what);
   }
 
@@ -240,16 +254,9 @@ export class RestCatalog implements Catalog {
     throw new FrazilError("unsupported", "REST_NOT_IMPLEMENTED", `${this.#session.uri} does not offer ${route}`);
   }
 
-  #delegation(): Record<string, string> {
-    return this.#options.vendedCredentials === true ? { "X-Iceberg-Access-Delegation": "vended-credentials" } : {};
-  }
-
   #take(answer: RestAnswer, ident: TableIdent): LoadedTable {
     const { table, lent } = parseTableAnswer(answer.text, ident);
-    if (this.#options.vendedCredentials === true) {
-      refuseRemoteSigning(lent, identText(ident));
-      this.#lent.set(identText(ident), lent);
-    }
+    this.#lending?.take(ident, table.metadata.location, lent);
     this.#known.remember(table, answer.header("ETag"));
     return table;
   }

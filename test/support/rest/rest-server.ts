@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import {
+  applyUpdates,
   type Catalog,
   FrazilError,
   identText,
@@ -8,8 +9,10 @@ import {
   type JsonValue,
   type LoadedTable,
   parseJson,
+  parseSchema,
   tableMetadataBytes,
   type TableIdent,
+  type TableUpdate,
 } from "../../../table-format/index.ts";
 import { JsonFields } from "../../../table-format/json/fields.ts";
 import { parseChange, parseIdent } from "./parse-changes.ts";
@@ -203,6 +206,8 @@ class Routes {
         return this.#load(ident, headers["if-none-match"]);
       case "GET namespaces/*/tables/*/credentials":
         return { status: 200, body: { "storage-credentials": this.#options.lend?.(ident) ?? [] } };
+      case "POST namespaces/*/tables":
+        return this.#stage(namespace, json());
       case "POST namespaces/*/tables/*":
         return this.#commit(ident, json());
     }
@@ -257,8 +262,25 @@ class Routes {
   #tableAnswer(table: LoadedTable): Answer {
     const metadata = new TextDecoder().decode(tableMetadataBytes(table.metadata));
     const lent = jsonText(this.#options.lend?.(table.ident) ?? []);
-    const body = `{"metadata-location":${JSON.stringify(table.metadataLocation)},"metadata":${metadata},"config":{},"storage-credentials":${lent}}`;
+    const body = `{"metadata-location":${JSON.stringify(table.metadataLocation || null)},"metadata":${metadata},"config":{},"storage-credentials":${lent}}`;
     return { status: 200, body, headers: { ETag: etagOf(table) } };
+  }
+
+  #stage(namespace: readonly string[], json: JsonFields): Answer {
+    if (json.get("stage-create") !== true) return errorAnswer(406, "UnsupportedOperationException", "staged only");
+    const updates: TableUpdate[] = [
+      { action: "assign-uuid", uuid: crypto.randomUUID() },
+      { action: "upgrade-format-version", formatVersion: 2 },
+      { action: "add-schema", schema: parseSchema(json.get("schema")), lastColumnId: 0 },
+      { action: "set-current-schema", schemaId: -1 },
+      { action: "add-spec", spec: { specId: 0, fields: [] } },
+      { action: "set-default-spec", specId: -1 },
+      { action: "add-sort-order", sortOrder: { orderId: 0, fields: [] } },
+      { action: "set-default-sort-order", sortOrderId: -1 },
+      { action: "set-location", location: json.string("location") },
+    ];
+    const metadata = applyUpdates(null, updates, { nowMs: 0n, previousMetadataLocation: null });
+    return this.#tableAnswer({ ident: { namespace, name: json.string("name") }, metadata, metadataLocation: "" });
   }
 
   async #commit(ident: TableIdent, json: JsonFields): Promise<Answer> {

@@ -54,7 +54,7 @@ async function append(ident: TableIdent, id: bigint): Promise<TableChange> {
   };
 }
 
-const isCommit = ({ method, url }: Seen): boolean => method === "POST" && /\/tables\/orders$/.test(url);
+const isCommit = ({ method, url }: Seen): boolean => method === "POST" && url.endsWith("/tables/orders");
 const commits = (): Seen[] => server.seen.filter(isCommit);
 const head = async (): Promise<bigint | null | undefined> =>
   (await behind.loadTable(orders))?.metadata.currentSnapshotId;
@@ -258,5 +258,67 @@ describe("who asks", () => {
     const error = await catalog.listNamespaces().catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ kind: "permission", code: "REST_CREDENTIALS" });
     expect(String(error)).not.toContain("wrong");
+  });
+});
+
+describe("lent access", () => {
+  const end = (): string => String(nowMs + 3_600_000);
+  let lends: number;
+  const lend = ({ name }: TableIdent): { prefix: string; config: Record<string, string> }[] => {
+    const config = { "s3.access-key-id": `${name}-${++lends}`, "s3.session-token-expires-at-ms": end() };
+    return [
+      { prefix: "/lake", config: { ...config, "s3.access-key-id": "too wide" } },
+      { prefix: `/lake/shop/${name}`, config },
+    ];
+  };
+  const key = async (location: string): Promise<string | undefined> =>
+    (await catalog.lend(location))?.properties.get("s3.access-key-id");
+
+  async function restart(more: RestServerOptions = {}): Promise<void> {
+    lends = 0;
+    await server[Symbol.asyncDispose]();
+    await start({ lend, ...more }, { vendedCredentials: true });
+    await catalog.ensureNamespace(["shop"]);
+  }
+
+  test("comes with a staged creation, before the table is there, and from then on with the table", async () => {
+    await restart();
+    expect(await key("/lake/shop/orders/metadata/snap-1.avro")).toBe("orders-1");
+    expect(server.seen.at(-1)?.headers["x-iceberg-access-delegation"]).toBe("vended-credentials");
+    expect(await behind.loadTable(orders)).toBeNull();
+    expect(await key("/lake/shop/orders/data/a.parquet")).toBe("orders-1");
+    expect(await catalog.commit([create(orders)])).toMatchObject({ outcome: "committed" });
+    expect(await key("/lake/shop/orders/data/a.parquet")).toBe("orders-2");
+    expect(await key("/lake/_ingest/job/ledger.json")).toBeUndefined();
+    expect(await key("/lake/shop/orders_old/data/a.parquet")).toBe("orders_old-3");
+  });
+
+  test.each([
+    ["by loading the table", undefined, /GET .*\/tables\/orders$/],
+    [
+      "where the catalog has a route for it",
+      ["GET /v1/{prefix}/namespaces/{namespace}/tables/{table}/credentials"],
+      /GET .*\/credentials$/,
+    ],
+  ])("is renewed before it ends: %s", async (_how, endpoints, route) => {
+    await restart(endpoints === undefined ? {} : { endpoints });
+    await catalog.commit([create(orders)]);
+    const before = await key("/lake/shop/orders/data/a.parquet");
+    nowMs += 3_500_000;
+    expect(await key("/lake/shop/orders/data/a.parquet")).toBe(before);
+    nowMs += 60_000;
+    const renewed = await Promise.all([1, 2, 3].map((i) => key(`/lake/shop/orders/data/${i}.parquet`)));
+    expect(new Set(renewed).size).toBe(1);
+    expect(renewed[0]).not.toBe(before);
+    const { method, url } = server.seen.at(-1)!;
+    expect(`${method} ${url}`).toMatch(route);
+  });
+
+  test("in the form of signatures by the catalog is refused by name", async () => {
+    await restart({ lend: () => [{ prefix: "/lake", config: { "s3.remote-signing-enabled": "true" } }] });
+    await expect(catalog.lend("/lake/shop/orders/data/a.parquet")).rejects.toMatchObject({
+      kind: "unsupported",
+      code: "REST_REMOTE_SIGNING",
+    });
   });
 });
