@@ -1,5 +1,5 @@
 import { readSync } from "node:fs";
-import { BLOCK_BYTES, BLOCK_WORDS, entriesPerBlock, entryWords, isIntact, type StoredWords } from "./blocks.ts";
+import { BLOCK_BYTES, BLOCK_WORDS, entriesPerBlock, entryWords, isBlock, type StoredWords } from "./blocks.ts";
 
 /** Blocks read at once, at most: 1 MiB. */
 const RANGE_BLOCKS = 1 << 10;
@@ -130,7 +130,7 @@ export class BlockSearch {
       while (block < last && (fence[block + 1] as number) < word) block++;
       for (let look = block; look <= last && (look === block || (fence[look] as number) <= word); look++) {
         const start = (look - first) * BLOCK_WORDS;
-        if (look > checked && !isIntact(this.#words, start)) throw new Error(`block ${look} is damaged`);
+        if (look > checked && !isBlock(this.#words, start, fence[look])) throw new Error(`block ${look} is damaged`);
         checked = Math.max(checked, look);
         this.#compare(start + 1, Math.min(perBlock, entries - look * perBlock), at);
       }

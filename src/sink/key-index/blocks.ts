@@ -35,6 +35,7 @@ export function checksumOf(words: Uint32Array, start: number): number {
   return (a ^ Math.imul(b, 3) ^ Math.imul(c, 5)) >>> 0;
 }
 
-export function isIntact(words: Uint32Array, start: number): boolean {
-  return checksumOf(words, start) === words[start];
+/** Whether a block is whole, and the one that begins with this word rather than another that lies in its place. */
+export function isBlock(words: Uint32Array, start: number, firstWord: number | undefined): boolean {
+  return words[start + 1] === firstWord && checksumOf(words, start) === words[start];
 }

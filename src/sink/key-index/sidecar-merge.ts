@@ -134,7 +134,7 @@ class Cursor {
     try {
       const { bytesRead } = await this.#handle.read(this.#bytes, 0, blocks * BLOCK_BYTES, this.#read * BLOCK_BYTES);
       if (bytesRead !== blocks * BLOCK_BYTES) throw lost(path, "it ends early");
-      for (let i = 0; i < blocks; i++) checkBlock(path, this.#words, this.#read + i, i);
+      for (let i = 0; i < blocks; i++) checkBlock(this.#sidecar, this.#words, this.#read + i, i);
     } catch (error) {
       throw new LostSidecar(this.#sidecar, error);
     }

@@ -3,7 +3,7 @@ import { dirname } from "node:path";
 import { crc32 } from "node:zlib";
 import { z } from "zod";
 import { FrazilError } from "../../core/errors.ts";
-import { BLOCK_BYTES, BLOCK_WORDS, checksumOf, entriesPerBlock, entryWords, isIntact } from "./blocks.ts";
+import { BLOCK_BYTES, BLOCK_WORDS, checksumOf, entriesPerBlock, entryWords, isBlock } from "./blocks.ts";
 
 /** Bytes written at once. */
 const WRITE_BYTES = 1 << 20;
@@ -194,8 +194,8 @@ export async function readSidecar(path: string): Promise<Sidecar> {
 }
 
 /** @throws FrazilError `corrupt` for blocks that are not what was written. */
-export function checkBlock(path: string, words: Uint32Array, block: number, inBuffer: number): void {
-  if (!isIntact(words, inBuffer * BLOCK_WORDS)) throw lost(path, `block ${block} is damaged`);
+export function checkBlock({ path, fence }: Sidecar, words: Uint32Array, block: number, inBuffer: number): void {
+  if (!isBlock(words, inBuffer * BLOCK_WORDS, fence[block])) throw lost(path, `block ${block} is damaged`);
 }
 
 export function lost(path: string, what: string): FrazilError {

@@ -8,6 +8,7 @@ import { SearchThread } from "../../../../src/sink/key-index/search-thread.ts";
 import type { SharedSearch } from "../../../../src/sink/key-index/search-worker.ts";
 import type { Sidecar } from "../../../../src/sink/key-index/sidecar.ts";
 import { SidecarBuilder } from "../../../../src/sink/key-index/sidecar-builder.ts";
+import { mergeSidecars } from "../../../../src/sink/key-index/sidecar-merge.ts";
 import { searchSidecar } from "../../../../src/sink/key-index/sidecar-search.ts";
 import { sortEntries } from "../../../../src/sink/key-index/sort-entries.ts";
 import { storedEntries } from "../../../../src/sink/key-index/stored-keys.ts";
@@ -101,6 +102,19 @@ describe("a search that a thread helps with", () => {
   it("loses nothing with the thread", async () => {
     const sidecar = await sidecarOfKeys();
     expect(await search(sidecar, new LostThread(1))).toEqual(await search(sidecar, null));
+  });
+
+  it("does not take a block for another that lies in its place", async () => {
+    const sidecar = await sidecarOfKeys();
+    const bytes = readFileSync(sidecar.path);
+    bytes.copyWithin(BLOCK_BYTES * 300, BLOCK_BYTES * 200, BLOCK_BYTES * 201);
+    writeFileSync(sidecar.path, bytes);
+    await expect(search(sidecar, null)).rejects.toMatchObject({
+      message: expect.stringContaining("block 300 is damaged"),
+    });
+    const kind = { seed: SEED, signature: "1", words: 2 } as const;
+    const merged = mergeSidecars(join(folder, `${++files}.keys`), kind, [sidecar], () => true);
+    await expect(merged).rejects.toThrow("block 300 is damaged");
   });
 
   it("says what is wrong with a damaged file, whichever finds it", async () => {
