@@ -35,6 +35,22 @@ export function checksumOf(words: Uint32Array, start: number): number {
   return (a ^ Math.imul(b, 3) ^ Math.imul(c, 5)) >>> 0;
 }
 
+/** Goes on with a checksum, 0 at first, over words whose number is a multiple of four. */
+export function addToChecksum(before: number, words: Uint32Array, from: number, end: number): number {
+  let [a, b, c, d] = [before, 0x85ebca77, 0xc2b2ae3d, 0x27d4eb2f];
+  for (let i = from; i < end; i += 4) {
+    a = Math.imul(a ^ (words[i] as number), 0x9e3779b1);
+    a ^= a >>> 15;
+    b = Math.imul(b ^ (words[i + 1] as number), 0x85ebca77);
+    b ^= b >>> 15;
+    c = Math.imul(c ^ (words[i + 2] as number), 0xc2b2ae3d);
+    c ^= c >>> 15;
+    d = Math.imul(d ^ (words[i + 3] as number), 0x27d4eb2f);
+    d ^= d >>> 15;
+  }
+  return (a ^ Math.imul(b, 3) ^ Math.imul(c, 5) ^ Math.imul(d, 7)) >>> 0;
+}
+
 /** Whether a block is whole, and the one that begins with this word rather than another that lies in its place. */
 export function isBlock(words: Uint32Array, start: number, firstWord: number | undefined): boolean {
   return words[start + 1] === firstWord && checksumOf(words, start) === words[start];

@@ -1,9 +1,9 @@
 import { readSync } from "node:fs";
 import { type FileHandle, mkdir, open, rm } from "node:fs/promises";
 import { dirname } from "node:path";
-import { must } from "../../core/errors.ts";
+import { FrazilError, must } from "../../core/errors.ts";
 import { KEY_WORDS } from "../key-words.ts";
-import { entryWords } from "./blocks.ts";
+import { addToChecksum, entryWords } from "./blocks.ts";
 import { type CoveredFile, lost, type Sidecar, type SidecarKind, SidecarWriter, written } from "./sidecar.ts";
 import { sortEntries } from "./sort-entries.ts";
 import { storeKey } from "./stored-keys.ts";
@@ -46,6 +46,8 @@ export class SidecarBuilder {
   #heldBuckets: number[] = [];
   /** Where on disk a bucket's chunks are: offset and length by turns, in bytes. */
   readonly #stored: number[][];
+  /** Checksum of each bucket's chunks on disk: who writes without a sync learns nothing of what the disk has lost. */
+  readonly #checks: Uint32Array;
   #temporary: FileHandle | null = null;
   #storedBytes = 0;
 
@@ -63,6 +65,7 @@ export class SidecarBuilder {
     this.#counts = new Uint32Array(buckets);
     this.#held = new Uint32Array(Math.min(HELD_BYTES / 4, (expected + CHUNK_ENTRIES) * this.#stride));
     this.#stored = Array.from({ length: buckets }, () => []);
+    this.#checks = new Uint32Array(buckets);
   }
 
   /** Adds keys of `KEY_WORDS` words each in rows that follow each other. */
@@ -153,11 +156,13 @@ export class SidecarBuilder {
     const out = new Uint32Array(this.#heldBuckets.length * words);
     let at = 0;
     for (const [bucket, chunks] of this.#heldByBucket()) {
-      (this.#stored[bucket] as number[]).push(this.#storedBytes + at * 4, chunks.length * words * 4);
+      const start = at;
+      (this.#stored[bucket] as number[]).push(this.#storedBytes + start * 4, chunks.length * words * 4);
       for (const chunk of chunks) {
         out.set(this.#held.subarray(chunk * words, (chunk + 1) * words), at);
         at += words;
       }
+      this.#checks[bucket] = addToChecksum(this.#checks[bucket] as number, out, start, at);
     }
     this.#heldBuckets = [];
     this.#storedBytes += out.byteLength;
@@ -172,12 +177,15 @@ export class SidecarBuilder {
     const bytes = new Uint8Array(into.buffer);
     const stored = this.#stored[bucket] as number[];
     let at = 0;
+    let check = 0;
     for (let i = 0; i < stored.length; i += 2) {
       const length = stored[i + 1] as number;
       const { fd } = must(this.#temporary, "what was stored is in a file");
       if (readSync(fd, bytes, at, length, stored[i] as number) !== length) throw lost(this.#path, "it ends early");
+      check = addToChecksum(check, into, at / 4, (at + length) / 4);
       at += length;
     }
+    if (check !== this.#checks[bucket]) throw damagedAside(this.#path);
     let to = at / 4;
     for (const chunk of held) {
       into.set(this.#held.subarray(chunk * words, (chunk + 1) * words), to);
@@ -186,6 +194,13 @@ export class SidecarBuilder {
     const start = bucket * words;
     into.set(this.#chunks.subarray(start, start + (this.#used[bucket] as number) * this.#stride), to);
   }
+}
+
+/** All of it is made again from the table; what is damaged time and again is the disk. */
+function damagedAside(path: string): FrazilError {
+  return new FrazilError("unavailable", "KEY_CACHE", `${path}: keys put aside on disk cannot be read back`, {
+    hint: "name a folder on another disk with cache:",
+  });
 }
 
 function openTemporary(path: string): Promise<FileHandle> {
