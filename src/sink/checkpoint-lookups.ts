@@ -31,13 +31,16 @@ export class CheckpointLookups implements KeyLookup {
     this.#state = state;
   }
 
+  /** Forgets all answers, as the table has changed. */
+  clear(): void {
+    this.#snapshotId = this.#state.snapshotId;
+    this.#answers = [];
+    this.#first = null;
+    this.#index = new KeyMap();
+  }
+
   async resolve(keys: Uint32Array): Promise<Locations> {
-    if (this.#state.snapshotId !== this.#snapshotId) {
-      this.#snapshotId = this.#state.snapshotId;
-      this.#answers = [];
-      this.#first = null;
-      this.#index = new KeyMap();
-    }
+    if (this.#state.snapshotId !== this.#snapshotId) this.clear();
     if (this.#answers.length === 0) {
       this.#first = keys;
       return this.#ask(keys);

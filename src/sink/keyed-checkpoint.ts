@@ -65,7 +65,11 @@ export async function prepareKeyed(
   let resolved: { readonly base: bigint | null; readonly version: number; readonly deletions: Deletions } | null = null;
   const filesFor = async (base: LoadedTable): Promise<FileChanges> => {
     checkSchemaFits(encodedFor, base);
-    await followHead(context, state, base);
+    if (await followHead(context, state, base)) {
+      // Also where the snapshot is one that it has mirrored before: files have other numbers since.
+      resolved = null;
+      lookups.clear();
+    }
     // Changes of a row that somebody has deleted since it was read count as made before.
     if (rows.asOf !== null && !onlySince(base.metadata, rows.asOf.snapshotId, movesRows)) {
       rows = await write(letters);

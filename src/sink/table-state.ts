@@ -29,7 +29,7 @@ export interface TableState {
   readonly key: readonly string[];
   /** Seed of key fingerprints. */
   readonly seed: number;
-  /** The snapshot that `files` and `resolver` mirror; null before the first load. */
+  /** The snapshot that `files` and `resolver` mirror; null before the first load, and where one has failed half-way. */
   snapshotId: bigint | null;
 }
 
@@ -49,9 +49,11 @@ export async function followHead(
 ): Promise<boolean> {
   const { metadata } = base;
   const head = metadata.currentSnapshotId;
-  if (head === state.snapshotId) return false;
+  if (head !== null && head === state.snapshotId) return false;
   const snapshot = metadata.snapshots.find((candidate) => candidate.snapshotId === head);
   const plan = await planOf(io, manifests, base, snapshot);
+  // Until all is followed it mirrors none: should that fail, the snapshot before may be the head again.
+  state.snapshotId = null;
   const live = new Set(plan.dataFiles.map((file) => file.file.filePath));
   for (const [number, entry] of [...state.files]) {
     if (!live.has(entry.live.file.filePath)) state.files.remove(number);

@@ -90,6 +90,36 @@ describe("a foreign commit between two checkpoints", () => {
   });
 });
 
+describe("a foreign commit whose files cannot be read, and which is taken back meanwhile", () => {
+  it.each([
+    ["before the checkpoint", false],
+    ["behind a first attempt at its commit", true],
+  ])("%s: the table is known as it is again", async (_, afterAttempt) => {
+    const { warehouse, process, foreign } = await written(["+1:x:1", "+2:x:2", "+3:x:3"]);
+    const { currentSnapshotId } = (await foreign.load()).metadata;
+    if (afterAttempt) beforeSending(process, warehouse, () => foreign.compact());
+    else await foreign.compact();
+    let reads = 0;
+    warehouse.fault = (operation, location) => {
+      if (operation.startsWith("read") && /\/data\/foreign-.*parquet$/.test(location) && reads++ === 0)
+        throw storeGone();
+    };
+    const load = warehouse.catalog.loadTable.bind(warehouse.catalog);
+    let back = false;
+    warehouse.catalog.loadTable = async (ident) => {
+      if (reads > 0 && !back) {
+        back = true;
+        await foreign.rollback(currentSnapshotId as bigint);
+      }
+      return load(ident);
+    };
+    await process.checkpoint(["~1:x:10"].map(a));
+    expect(back).toBe(true);
+    await process.checkpoint(["~2:x:20", "-3"].map(a));
+    expect(await rowsOf(warehouse)).toEqual(["1|x|10", "2|x|20"]);
+  });
+});
+
 describe("a foreign commit while a checkpoint is being committed", () => {
   it.each([
     ["a compaction", (foreign: ForeignWriter) => foreign.compact(), ["1|x|10", "3|x|3", "5|x|5"]],
