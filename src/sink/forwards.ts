@@ -51,7 +51,7 @@ export class Forwards {
     this.#files = files;
   }
 
-  /** To be told after the commit, before the table's new head is followed; told later, it is of no use, and does no harm. */
+  /** To be told after the commit, before the table's new head is followed; told later, it is of little use, and does no harm. */
   add({ from, to }: MovedRows): void {
     let base = 0;
     const steps: Step[] = [];
@@ -62,7 +62,10 @@ export class Forwards {
       base += Number(file.recordCount) - (deleted?.cardinality ?? 0);
     }
     this.#inputs.set(to.filePath, steps);
-    this.#numbers.delete(to.filePath);
+    // Told late, it has been seen, and rows of it that live again under another number may have moved on meanwhile.
+    const seen = this.#files.numberOf(to.filePath);
+    if (seen === null) this.#numbers.delete(to.filePath);
+    else this.#numbers.set(to.filePath, seen);
   }
 
   /** The live row that a row has become, perhaps itself; null when there is none. */

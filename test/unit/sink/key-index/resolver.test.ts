@@ -55,7 +55,7 @@ const commands = fc.array(
       arbitrary: fc.record({
         kind: fc.constant("compact" as const),
         picks: fc.array(fc.nat(), { minLength: 1, maxLength: 4 }),
-        // What else is in the table that the resolver has not seen, and when it is told.
+        // What else is in the table that the resolver has not seen, and whether it is told before it follows.
         unseen: fc.boolean(),
         late: fc.boolean(),
         ...span,
@@ -124,12 +124,17 @@ class Trial {
         return;
       case "compact":
         if (command.unseen) table.add(ids.slice(ids.length / 2));
+        let tell = (): void => {};
         table.compact(
           command.picks,
           () => this.#forget(ids.slice(0, ids.length / 2)),
-          (moved) => void (command.late || resolver.forward(moved)),
+          (moved) => {
+            if (command.late) tell = () => resolver.forward(moved);
+            else resolver.forward(moved);
+          },
         );
         await resolver.cover();
+        tell();
         return;
       case "place":
         await resolver.reserve(ids.length);
@@ -252,6 +257,26 @@ describe.each(Object.entries(KINDS))("%s: a compaction of its own", (_name, kind
     table.delete(ids(600, 700));
     resolver.forget(kind.words(ids(600, 700)));
     await resolver.reserve(10_000);
+    for (let pick = 0; pick < 3; pick++) table.undelete(pick);
+    await resolver.cover();
+    await expectFound(trial);
+  });
+
+  it("that is told when its output has been read already, and rows of it live again", async () => {
+    const trial = await withFiles();
+    const { table, resolver } = trial;
+    let tell = (): void => {};
+    table.compact(
+      [0, 1],
+      () => {},
+      (moved) => (tell = () => resolver.forward(moved)),
+    );
+    await resolver.cover();
+    tell();
+    // Somebody updates rows, which is followed, and taken back.
+    table.add(ids(100, 150));
+    await resolver.cover();
+    table.delete(ids(100, 150));
     for (let pick = 0; pick < 3; pick++) table.undelete(pick);
     await resolver.cover();
     await expectFound(trial);
