@@ -73,8 +73,8 @@ export class Checkpointer {
   }
 
   #anyUnderWay(writers: readonly TableWriter[]): Promise<unknown> | null {
-    const underWay = writers.map((writer) => this.#underWay(writer)).filter((keys) => keys !== null);
-    return underWay.length === 0 ? null : Promise.race(underWay);
+    const underWay = new Set(writers.map((writer) => this.#underWay(writer)).filter((keys) => keys !== null));
+    return underWay.size === 0 ? null : Promise.race(underWay);
   }
 
   #underWay({ bufferedRows, routed }: TableWriter): Promise<void> | null {

@@ -18,16 +18,19 @@ export class EarlyKeys {
   readonly #keys: KeyStore;
   readonly #stop = new AbortController();
   /** Tables that have not been begun, the smallest first: many small ones are done before a large one holds them up. */
-  #waiting: TrackedTable[];
+  readonly #waiting: Map<string, TrackedTable>;
   readonly #reading = new Map<string, Promise<void>>();
   readonly #known = new Map<string, KeyedState>();
   #running: Promise<void> = Promise.resolve();
+  /** The end of whichever reading ends next: who waits for one of many asks often, and is not to be remembered by each of them. */
+  #nextEnd = Promise.withResolvers<void>();
 
   /** @param tables that the job holds. */
   constructor(context: CommitContext, keys: KeyStore, tables: Iterable<TrackedTable>) {
     this.#context = context;
     this.#keys = keys;
-    this.#waiting = [...tables].filter(isKeyed).toSorted((a, b) => rowsOf(a) - rowsOf(b));
+    const keyed = [...tables].filter(isKeyed).toSorted((a, b) => rowsOf(a) - rowsOf(b));
+    this.#waiting = new Map(keyed.map((table) => [table.name, table]));
   }
 
   start(): void {
@@ -36,9 +39,9 @@ export class EarlyKeys {
 
   /** Resolves when a table's keys are known, cannot be had now, or come nearer; null when nothing is to be waited for. They are read at once. */
   underWay(name: string): Promise<void> | null {
-    const waiting = this.#waiting.find((table) => table.name === name);
+    const waiting = this.#waiting.get(name);
     if (waiting !== undefined && !this.#stop.signal.aborted) {
-      if (this.#reading.size >= TABLES_AT_ONCE) return Promise.race(this.#reading.values());
+      if (this.#reading.size >= TABLES_AT_ONCE) return this.#nextEnd.promise;
       void this.#read(waiting);
     }
     return this.#reading.get(name) ?? null;
@@ -46,7 +49,7 @@ export class EarlyKeys {
 
   /** What is known of a table, as of some time since the start; null: nothing, it is the caller's to find out. */
   async take(name: string): Promise<KeyedState | null> {
-    this.#waiting = this.#waiting.filter((table) => table.name !== name);
+    this.#waiting.delete(name);
     await this.#reading.get(name);
     const known = this.#known.get(name) ?? null;
     this.#known.delete(name);
@@ -61,14 +64,20 @@ export class EarlyKeys {
   }
 
   async #run(): Promise<void> {
-    for (let table = this.#waiting[0]; table !== undefined && !this.#stop.signal.aborted; table = this.#waiting[0]) {
+    while (!this.#stop.signal.aborted) {
+      const [table] = this.#waiting.values();
+      if (table === undefined) return;
       await this.#read(table);
     }
   }
 
   #read(table: TrackedTable): Promise<void> {
-    this.#waiting = this.#waiting.filter((other) => other !== table);
-    const done = this.#learn(table).finally(() => this.#reading.delete(table.name));
+    this.#waiting.delete(table.name);
+    const done = this.#learn(table).finally(() => {
+      this.#reading.delete(table.name);
+      this.#nextEnd.resolve();
+      this.#nextEnd = Promise.withResolvers();
+    });
     this.#reading.set(table.name, done);
     return done;
   }

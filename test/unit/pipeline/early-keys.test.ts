@@ -3,10 +3,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { SourceBatch } from "../../../src/core/source.ts";
+import type { CommitContext } from "../../../src/commit/context.ts";
 import type { JobRun, JobSummary } from "../../../src/pipeline/job-run.ts";
 import { runJob } from "../../../src/pipeline/run-job.ts";
+import { EarlyKeys } from "../../../src/sink/early-keys.ts";
+import type { KeyStore } from "../../../src/sink/key-index/key-store.ts";
 import type { FileIO } from "../../../table-format/index.ts";
-import { change, memoryWarehouse, upsertRule, type Warehouse } from "../../support/checkpoints.ts";
+import { change, memoryWarehouse, Process, upsertRule, type Warehouse } from "../../support/checkpoints.ts";
 import { batches, scriptSource } from "../../support/script-source.ts";
 import { tableRows } from "../../support/table-rows.ts";
 import { virtualRuntime } from "../../support/virtual-runtime.ts";
@@ -133,4 +136,22 @@ describe("while the keys of a table are read that a cache lacks", () => {
     expect(faults).toBeGreaterThan(1);
     expect(await rowsOf(warehouse, "a")).toEqual(["1|y|5"]);
   });
+});
+
+it("whoever asks for one of many tables waits for the same, however often", async () => {
+  const warehouse = memoryWarehouse("memory");
+  const names = ["a", "b", "c", "d", "e", "f"];
+  const process = await Process.start(
+    warehouse,
+    names.map((name) => upsertRule(name)),
+  );
+  await process.checkpoint(names.map((name) => change(name, "+1:x:1")));
+  const never = { open: () => new Promise(() => {}) } as unknown as KeyStore;
+  const { io } = warehouse;
+  const context = { io, runtime: process.runtime } as unknown as CommitContext;
+  const early = new EarlyKeys(context, never, process.committer.tables.values());
+  early.start();
+  const asked = Array.from({ length: 10 }, () => names.map((name) => early.underWay(`shop.${name}`)));
+  // Four tables are read, the others wait for the first of them that is done.
+  expect(new Set(asked.flat()).size).toBe(5);
 });
