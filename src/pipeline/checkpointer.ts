@@ -72,6 +72,18 @@ export class Checkpointer {
     return this.#anyUnderWay([...this.#writers.values()]);
   }
 
+  /** Waits for keys that the present checkpoint needs. @returns whether they are known before a job that is told to end runs out of patience. */
+  async keysInTime(): Promise<boolean> {
+    const { giveUp } = this.#context;
+    const over = Promise.withResolvers<void>();
+    giveUp?.addEventListener("abort", () => over.resolve(), { once: true });
+    for (let keys = this.keysUnderWay; keys !== null; keys = this.keysUnderWay) {
+      if (giveUp?.aborted === true) return false;
+      await Promise.race([keys, over.promise]);
+    }
+    return true;
+  }
+
   #anyUnderWay(writers: readonly TableWriter[]): Promise<unknown> | null {
     const underWay = new Set(writers.map((writer) => this.#underWay(writer)).filter((keys) => keys !== null));
     return underWay.size === 0 ? null : Promise.race(underWay);

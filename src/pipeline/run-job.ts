@@ -35,10 +35,13 @@ const KEY_SHARE = 0.25;
 const BESIDE_SHARE = 0.15;
 
 /**
- * How long the last checkpoint may wait for a store that is gone, once the job has been told to end: supervisors kill after 30 to 90 s.
+ * How long the last checkpoint may wait for a store that is gone, or for keys, once the job has been told to end: supervisors kill after 30 to 90 s.
  * What is not committed then is read again by the next run.
  */
 const STOP_PATIENCE_MS = 10_000;
+
+const WITHOUT_LAST =
+  "no last checkpoint: keys that it needs are still being read; its changes are read again at the next start";
 
 /** The source is asked for its end, so that it can be told how far behind the job is, at most this often. */
 const SOURCE_END_EVERY_MS = 10_000;
@@ -254,7 +257,9 @@ class Run {
         const reason = this.#endReason();
         if (reason !== null) {
           if (reason !== "stopped") this.#letters?.checkShare();
-          await this.#checkpoint(true);
+          // Changes that are not committed are read again; a supervisor would not wait until all keys of a large table are known.
+          if (reason !== "stopped" || (await this.#checkpointer.keysInTime())) await this.#checkpoint(true);
+          else this.#job.observer.notice(WITHOUT_LAST);
           return await this.#summary(reason);
         }
         if (this.#checkpointDue()) await this.#checkpoint(false);

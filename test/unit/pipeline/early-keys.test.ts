@@ -89,6 +89,9 @@ function run(
   });
 }
 
+/** Pulls of nothing, for some time. */
+const IDLE = Array.from({ length: 100 }, (): string[] => []);
+
 const FIRST = [["a +1:x:1", "a +2:x:2", "b +1:x:1", "b +2:x:2"]];
 
 describe("while the keys of a table are read that a cache lacks", () => {
@@ -123,6 +126,21 @@ describe("while the keys of a table are read that a cache lacks", () => {
     const io = slowReads(warehouse.io, never);
     expect(await run(warehouse, [...FIRST, ...pulls], events, { io })).toMatchObject({ reason: "caught-up", rows: 3 });
     expect(await rowsOf(warehouse, "b")).toEqual(["1|y|5", "3|y|6"]);
+  });
+
+  it("a job that is told to stop ends without a last checkpoint, and the next one makes it", async () => {
+    const warehouse = await tables();
+    const stop = new AbortController();
+    const io = slowReads(warehouse.io, new Promise<void>(() => {}));
+    const end = { caughtUp: false, afterMs: null, maxRows: null };
+    setTimeout(() => stop.abort(), 50);
+    const events: string[] = [];
+    const pulls = [...FIRST, ["a ~1:y:5", "b ~1:y:5"]];
+    const summary = await run(warehouse, [...pulls, ...IDLE], events, { io, stop: stop.signal, end });
+    expect(summary).toMatchObject({ reason: "stopped", checkpoints: 0 });
+    await run(warehouse, pulls, events);
+    expect(events.filter((event) => event !== "pull").toSorted()).toEqual(["commit shop.a", "commit shop.b"]);
+    expect(await rowsOf(warehouse, "a")).toEqual(["1|y|5", "2|x|2"]);
   });
 
   it("what fails is tried again by the checkpoint", async () => {
