@@ -1,8 +1,9 @@
-import { currentSnapshot, identText, type LoadedTable } from "../../../table-format/index.ts";
+import { currentSnapshot, identText, type LoadedTable, type Snapshot } from "../../../table-format/index.ts";
 import { BRANCH_ENTRY, tagName } from "../../commit/names.ts";
 import { pipelinesOf, readPipeline } from "../../commit/read-pipeline.ts";
 import { rollBack, type RollbackContext } from "../../commit/rollback.ts";
 import type { RollbackPlan } from "../../commit/rollback-plan.ts";
+import type { Stamp } from "../../commit/stamp.ts";
 import { readPipelineTag } from "../../commit/tracked-table.ts";
 import { asWritten } from "../../commit/writer-branch.ts";
 import { FrazilError, must } from "../../core/errors.ts";
@@ -10,8 +11,8 @@ import { type StampedSnapshot, stampedAncestors } from "../verify/history.ts";
 import { NOTHING, type Refusal, type Repair, type RepairPlan } from "./repair.ts";
 
 /**
- * A pipeline's tag that is gone, or was moved back: the newest snapshot of the pipeline in the history of `main` is what it named, if no
- * snapshot that is held carries a higher epoch. It comes back as a new snapshot with that position under a new epoch, as a rollback does:
+ * A pipeline's tag that is gone, or was moved back: the newest snapshot of the pipeline in the history of `main` is what it named, if none
+ * that is held beside `main` is of a later checkpoint: then somebody set `main` back, and other tables or the ledger may be ahead of it. It comes back as a new snapshot with that position under a new epoch, as a rollback does:
  * a ref that went to an old snapshot would let a late request of an older process pass.
  */
 export async function planTagRepair(context: RollbackContext, table: LoadedTable): Promise<RepairPlan> {
@@ -35,11 +36,8 @@ async function planOne(context: RollbackContext, table: LoadedTable, pipeline: s
       `it wrote to the branch ${onBranch.summary.get(BRANCH_ENTRY)}, and only the tag tells where it came to`,
     );
   }
-  const higher = table.metadata.snapshots.find(
-    ({ summary }) =>
-      summary.get("ingest.pipe") === pipeline && BigInt(summary.get("ingest.epoch") ?? 0) > newest.stamp.epoch,
-  );
-  if (higher !== undefined) return refused(`snapshot ${higher.snapshotId}, beside main, carries a higher epoch`);
+  const later = table.metadata.snapshots.find((snapshot) => isLater(snapshot, pipeline, newest.stamp));
+  if (later !== undefined) return refused(`snapshot ${later.snapshotId}, beside main, is of a later checkpoint`);
   const repair: Repair = {
     repair: "tag",
     table: name,
@@ -51,6 +49,13 @@ async function planOne(context: RollbackContext, table: LoadedTable, pipeline: s
     },
   };
   return { repairs: [repair], refusals: [] };
+}
+
+/** Whether a snapshot is of a later epoch or checkpoint of the pipeline. */
+function isLater({ summary }: Snapshot, pipeline: string, { epoch, checkpoint }: Stamp): boolean {
+  if (summary.get("ingest.pipe") !== pipeline) return false;
+  const ofEpoch = BigInt(summary.get("ingest.epoch") ?? 0);
+  return ofEpoch > epoch || (ofEpoch === epoch && BigInt(summary.get("ingest.ckpt") ?? 0) > checkpoint);
 }
 
 const REPAIRED: ReadonlySet<string> = new Set(["TAG_MISSING", "TAG_FOREIGN", "TAG_BEHIND"]);

@@ -87,6 +87,17 @@ describe.each(["memory", "object-store"] as const)("a lost tag on a catalog of k
     expect(plan.repairs).toEqual([]);
     expect(plan.refusals[0]?.hint).toContain("frazil rollback");
   });
+
+  it("that is gone where main was set back, too, is left alone: the pipeline is ahead of these rows", async () => {
+    const warehouse = await warehouseOf(kind);
+    const { parentSnapshotId } = currentSnapshot((await load(warehouse)).metadata)!;
+    await new ForeignWriter(warehouse, "a").update([
+      { action: "set-snapshot-ref", name: "main", ref: { type: "branch", snapshotId: parentSnapshotId! } },
+      { action: "remove-snapshot-ref", name: "ingest.test" },
+    ]);
+    const { repairs, refusals } = await planTagRepair(contextOf(warehouse), await load(warehouse));
+    expect([repairs, refusals.length]).toEqual([[], 1]);
+  });
 });
 
 describe("a lost ledger", () => {
