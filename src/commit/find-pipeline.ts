@@ -44,7 +44,12 @@ async function findAtomic(context: CommitContext, mayWrite: (table: TableIdent) 
 async function findOneByOne(context: CommitContext, mayWrite: (table: TableIdent) => boolean): Promise<FoundPipeline> {
   const store = new LedgerStore(context.io, context.warehouseLocation, context.pipeline);
   const ledger = await store.read();
-  if (ledger === null) return { anchor: null, tables: [], epoch: 1n, checkpoint: 0n, ledger };
+  if (ledger === null) {
+    // The ledger comes before the first table.
+    const [left] = await ownedTables(context, mayWrite);
+    if (left !== undefined) throw ledgerLost(context, identText(left.ident));
+    return { anchor: null, tables: [], epoch: 1n, checkpoint: 0n, ledger };
+  }
   const { anchor } = ledger.ledger;
   const anchorIdent = parseIdent(anchor);
   if (ledger.ledger.tables.size === 0 && !(await isOurs(context, anchorIdent))) {
@@ -90,9 +95,7 @@ async function takeLedger(
   for (;;) {
     const current = await store.read();
     if (current === null) {
-      throw new FrazilError("data", "LEDGER_LOST", `the ledger of the job ${context.pipeline} is gone`, {
-        hint: "restore it, or start the job under another name to load everything anew",
-      });
+      throw ledgerLost(context, found.anchor);
     }
     if (current.ledger.epoch >= epoch) {
       throw fencedError(context.pipeline, epoch, "the ledger", current.ledger.epoch);
@@ -101,6 +104,12 @@ async function takeLedger(
     const taken = await store.swap(next, current.etag);
     if (taken !== null) return taken;
   }
+}
+
+function ledgerLost({ pipeline }: CommitContext, table: string): FrazilError {
+  return new FrazilError("data", "LEDGER_LOST", `the ledger of the job ${pipeline} is gone`, {
+    hint: `frazil repair ${table} writes it anew from the tables' tags`,
+  });
 }
 
 /**

@@ -128,6 +128,13 @@ describe("a lost ledger", () => {
     },
   );
 
+  it("keeps the job from starting, and from writing another one", async () => {
+    const warehouse = await warehouseOf("object-store");
+    await warehouse.io.delete(LEDGER);
+    await expect(Process.start(warehouse, RULES)).rejects.toMatchObject({ kind: "data", code: "LEDGER_LOST" });
+    expect(await warehouse.io.stat(LEDGER)).toBeNull();
+  });
+
   it("that is right is left alone", async () => {
     expect(await planLedgerRepair(place(await warehouseOf("object-store")), comparePlainPoints)).toEqual({
       repairs: [],
