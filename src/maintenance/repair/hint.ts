@@ -24,7 +24,7 @@ export async function planHintRepair(io: FileIO, ident: TableIdent, tableLocatio
   // A commit that is under way has written the next version and not yet named it.
   const current = versions.find(({ location }) => fileName(location) === `${text}${METADATA_SUFFIX}`);
   if (current !== undefined && newest.version <= current.version + 1) return NOTHING;
-  const doubt = await doubtOf(io, versions, newest);
+  const doubt = await doubtOf(io, versions, newest, current);
   if (doubt !== null) {
     const problem = `the hint ${hint} holds ${text === null ? "nothing" : JSON.stringify(text.slice(0, 60))}, and which metadata file is the table cannot be proven: ${doubt}`;
     const how = "look which file holds the last commit, write its name without .metadata.json into the hint";
@@ -47,14 +47,17 @@ export async function planHintRepair(io: FileIO, ident: TableIdent, tableLocatio
   return { repairs: [repair], refusals: [] };
 }
 
-/** Why the newest file may not be the table; null: it is. */
+/** Why the newest file may not be the table; null: it is. @param named what the hint names, if it is there */
 async function doubtOf(
   io: FileIO,
   versions: readonly MetadataVersion[],
   newest: MetadataVersion,
+  named: MetadataVersion | undefined,
 ): Promise<string | null> {
   const metadata = await readMetadata(io, newest.location);
   if (metadata === null) return `${newest.location} cannot be read`;
+  const now = named === undefined ? null : await readMetadata(io, named.location);
+  if (now !== null && now.tableUuid !== metadata.tableUuid) return `${newest.location} is of another table`;
   const log = logOf(metadata);
   const [oldest] = metadata.metadataLog;
   const from = versions.find(({ location }) => location === oldest?.metadataFile)?.version ?? newest.version;

@@ -180,6 +180,26 @@ describe("a wrong hint", () => {
   });
 });
 
+it("leaves the hint of a table that was made anew where another one was", async () => {
+  const warehouse = await warehouseOf("object-store");
+  const foreign = new ForeignWriter(warehouse, "a");
+  // A log that does not reach back to the first versions.
+  for (const owner of ["x", "y", "z"]) {
+    const updates = new Map([
+      ["write.metadata.previous-versions-max", "1"],
+      ["owner", owner],
+    ]);
+    await foreign.update([{ action: "set-properties", updates }]);
+  }
+  await warehouse.io.delete(HINT);
+  await warehouse.io.delete(LEDGER);
+  await warehouse.io.delete("mem://w/shop/b/metadata/version-hint.text");
+  await (await Process.start(warehouse, RULES)).checkpoint([a("+7:x:7")]);
+  const plan = await planHintRepair(warehouse.io, ident, "mem://w/shop/a");
+  expect([plan.repairs, plan.refusals.length]).toEqual([[], 1]);
+  expect(await rowsOf(warehouse)).toEqual(["7|x|7"]);
+});
+
 describe("rows of one key", () => {
   it.each([3, 2] as const)("version %i: the older one goes, by sequence number", async (formatVersion) => {
     const warehouse = memoryWarehouse("memory");
