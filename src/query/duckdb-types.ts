@@ -68,6 +68,11 @@ export function duckdbType(type: Type): string {
   }
 }
 
+/** Whether two values of a column may be one to DuckDB; see `duckdbType`. */
+export function isCutOff({ type }: NestedField): boolean {
+  return type.kind === "timestamptz_ns";
+}
+
 /** The column of a field inside `read_parquet`: a name that meets none of the function's own (`file_row_number`). */
 export function columnName(field: NestedField): string {
   return `c${field.id}`;

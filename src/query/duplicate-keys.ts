@@ -12,7 +12,7 @@ import type { TableAt } from "./as-of.ts";
 import { cellPrinter } from "./cells.ts";
 import type { Duckdb, ResultRows } from "./duckdb.ts";
 import { openReading } from "./duckdb-reading.ts";
-import { quoteName } from "./duckdb-types.ts";
+import { isCutOff, quoteName } from "./duckdb-types.ts";
 import type { LocalFiles } from "./local-files.ts";
 import type { QueryWarehouse } from "./query-warehouse.ts";
 import { checkFieldIds, checkReadable, selectRows, toRead } from "./table-sql.ts";
@@ -44,7 +44,7 @@ const PLACE = "t.file_index AS _file, t.file_row_number AS _position";
  * Looks for keys that several live rows have, by the identifier fields of the table. What does not fit in memory goes to a temporary folder.
  *
  * @param limit of the rows that are given
- * @returns null for a table without identifier fields
+ * @returns null for a table without identifier fields, and for keys that DuckDB does not tell apart
  * @throws FrazilError `corrupt`, `data` or `not-found` for files that cannot be read, `unsupported` for tables that cannot.
  */
 export async function countKeys(warehouse: QueryWarehouse, at: TableAt, limit: number): Promise<KeyCount | null> {
@@ -120,10 +120,11 @@ async function allOf({ chunks }: ResultRows) {
 /** @throws FrazilError `unsupported` for a key inside of a struct. */
 function keyFieldsOf({ table, schema }: TableAt): readonly NestedField[] | null {
   if (schema.identifierFieldIds.length === 0) return null;
-  return schema.identifierFieldIds.map((id) => {
+  const keys = schema.identifierFieldIds.map((id) => {
     const field = schema.fields.find((candidate) => candidate.id === id);
     if (field !== undefined) return field;
     const name = fieldById(schema, id)?.name ?? String(id);
     throw new FrazilError("unsupported", "NESTED_KEY", `${identText(table.ident)}: the key ${name} lies in a struct`);
   });
+  return keys.some(isCutOff) ? null : keys;
 }

@@ -89,14 +89,16 @@ export async function planDoubledRows(
 const TELL_HINT =
   "look at the rows, delete the wrong one with an engine that writes deletes, or roll back to a snapshot before it (frazil rollback)";
 
-/** Null where a compaction may have given the file a number that is not its rows'. */
+/**
+ * Null where a compaction may have given the file a number that is not its rows': one that knows of row lineage says of each row what it
+ * was, and one that does not may have been before the table had row ids.
+ */
 function ageOf({ updated }: DoubledRow, live: LiveFile | undefined, { metadata }: LoadedTable): bigint | null {
   if (updated !== null) return updated;
   if (live === undefined) return null;
-  // With row lineage a file that was rewritten says of each row what it was; where it says nothing the file's own number counts.
-  if (live.file.firstRowId !== null) return live.sequenceNumber;
   const from = snapshotById(metadata, live.snapshotId);
-  return from === null || from.summary.get("operation") === "replace" ? null : live.sequenceNumber;
+  if (from?.summary.get("operation") === "replace") return null;
+  return from === null && live.file.firstRowId === null ? null : live.sequenceNumber;
 }
 
 /** The rows' files with their deletes and these rows. @throws FrazilError `conflict` when one of them is no longer there. */

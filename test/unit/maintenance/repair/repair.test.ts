@@ -1,4 +1,7 @@
 import { describe, expect, it } from "vitest";
+import { commitReplace, soleOwner } from "../../../../src/commit/maintenance-commit.ts";
+import { maintenanceNames } from "../../../../src/commit/names.ts";
+import { NO_FILES } from "../../../../src/commit/snapshot-change.ts";
 import { comparePlainPoints } from "../../../../src/core/compare-points.ts";
 import { planHintRepair } from "../../../../src/maintenance/repair/hint.ts";
 import { planLedgerRepair } from "../../../../src/maintenance/repair/ledger.ts";
@@ -14,7 +17,12 @@ import { verifyHint } from "../../../../src/maintenance/verify/version-hint.ts";
 import { countKeys } from "../../../../src/query/duplicate-keys.ts";
 import { tableNow } from "../../../../src/query/as-of.ts";
 import { openScratchFolder } from "../../../../src/storage/local-scratch.ts";
-import { createManifestCache, currentSnapshot, type LoadedTable } from "../../../../table-format/index.ts";
+import {
+  createManifestCache,
+  currentSnapshot,
+  type LoadedTable,
+  planSnapshot,
+} from "../../../../table-format/index.ts";
 import { change, memoryWarehouse, Process, upsertRule, type Warehouse } from "../../../support/checkpoints.ts";
 import { ForeignWriter } from "../../../support/foreign-writer.ts";
 import { tableRows } from "../../../support/table-rows.ts";
@@ -229,6 +237,42 @@ describe("rows of one key", () => {
     const { doubled } = await keysOf(warehouse);
     const { repairs, refusals } = await planDoubledRows(contextOf(warehouse), await load(warehouse), doubled);
     expect([repairs, refusals.length]).toEqual([[], 1]);
+  });
+
+  it("stay where a compaction from before there were row ids made the older one look newer", async () => {
+    const warehouse = memoryWarehouse("memory");
+    const process = await Process.start(warehouse, [upsertRule("a", { formatVersion: 2 })]);
+    await process.checkpoint([a("+2:x:2")]);
+    const foreign = new ForeignWriter(warehouse, "a");
+    await foreign.append([{ id: 2n, part: "x", value: 22n }]);
+    const context = contextOf(warehouse);
+    const table = await load(warehouse);
+    const names = maintenanceNames(table.metadata.location, soleOwner(table), context.runtime.random);
+    await commitReplace(context, table, names, {
+      sinceMs: context.runtime.clock.nowMs(),
+      async filesFor({ metadata }) {
+        const { dataFiles } = await planSnapshot(context.io, metadata, currentSnapshot(metadata)!);
+        const older = dataFiles.toSorted((one, other) => Number(one.sequenceNumber - other.sequenceNumber))[0]!;
+        const filePath = names.dataFile("");
+        await context.io.write(filePath, await context.io.read(older.file.filePath));
+        return { ...NO_FILES, removedDataFiles: [older], addedDataFiles: [{ ...older.file, filePath }] };
+      },
+    });
+    await foreign.update([{ action: "upgrade-format-version", formatVersion: 3 }]);
+    await process.checkpoint([a("+9:x:9")]);
+    const { doubled } = await keysOf(warehouse);
+    expect(doubled).toHaveLength(2);
+    const { repairs, refusals } = await planDoubledRows(context, await load(warehouse), doubled);
+    expect([repairs, refusals.length]).toEqual([[], 1]);
+  });
+
+  it("are not looked for where DuckDB takes two keys for one", async () => {
+    const warehouse = await warehouseOf("memory");
+    const { io, catalog } = warehouse;
+    const at = tableNow(await load(warehouse));
+    const fields = at.schema.fields.map((field) => ({ ...field, type: { kind: "timestamptz_ns" } as const }));
+    const place = { io, catalog, location: "mem://w", localPath: null, scratch: openScratchFolder };
+    expect(await countKeys(place, { ...at, schema: { ...at.schema, fields } }, 100)).toBeNull();
   });
 
   it("are not deleted where somebody rewrote them meanwhile", async () => {
