@@ -14,7 +14,7 @@ import type { RestoredRow, RestoredRows, RowPlace } from "../core/restored-rows.
 import { type TableAt, tableNow } from "./as-of.ts";
 import type { Duckdb } from "./duckdb.ts";
 import { openReading } from "./duckdb-reading.ts";
-import { columnName, duckdbType, quoteName, quoteText } from "./duckdb-types.ts";
+import { columnName, duckdbType, isCutOff, quoteName, quoteText } from "./duckdb-types.ts";
 import type { LocalFiles } from "./local-files.ts";
 import type { QueryWarehouse } from "./query-warehouse.ts";
 import { ALL_ROWS, checkCondition } from "./row-choice.ts";
@@ -36,7 +36,7 @@ const CHOSEN = quoteName("_frazil chosen");
  * differ are read. Rows are compared by the table's present columns: a column that came later is null then, one that is gone does not count.
  *
  * @param removeNew Chosen rows that were not there then are to go: with `where`, those that fulfil it now.
- * @throws FrazilError `unsupported`, code `NO_KEY`; `config`, codes `BAD_KEYS`, `SQL_ERROR`; and as `openQuery`.
+ * @throws FrazilError `unsupported`, codes `NO_KEY`, `KEY_TYPE`; `config`, codes `BAD_KEYS`, `SQL_ERROR`; and as `openQuery`.
  */
 export async function rowsToRestore(
   warehouse: QueryWarehouse,
@@ -80,6 +80,11 @@ function keyOf(at: TableAt, choice: RestoreChoice): readonly NestedField[] {
       hint: `frazil rollback ${name} --to <point> --keep-position brings all rows back`,
     });
   }
+  const odd = key.find(isCutOff);
+  if (odd !== undefined) {
+    const message = `${name}: keys of type ${typeText(odd.type)} (${odd.name}) are read to the microsecond alone, and could be mixed up`;
+    throw new FrazilError("unsupported", "KEY_TYPE", message);
+  }
   if ("keys" in choice && key.length > 1) {
     const names = key.map((field) => field.name);
     throw new FrazilError("config", "BAD_KEYS", `the key of ${name} has ${names.length} columns: ${names.join(", ")}`, {
@@ -101,8 +106,9 @@ async function keyCondition(
   const values = keys.map((each) => `(${quoteText(each)})`).join(", ");
   const listed = `(VALUES ${values}) k(v)`;
   const bad = await rowsOf(duckdb, `SELECT v FROM ${listed} WHERE TRY_CAST(v AS ${type}) IS NULL`);
-  if (bad.length > 0) {
-    const text = bad.slice(0, 3).map(([value]) => `"${String(value)}"`);
+  const wrong = [...bad.map(([value]) => String(value)), ...keys.filter((each) => !isExact(field, each))];
+  if (wrong.length > 0) {
+    const text = wrong.slice(0, 3).map((value) => `"${value}"`);
     throw new FrazilError(
       "config",
       "BAD_KEYS",
@@ -110,6 +116,12 @@ async function keyCondition(
     );
   }
   return `${quoteName(field.name)} IN (SELECT CAST(v AS ${type}) FROM ${listed})`;
+}
+
+/** Whether a number has no more digits than its type: DuckDB would round it to another one. */
+function isExact({ type }: NestedField, text: string): boolean {
+  if (type.kind === "int" || type.kind === "long") return /^[+-]?\d+$/.test(text);
+  return type.kind !== "decimal" || new RegExp(`^[+-]?\\d+(\\.\\d{0,${type.scale}})?$`).test(text);
 }
 
 interface PlacedRows {

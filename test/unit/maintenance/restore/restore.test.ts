@@ -147,6 +147,26 @@ describe.each([
   });
 });
 
+it("takes no number for a key that it only comes near to, and no keys that could be mixed up", async () => {
+  const warehouse = memoryWarehouse("memory");
+  const process = await Process.start(warehouse, [upsertRule("a")]);
+  await process.checkpoint([a("+2:x:2")]);
+  const from = await head(warehouse);
+  await process.checkpoint([a("~2:x:3")]);
+  await expect(restore(warehouse, { choice: { keys: ["1.5"] }, from })).rejects.toMatchObject({ code: "BAD_KEYS" });
+  const { io, catalog } = warehouse;
+  const { metadata, ...table } = await load(warehouse);
+  const schemas = metadata.schemas.map((schema) => ({
+    ...schema,
+    fields: schema.fields.map((field) => ({ ...field, type: { kind: "timestamptz_ns" } as const })),
+  }));
+  const place = { io, catalog, location: "mem://w", localPath: null, scratch: openScratchFolder };
+  const then = snapshotById(metadata, from)!;
+  await expect(
+    rowsToRestore(place, { ...table, metadata: { ...metadata, schemas } }, then, { where: "true" }, false),
+  ).rejects.toMatchObject({ kind: "unsupported", code: "KEY_TYPE" });
+});
+
 describe("restoring rows at random", () => {
   const key = fc.integer({ min: 1, max: 8 });
   const step = fc.oneof(
