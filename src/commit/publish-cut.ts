@@ -1,5 +1,5 @@
 import { ancestors, isAncestor, type LoadedTable, type Snapshot, type TableIdent } from "../../table-format/index.ts";
-import { LedgerStore } from "./ledger.ts";
+import { type Ledger, LedgerStore } from "./ledger.ts";
 import { anchorKey } from "./names.ts";
 import { type PipelinePlace, pipelineTable } from "./read-pipeline.ts";
 import { readStamp } from "./stamp.ts";
@@ -17,21 +17,23 @@ export interface Publication {
  * spans several tables that is the anchor's, and tables are read behind it, so that none lacks what the checkpoint wrote; elsewhere it is the
  * ledger's.
  *
- * @param idents the pipeline's tables; those that it writes to `main` are left out
+ * @param tables the pipeline's, asked behind the look at the checkpoint, so that none is left out that has just been opened; those that it
+ *   writes to `main` are
  */
 export async function pipelineCut(
   place: PipelinePlace,
   branch: string,
-  idents: readonly TableIdent[],
+  tables: () => readonly TableIdent[] | Promise<readonly TableIdent[]>,
 ): Promise<readonly Publication[]> {
   const { catalog, pipeline } = place;
-  const checkpoint = await wholeCheckpoint(place, idents);
-  if (checkpoint === null) return [];
+  const whole = await wholeCheckpoint(place);
+  if (whole === null) return [];
   const cut: Publication[] = [];
-  for (const ident of idents) {
+  for (const ident of await tables()) {
     const table = await catalog.loadTable(ident);
     if (table === null || writerBranch(table) !== branch) continue;
-    const snapshot = newestAt(table, branch, pipeline, checkpoint);
+    if (whole.ledger !== null && isApart(table, pipeline, whole.ledger)) return [];
+    const snapshot = newestAt(table, branch, pipeline, whole.checkpoint);
     if (snapshot !== null && !isPublished(table, snapshot)) cut.push({ table, snapshot });
   }
   return cut;
@@ -49,16 +51,30 @@ function isPublished({ metadata }: LoadedTable, { snapshotId }: Snapshot): boole
   return main !== null && isAncestor(metadata, snapshotId, main);
 }
 
-async function wholeCheckpoint(place: PipelinePlace, idents: readonly TableIdent[]): Promise<bigint | null> {
-  const { catalog, io, pipeline, warehouseLocation } = place;
+/** Whether the ledger says nothing of a table under its epoch: it has just been opened, or was rolled back alone. */
+function isApart(table: LoadedTable, pipeline: string, { epoch, tables }: Ledger): boolean {
+  const { name, tagged } = pipelineTable(table, pipeline);
+  return !tables.has(name) && tagged !== null && tagged.stamp.epoch >= epoch;
+}
+
+interface Whole {
+  readonly checkpoint: bigint;
+  /** Null where one commit spans several tables. */
+  readonly ledger: Ledger | null;
+}
+
+async function wholeCheckpoint({ catalog, io, pipeline, warehouseLocation }: PipelinePlace): Promise<Whole | null> {
   if (!catalog.claims) {
-    const ledger = await new LedgerStore(io, warehouseLocation, pipeline).read();
-    return ledger?.ledger.checkpoint ?? null;
+    const ledger = (await new LedgerStore(io, warehouseLocation, pipeline).read())?.ledger ?? null;
+    // Behind a rollback there is no cut until the next one.
+    return ledger === null || ledger.position.size === 0 ? null : { checkpoint: ledger.checkpoint, ledger };
   }
   const anchor = await catalog.readClaim(anchorKey(pipeline));
-  const ident = idents.find((each) => [...each.namespace, each.name].join(".") === anchor);
-  const loaded = ident === undefined ? null : await catalog.loadTable(ident);
-  return loaded === null ? null : (pipelineTable(loaded, pipeline).tagged?.stamp.checkpoint ?? null);
+  if (anchor === null) return null;
+  const parts = anchor.split(".");
+  const loaded = await catalog.loadTable({ namespace: parts.slice(0, -1), name: parts.at(-1) ?? "" });
+  const tagged = loaded === null ? null : pipelineTable(loaded, pipeline).tagged;
+  return tagged === null ? null : { checkpoint: tagged.stamp.checkpoint, ledger: null };
 }
 
 /** The newest snapshot of the branch that holds nothing of a later checkpoint; those of others count with what they stand on. */

@@ -28,7 +28,7 @@ export async function publishBesideJob(
   let refused = "";
   const once = async (): Promise<void> => {
     try {
-      const cut = await pipelineCut({ ...context, catalog }, plan.branch, tables());
+      const cut = await pipelineCut({ ...context, catalog }, plan.branch, tables);
       const names = cut.map(({ table, snapshot }) => `${identText(table.ident)} ${snapshot.snapshotId}`).join(", ");
       if (cut.length === 0 || names === refused) return;
       refused = names;

@@ -41,8 +41,7 @@ export async function publish(context: CliContext, subject: string, options: Pub
   const warehouse = await openWarehouse(job.warehouse, context.runtime, "read");
   try {
     const place = { ...warehouse, warehouseLocation: warehouse.location, pipeline: job.name };
-    const { tables } = await readPipeline(place);
-    const idents = tables.map(({ loaded }) => loaded.ident);
+    const idents = async () => (await readPipeline(place)).tables.map(({ loaded }) => loaded.ident);
     const checks = [...(job.publish?.checks ?? []), ...(options.check ?? [])];
     await publishNow(context, warehouse, branch, await pipelineCut(place, branch, idents), checks);
   } finally {

@@ -62,7 +62,7 @@ describe.skipIf(missing !== null)(withReason("rows that were restored, and branc
       };
       const toMain = async (): Promise<void> => {
         const place = { ...warehouse, warehouseLocation: warehouse.location, pipeline: "test" };
-        const cut = await pipelineCut(place, "audit", [IDENT]);
+        const cut = await pipelineCut(place, "audit", () => [IDENT]);
         const { failed } = await publish({ ...warehouse, runtime }, "audit", cut, ["SELECT count(*) > 0 FROM shop.t"]);
         expect(failed).toEqual([]);
       };

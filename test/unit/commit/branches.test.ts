@@ -27,7 +27,7 @@ const context = ({ catalog }: Warehouse) => ({ catalog, runtime: virtualRuntime(
 
 async function publish(warehouse: Warehouse): Promise<number> {
   const place = { ...warehouse, warehouseLocation: "mem://w", pipeline: "test" };
-  const cut = await pipelineCut(place, "audit", [identOf("a"), identOf("b")]);
+  const cut = await pipelineCut(place, "audit", () => [identOf("a"), identOf("b")]);
   const advances = cut.map(({ table, snapshot }) => ({ table, snapshotId: snapshot.snapshotId }));
   await fastForward(context(warehouse), advances, "main", "audit");
   return cut.length;
@@ -141,6 +141,48 @@ it("publishes no checkpoint that only some of the tables have, where they are co
   await expect(process.checkpoint([a("~1:x:2"), b("~1:y:2")])).rejects.toThrow("dies");
   await publish(warehouse);
   expect([await rowsOf(warehouse, "a"), await rowsOf(warehouse, "b")]).toEqual([["1|x|1"], ["1|y|1"]]);
+});
+
+it("publishes a table that is opened while the publisher looks around, with what was committed with it", async () => {
+  const warehouse = memoryWarehouse("memory");
+  const process = await Process.start(onBranch(warehouse), RULES);
+  await process.checkpoint([a("+1:x:1")]);
+  let raced = false;
+  const catalog = new Proxy(warehouse.catalog, {
+    get(target, property) {
+      const value: unknown = Reflect.get(target, property, target);
+      if (property !== "readClaim") return typeof value === "function" ? (value.bind(target) as unknown) : value;
+      return async (key: string) => {
+        if (!raced) await process.checkpoint([a("~1:x:2"), b("+1:y:1")]);
+        raced = true;
+        return target.readClaim(key);
+      };
+    },
+  });
+  const place = { ...warehouse, catalog, warehouseLocation: "mem://w", pipeline: "test" };
+  const held = () => [...process.committer.tables.values()].map(({ loaded }) => loaded.ident);
+  const cut = await pipelineCut(place, "audit", held);
+  expect(cut.map(({ table }) => table.ident.name)).toEqual(["a", "b"]);
+});
+
+it("publishes nothing behind a rollback of one table until the others have what it has", async () => {
+  const warehouse = memoryWarehouse("object-store");
+  const log = [a("+1:x:1"), b("+1:y:1"), a("~1:x:2"), b("~1:y:2"), a("~1:x:3"), b("~1:y:3")];
+  const process = await Process.start(onBranch(warehouse), RULES);
+  await process.checkpoint(log.slice(0, 2));
+  await publish(warehouse);
+  await process.checkpoint(log.slice(2, 4));
+  const place = { ...onBranch(warehouse), warehouseLocation: "mem://w", runtime: virtualRuntime(9006) };
+  const target = currentSnapshot((await load(place, "b")).metadata)!;
+  await process.checkpoint(log.slice(4));
+  const request = { table: await load(place, "b"), target, keepPosition: false };
+  await rollBack(place, await planRollback(place, request));
+  await publish(warehouse);
+  expect([await rowsOf(warehouse, "a"), await rowsOf(warehouse, "b")]).toEqual([["1|x|1"], ["1|y|1"]]);
+  const next = await Process.start(onBranch(warehouse), RULES);
+  await next.checkpoint(log.slice(Number(next.reached.get("t/0"))));
+  await publish(warehouse);
+  expect([await rowsOf(warehouse, "a"), await rowsOf(warehouse, "b")]).toEqual([["1|x|3"], ["1|y|3"]]);
 });
 
 describe("a branch of somebody else", () => {

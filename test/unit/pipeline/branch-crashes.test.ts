@@ -106,7 +106,7 @@ async function publishOnce(warehouse: Warehouse, seed: number, crashAfter: numbe
   };
   const { io } = warehouse;
   const catalog = lossy(warehouse.catalog, runtime.random);
-  const cut = await pipelineCut({ pipeline: "test", catalog, io, warehouseLocation: "mem://w" }, "audit", IDENTS);
+  const cut = await pipelineCut({ pipeline: "test", catalog, io, warehouseLocation: "mem://w" }, "audit", () => IDENTS);
   for (const { table, snapshot } of cut) checkForward(table, "main", "audit", snapshot.snapshotId);
   const advances = cut.map(({ table, snapshot }) => ({ table, snapshotId: snapshot.snapshotId }));
   await fastForward({ catalog, runtime }, advances, "main", "audit");
