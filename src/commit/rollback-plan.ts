@@ -113,11 +113,13 @@ async function planPipeline(
   return { pipeline, keepPosition, tables: rollbacks, others: [] };
 }
 
+/** Asked first of tables that are written to a branch: what others call `main` is newer than what is published of those. */
 function firstFound(
   tables: readonly PipelineTable[],
   find: (table: LoadedTable) => Snapshot | null,
 ): { table: PipelineTable; snapshot: Snapshot } | null {
-  for (const table of tables) {
+  const rank = ({ loaded }: PipelineTable): number => (loaded.branch === undefined ? 1 : 0);
+  for (const table of tables.toSorted((a, b) => rank(a) - rank(b))) {
     const snapshot = find(table.loaded);
     if (snapshot !== null) return { table, snapshot };
   }

@@ -5,6 +5,7 @@ import { createBranch, dropBranch, fastForward } from "../../../src/commit/ref-c
 import { planRollback } from "../../../src/commit/rollback-plan.ts";
 import { rollBack } from "../../../src/commit/rollback.ts";
 import { writersCatalog } from "../../../src/commit/writer-branch.ts";
+import { tableAsOf } from "../../../src/query/as-of.ts";
 import { currentSnapshot, type LoadedTable, refSnapshot } from "../../../table-format/index.ts";
 import { change, memoryWarehouse, Process, upsertRule, type Warehouse } from "../../support/checkpoints.ts";
 import { ForeignWriter } from "../../support/foreign-writer.ts";
@@ -183,6 +184,39 @@ it("publishes nothing behind a rollback of one table until the others have what 
   await next.checkpoint(log.slice(Number(next.reached.get("t/0"))));
   await publish(warehouse);
   expect([await rowsOf(warehouse, "a"), await rowsOf(warehouse, "b")]).toEqual([["1|x|3"], ["1|y|3"]]);
+});
+
+it("takes back what is not published, also where the first table of the job is on main", async () => {
+  const warehouse = memoryWarehouse("memory");
+  const catalog = branchCatalog(warehouse.catalog, "audit", ({ name }) => name !== "a");
+  const shown = { ...warehouse, catalog };
+  const process = await Process.start(shown, RULES);
+  await process.checkpoint([a("+1:x:1"), b("+1:y:1")]);
+  expect(await publish(warehouse)).toBe(1);
+  await process.checkpoint([a("~1:x:2"), b("~1:y:2")]);
+  const place = { ...shown, warehouseLocation: "mem://w", runtime: virtualRuntime(9004) };
+  const find = (table: LoadedTable) => tableAsOf(table, "main").snapshot;
+  await rollBack(place, await planRollback(place, { pipeline: "test", find, keepPosition: false }));
+  expect([await rowsOf(shown, "a"), await rowsOf(shown, "b")]).toEqual([["1|x|1"], ["1|y|1"]]);
+  expect((await Process.start(shown, RULES)).reached.get("t/0")).toBe("2");
+});
+
+it("loses none of its own rows where both lines go back to what they share", async () => {
+  const warehouse = memoryWarehouse("memory");
+  const log = [a("+1:x:1"), a("+2:x:2")];
+  const process = await Process.start(onBranch(warehouse), [upsertRule("a")]);
+  await process.checkpoint(log.slice(0, 1));
+  await publish(warehouse);
+  const target = currentSnapshot((await load(warehouse, "a")).metadata)!;
+  await process.checkpoint(log.slice(1));
+  await new ForeignWriter(warehouse, "a").append([{ id: 9n, part: "f", value: 9n }]);
+  const place = { ...onBranch(warehouse), warehouseLocation: "mem://w", runtime: virtualRuntime(9005) };
+  const request = { table: await load(place, "a"), target, keepPosition: false };
+  await rollBack(place, await planRollback(place, request));
+  const next = await Process.start(onBranch(warehouse), [upsertRule("a")]);
+  await next.checkpoint(log.slice(Number(next.reached.get("t/0"))));
+  await publish(warehouse);
+  expect(await rowsOf(warehouse, "a")).toEqual(["1|x|1", "2|x|2"]);
 });
 
 describe("a branch of somebody else", () => {
