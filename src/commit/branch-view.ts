@@ -1,6 +1,7 @@
 import {
   type Catalog,
   type CommitOutcome,
+  FrazilError,
   identText,
   isAncestor,
   type LoadedTable,
@@ -42,6 +43,7 @@ interface Shown {
  * everything is published.
  *
  * @param shownOf of which tables the branch is shown; all others are as they are
+ * @throws FrazilError on loading a table: `config`, code `BAD_BRANCH`, where a tag has the name
  */
 export function branchCatalog(whole: Catalog, branch: string, shownOf: ShownOf = () => true): BranchCatalog {
   // A state that is out of date makes a commit a conflict, never a wrong one: each assertion names the heads that it was made for.
@@ -51,6 +53,7 @@ export function branchCatalog(whole: Catalog, branch: string, shownOf: ShownOf =
       shown.delete(identText(table.ident));
       return table;
     }
+    checkNoTag(table, branch);
     const state = stateOf(table.metadata, branch);
     shown.set(identText(table.ident), state);
     return { ...table, branch, metadata: swapped(table.metadata, branch, state) };
@@ -87,14 +90,38 @@ export function branchCatalog(whole: Catalog, branch: string, shownOf: ShownOf =
   };
 }
 
-/** A table with a branch in `main`'s stead. */
+/**
+ * A catalog for readers of a branch: `main` is what the branch names, also where it lags behind `main`. Nothing can be committed through it.
+ */
+export function branchForReaders(whole: Catalog, branch: string): Catalog {
+  return {
+    ...branchCatalog(whole, branch),
+    async loadTable(ident) {
+      const table = await whole.loadTable(ident);
+      if (table === null) return null;
+      const { metadata } = table;
+      const head = metadata.refs.get(branch)?.snapshotId ?? null;
+      return { ...table, branch, metadata: swapped(metadata, branch, { head, follows: false }) };
+    },
+    commit: () => Promise.reject(new FrazilError("internal", "READ_ONLY", `branch ${branch} is shown to be read`)),
+  };
+}
+
+/** A table with a branch in `main`'s stead. @throws FrazilError as `branchCatalog` on loading it */
 export function shownThrough(table: LoadedTable, branch: string): LoadedTable {
+  checkNoTag(table, branch);
   return { ...table, branch, metadata: swapped(table.metadata, branch, stateOf(table.metadata, branch)) };
 }
 
 /** The catalog in which `main` is `main`. */
 export function wholeCatalog(catalog: Catalog | BranchCatalog): Catalog {
   return "whole" in catalog ? catalog.whole : catalog;
+}
+
+function checkNoTag({ ident, metadata }: LoadedTable, branch: string): void {
+  if (metadata.refs.get(branch)?.type !== "tag") return;
+  const message = `${branch} is a tag of table ${identText(ident)}, and cannot be written to as a branch`;
+  throw new FrazilError("config", "BAD_BRANCH", message, { hint: "choose another name for the branch" });
 }
 
 function stateOf({ currentSnapshotId: main, ...metadata }: TableMetadata, branch: string): Shown {

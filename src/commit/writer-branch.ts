@@ -18,7 +18,7 @@ export function writerBranch({ metadata }: Pick<LoadedTable, "metadata">): strin
   for (const [name, { snapshotId }] of metadata.refs) {
     if (pipelineOfTag(name) === null) continue;
     const branch = snapshotById(metadata, snapshotId)?.summary.get(BRANCH_ENTRY) ?? null;
-    branches.add(branch !== null && metadata.refs.has(branch) ? branch : null);
+    branches.add(branch !== null && metadata.refs.get(branch)?.type === "branch" ? branch : null);
   }
   const [branch = null, ...others] = branches;
   return others.length > 0 ? null : branch;

@@ -1,5 +1,5 @@
 import type { LoadedTable } from "../../../table-format/index.ts";
-import { branchCatalog } from "../../commit/branch-view.ts";
+import { branchForReaders } from "../../commit/branch-view.ts";
 import { FrazilError } from "../../core/errors.ts";
 import { FOLLOW_POLL_MS } from "../../core/limits.ts";
 import { changedColumns } from "../../query/arrow-table.ts";
@@ -64,7 +64,7 @@ async function ofBranch(warehouse: Warehouse, name: string, branch: string | und
       hint: `frazil branch ${name} lists its branches`,
     });
   }
-  const shown = { ...warehouse, catalog: branchCatalog(warehouse.catalog, branch) };
+  const shown = { ...warehouse, catalog: branchForReaders(warehouse.catalog, branch) };
   return { table: await namedTable(shown, name), shown };
 }
 

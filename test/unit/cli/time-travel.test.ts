@@ -88,6 +88,9 @@ describe("branch", () => {
       { branch: "main", ahead: null },
       { branch: "dev", ahead: 0, behind: 2, published: true },
     ]);
+    // Behind main as it is, and not as a job would go on from it.
+    const read = job.at("read", "shop.orders", "--branch", "dev").stdout.split("\n").filter(Boolean).sort();
+    expect(read).toEqual(rowsOf(job, "shop.orders", "--as-of", "dev"));
     const planned = branch("dev", "--fast-forward", "main");
     expect([planned.code, planned.stderr]).toEqual([0, "nothing is changed yet: --yes does it\n"]);
     expect(rowsOf(job, "shop.orders", "--as-of", "dev")).toEqual(rowsOf(job, "shop.orders", "--as-of", old));

@@ -219,6 +219,16 @@ it("loses none of its own rows where both lines go back to what they share", asy
   expect(await rowsOf(warehouse, "a")).toEqual(["1|x|1", "2|x|2"]);
 });
 
+it("does not turn a tag of its branch's name into the branch", async () => {
+  const warehouse = memoryWarehouse("memory");
+  await (await Process.start(warehouse, RULES)).checkpoint([a("+1:x:1")]);
+  const { currentSnapshotId } = (await load(warehouse, "a")).metadata;
+  const ref = { type: "tag" as const, snapshotId: currentSnapshotId! };
+  await new ForeignWriter(warehouse, "a").update([{ action: "set-snapshot-ref", name: "audit", ref }]);
+  await expect(Process.start(onBranch(warehouse), RULES)).rejects.toMatchObject({ kind: "config", code: "BAD_BRANCH" });
+  expect((await load(warehouse, "a")).metadata.refs.get("audit")).toEqual(ref);
+});
+
 describe("a branch of somebody else", () => {
   it("goes forward only, and main with it", async () => {
     const warehouse = memoryWarehouse("memory");
