@@ -1,6 +1,7 @@
 import { parseCounted } from "../core/counted-point.ts";
 import { counted } from "../core/count-text.ts";
 import type { Position } from "../core/position.ts";
+import { asWritten } from "../commit/writer-branch.ts";
 import type { Finding } from "../maintenance/verify/finding.ts";
 import { type ComparedTable, type Comparison, compareWithSource, reasonAgainst } from "../pipeline/compare-source.ts";
 import type { AnyJob } from "../registry.ts";
@@ -32,7 +33,8 @@ export async function verifySource(context: CliContext, path: string, print: Pri
       const position = from.positions.get(name);
       if (rule === undefined || position === undefined) continue;
       const reason = lost ?? reasonAgainst({ loaded, rule });
-      if (reason === null) compared.push({ name, loaded, rule, position });
+      // The position is that of the branch that the job writes to.
+      if (reason === null) compared.push({ name, loaded: asWritten(loaded), rule, position });
       else await tellCannot(context, name, reason);
     }
     if (compared.length === 0) return 0;

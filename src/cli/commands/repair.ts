@@ -94,7 +94,8 @@ async function planTable({ context, warehouse, options }: Repairing, table: Load
   plans.push(
     await planStatisticsRepair({ ...place, manifests: { get: () => undefined, set: () => undefined } }, table),
   );
-  plans.push(...(await planRows({ ...place, runtime }, warehouse, table, options)));
+  // Rows are put right where the pipelines write: `main` gets them with the next publication.
+  plans.push(...(await planRows({ ...place, catalog }, { ...warehouse, catalog }, written, options)));
   return { repairs: plans.flatMap(({ repairs }) => repairs), refusals: plans.flatMap(({ refusals }) => refusals) };
 }
 

@@ -130,9 +130,10 @@ async function verifyTable(
   const references = await tableReferences(io, table, snapshots);
   const objects = await verifyObjects(warehouse, table, references);
   const vectors = await verifyVectors(io, table, references);
-  const keys = await verifyKeys(warehouse, table);
-  // Where pipelines write to a branch, that is what their tags and positions are of.
-  const written = (await writersCatalog(catalog, table).loadTable(ident)) ?? table;
+  // Where pipelines write to a branch, that is what their keys, tags and positions are of.
+  const writers = writersCatalog(catalog, table);
+  const written = (await writers.loadTable(ident)) ?? table;
+  const keys = await verifyKeys({ ...warehouse, catalog: writers }, written);
   const findings = [
     ...objects,
     ...references.findings,

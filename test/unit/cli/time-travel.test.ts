@@ -1,4 +1,5 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { frazil } from "./frazil.ts";
 import { type GeneratedJob, generatedJob, objects } from "./generated-job.ts";
@@ -35,6 +36,7 @@ describe("a job with branch:", () => {
       rows[0],
     );
 
+    expect(frazil(["verify", "--source", job.path])).toMatchObject({ code: 0 });
     const refused = frazil(["publish", job.path, "--check", "SELECT * FROM shop.orders WHERE id > 0 ORDER BY id"]);
     expect(refused.code).toBe(65);
     expect(refused.stderr).toMatch(/^error CHECK_FAILED: 1 of 2 checks does not hold; main stays as it is\n/);
@@ -64,6 +66,18 @@ describe("a job with branch:", () => {
     job.run();
     expect(rowsOf(job, "shop.orders", "--as-of", "audit")).toEqual(all);
     expect(rowsOf(job, "shop.orders")).toEqual(published);
+  }, 120_000);
+
+  it("is repaired where it writes, so that it can be published all the same", () => {
+    const folder = join(job.warehouse, "shop", "orders", "data");
+    const [first = ""] = readdirSync(folder)
+      .filter((name) => name.endsWith(".parquet"))
+      .sort();
+    rmSync(join(folder, first));
+    const repaired = job.at("repair", "shop.orders", "--drop-missing", "--yes");
+    expect(objects(repaired.stdout).at(-1)).toMatchObject({ event: "repaired", repair: "missing-data-files" });
+    expect(frazil(["publish", job.path])).toMatchObject({ code: 0 });
+    expect(rowsOf(job, "shop.orders")).toEqual(rowsOf(job, "shop.orders", "--as-of", "audit"));
   }, 120_000);
 });
 
