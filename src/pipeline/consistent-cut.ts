@@ -3,6 +3,7 @@ import { LedgerStore } from "../commit/ledger.ts";
 import { anchorKey, BRANCH_ENTRY } from "../commit/names.ts";
 import { type PipelinePlace, pipelineTable, readPipeline } from "../commit/read-pipeline.ts";
 import { readStamp, type Stamp } from "../commit/stamp.ts";
+import { asWritten } from "../commit/writer-branch.ts";
 import { FrazilError } from "../core/errors.ts";
 import type { Position } from "../core/position.ts";
 
@@ -25,7 +26,7 @@ const ATTEMPTS = 10;
  *
  * @throws FrazilError `not-found`, code `PIPELINE_NOT_FOUND`; `unavailable`, code `NO_CUT`, while there is none: right behind a rollback,
  * before the first checkpoint over all tables, or where the job commits faster than its tables can be read; `conflict`, code
- * `UNPUBLISHED`, where the job writes to a branch and the cut is not on `main` yet.
+ * `UNPUBLISHED`, where the job writes to a branch and `main` of its tables is not of one checkpoint.
  */
 export async function consistentCut(place: PipelinePlace): Promise<ConsistentCut> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
@@ -55,14 +56,7 @@ async function cutOfLedger(place: PipelinePlace): Promise<ConsistentCut | null> 
     const branch = snapshot.summary.get(BRANCH_ENTRY);
     // Rolled back since: the next cut is of what is there now.
     if (branch === undefined) return null;
-    throw new FrazilError(
-      "conflict",
-      "UNPUBLISHED",
-      `table ${name}: what ${pipeline} wrote to the branch ${branch} is not on main`,
-      {
-        hint: `frazil publish brings it there; --as-of ${branch} reads the branch`,
-      },
-    );
+    throw unpublished(name, pipeline, branch);
   }
   return { pipeline, checkpoint, position, tables };
 }
@@ -70,28 +64,40 @@ async function cutOfLedger(place: PipelinePlace): Promise<ConsistentCut | null> 
 async function cutOfAnchor(place: PipelinePlace): Promise<ConsistentCut | null> {
   const { pipeline } = place;
   const before = await anchorOf(place);
+  const { checkpoint, position } = before.stamp;
   const state = await readPipeline(place);
   const tables = new Map<string, bigint>();
   for (const { name, loaded } of state.tables) {
-    const snapshot = newestAt(loaded, pipeline, before.checkpoint);
+    const written = asWritten(loaded);
+    if (written.branch !== undefined && !isOnMain(loaded, newestAt(written, pipeline, checkpoint))) {
+      throw unpublished(name, pipeline, written.branch);
+    }
+    const snapshot = newestAt(loaded, pipeline, checkpoint);
     if (snapshot === null) return null;
     tables.set(name, snapshot.snapshotId);
   }
   // A rollback, or another process: what stands behind a number may be another checkpoint now.
   const after = await anchorOf(place);
   if (after.epoch !== before.epoch) return null;
-  return { pipeline, checkpoint: before.checkpoint, position: before.position, tables };
+  return { pipeline, checkpoint, position, tables };
 }
 
-/** The stamp of the anchor, whose position is that of all tables. */
-async function anchorOf(place: PipelinePlace): Promise<Stamp> {
+/** What `main` of the anchor holds, whose position is that of all tables, and under which epoch the anchor is. */
+async function anchorOf(place: PipelinePlace): Promise<{ readonly epoch: bigint; readonly stamp: Stamp }> {
   const anchor = await place.catalog.readClaim(anchorKey(place.pipeline));
   if (anchor === null) throw notFound(place.pipeline);
   const parts = anchor.split(".");
   const table = await place.catalog.loadTable({ namespace: parts.slice(0, -1), name: parts.at(-1) ?? "" });
   const tagged = table === null ? null : pipelineTable(table, place.pipeline).tagged;
-  if (tagged === null) throw notFound(place.pipeline);
-  return tagged.stamp;
+  if (table === null || tagged === null) throw notFound(place.pipeline);
+  const main = table.metadata.currentSnapshotId;
+  for (const snapshot of main === null ? [] : ancestors(table.metadata, main)) {
+    const stamp = readStamp(snapshot);
+    if (stamp?.pipeline === place.pipeline) return { epoch: tagged.stamp.epoch, stamp };
+  }
+  const branch = tagged.snapshot.summary.get(BRANCH_ENTRY);
+  if (branch !== undefined) throw unpublished(anchor, place.pipeline, branch);
+  return { epoch: tagged.stamp.epoch, stamp: tagged.stamp };
 }
 
 /** The newest snapshot of `main` that holds nothing of a later checkpoint; those of others count with what they stand on. */
@@ -105,6 +111,18 @@ function newestAt({ metadata }: LoadedTable, pipeline: string, checkpoint: bigin
     newest = null;
   }
   return null;
+}
+
+function isOnMain({ metadata }: LoadedTable, snapshot: Snapshot | null): boolean {
+  const main = metadata.currentSnapshotId;
+  return snapshot === null || (main !== null && isAncestor(metadata, snapshot.snapshotId, main));
+}
+
+function unpublished(table: string, pipeline: string, branch: string): FrazilError {
+  const message = `table ${table}: what ${pipeline} wrote to the branch ${branch} is not on main`;
+  return new FrazilError("conflict", "UNPUBLISHED", message, {
+    hint: `frazil publish brings it there; --as-of ${branch} reads the branch`,
+  });
 }
 
 function notFound(pipeline: string): FrazilError {

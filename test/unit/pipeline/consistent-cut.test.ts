@@ -1,5 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { branchCatalog } from "../../../src/commit/branch-view.ts";
+import { pipelineCut } from "../../../src/commit/publish-cut.ts";
+import { fastForward } from "../../../src/commit/ref-commit.ts";
 import { planRollback } from "../../../src/commit/rollback-plan.ts";
 import { rollBack } from "../../../src/commit/rollback.ts";
 import { consistentCut } from "../../../src/pipeline/consistent-cut.ts";
@@ -98,6 +101,29 @@ function raced(bank: Bank, atLoad: number, act: () => Promise<void>): Catalog {
     },
   });
 }
+
+it("is that of main, where the job writes to a branch, and none where main is of several checkpoints", async () => {
+  const warehouse = memoryWarehouse("memory");
+  const place = { ...warehouse, warehouseLocation: "mem://w", pipeline: "test" };
+  const process = await Process.start({ ...warehouse, catalog: branchCatalog(warehouse.catalog, "audit") }, RULES);
+  const publish = async (names: readonly string[]): Promise<void> => {
+    const idents = names.map((name) => ({ namespace: ["shop"], name }));
+    const cut = await pipelineCut(place, "audit", () => idents);
+    const advances = cut.map(({ table, snapshot }) => ({ table, snapshotId: snapshot.snapshotId }));
+    await fastForward({ ...warehouse, runtime: virtualRuntime(++seeds) }, advances, "main", "audit");
+  };
+  await process.checkpoint([change("a", "+1:x:1"), change("b", "+1:x:1")]);
+  await expect(consistentCut(place)).rejects.toMatchObject({ code: "UNPUBLISHED" });
+  await publish(["a", "b"]);
+  const published = await consistentCut(place);
+  await process.checkpoint([change("a", "~1:x:2"), change("b", "~1:x:2")]);
+  expect(await consistentCut(place)).toEqual(published);
+  expect(published.position.get("t/0")).toBe("2");
+  await publish(["a"]);
+  await expect(consistentCut(place)).rejects.toMatchObject({ code: "UNPUBLISHED" });
+  await publish(["b"]);
+  expect((await consistentCut(place)).position.get("t/0")).toBe("4");
+});
 
 describe.each(["memory", "object-store"] as const)("a consistent cut on a catalog of kind %s", (kind) => {
   it("sums to the same whatever crashes, is rolled back, or commits while it is read", async () => {
