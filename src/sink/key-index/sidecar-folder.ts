@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { FrazilError } from "../../core/errors.ts";
 import { type Random, randomUuid } from "../../core/runtime.ts";
 import { type FolderOwner, markUsed, OWNER_FILE } from "./cache-sweep.ts";
-import { readSidecar, type Sidecar, type SidecarKind, written } from "./sidecar.ts";
+import { readSidecar, refuseScarcity, type Sidecar, type SidecarKind, written } from "./sidecar.ts";
 
 const SUFFIX = ".keys";
 
@@ -35,7 +35,7 @@ export async function openSidecarFolder(
     for (const name of await namesIn(folder)) {
       if (name === OWNER_FILE) continue;
       const path = join(folder, name);
-      const sidecar = name.endsWith(SUFFIX) ? await readSidecar(path).catch(() => null) : null;
+      const sidecar = name.endsWith(SUFFIX) ? await sidecarAt(path) : null;
       if (sidecar !== null && sidecar.signature === signature && sidecar.words === words) usable.push(sidecar);
       else await rm(path, { force: true, recursive: true });
     }
@@ -55,11 +55,22 @@ export async function openSidecarFolder(
       },
     };
   } catch (error) {
+    if (error instanceof FrazilError) throw error;
     const message = error instanceof Error ? error.message : String(error);
     throw new FrazilError("unavailable", "KEY_CACHE", `the cache of keys cannot be opened: ${message}`, {
       hint: "make its folder writable, or name another with cache:",
       cause: error,
     });
+  }
+}
+
+/** Null: there is none that can be used. */
+async function sidecarAt(path: string): Promise<Sidecar | null> {
+  try {
+    return await readSidecar(path);
+  } catch (error) {
+    refuseScarcity(error);
+    return null;
   }
 }
 

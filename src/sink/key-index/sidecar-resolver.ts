@@ -12,7 +12,7 @@ import type { KeyBudget, Spillable } from "./key-budget.ts";
 import { LiveRows } from "./live-rows.ts";
 import { readAhead } from "./read-ahead.ts";
 import { ReadProgress } from "./read-progress.ts";
-import { type CoveredFile, isFull, type Sidecar } from "./sidecar.ts";
+import { type CoveredFile, isFull, refuseScarcity, type Sidecar } from "./sidecar.ts";
 import { SidecarBuilder } from "./sidecar-builder.ts";
 import { coveredFile, FilesInUse, isCovered, nextMerge } from "./sidecar-files.ts";
 import type { SidecarFolder } from "./sidecar-folder.ts";
@@ -232,6 +232,7 @@ export class SidecarResolver implements KeyResolver, Spillable {
       try {
         await searchSidecar(sidecar, wanted, this.#clock, this.#thread, found.of(sidecar));
       } catch (error) {
+        refuseScarcity(error);
         this.#sayLost(error);
         lost.push(sidecar);
       }
@@ -314,6 +315,7 @@ export class SidecarResolver implements KeyResolver, Spillable {
         return false;
       }
       if (!(error instanceof LostSidecar)) throw error;
+      refuseScarcity(error.cause);
       this.#sayLost(error);
       await this.#lose([error.sidecar]);
       await this.cover();

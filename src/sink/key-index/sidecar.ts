@@ -202,6 +202,18 @@ export function lost(path: string, what: string): FrazilError {
   return new FrazilError("corrupt", "KEY_SIDECAR", `${path}: ${what}`);
 }
 
+/** Errors of a system that has no room for another open file. */
+const SCARCE = new Set(["EMFILE", "ENFILE", "ENOMEM"]);
+
+/** @throws FrazilError `unavailable` for an error that says nothing of the sidecar that was to be read: it is not lost. */
+export function refuseScarcity(error: unknown): void {
+  if (!(error instanceof Error && "code" in error && SCARCE.has(String(error.code)))) return;
+  throw new FrazilError("unavailable", "KEY_CACHE", `the cache of keys cannot be read now: ${error.message}`, {
+    hint: "let the process open more files: ulimit -n",
+    cause: error,
+  });
+}
+
 const FULL = new Set(["ENOSPC", "EDQUOT"]);
 
 /** Whether there was no room for a file of the cache. */
