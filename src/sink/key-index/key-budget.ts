@@ -14,7 +14,7 @@ const SMALLEST_SPILL_BYTES = 32 << 10;
 /** Shares that keys take while the disk of the cache is full. */
 const OVERDRAFT = 2;
 
-/** Share of it that is used beside keys while they are read from the table. */
+/** Share of it that is used beside keys while they are read from tables, by all of them. */
 const READ_AHEAD_SHARE = 0.25;
 
 /** The memory that the keys of all tables of a process share. */
@@ -39,9 +39,10 @@ export class KeyBudget {
     return this.#sizeWith(member, keys) <= this.#limitBytes;
   }
 
-  /** What files that are read ahead may take: what they hold is gone when the keys are in their place. */
+  /** What files of one table that are read ahead may take now: what they hold is gone when the keys are in their place. */
   get readAheadBytes(): number {
-    return this.#limitBytes * READ_AHEAD_SHARE;
+    const busy = [...this.#members].filter((member) => member.busy).length;
+    return (this.#limitBytes * READ_AHEAD_SHARE) / Math.max(1, busy);
   }
 
   /** Whether so many more keys fit for as long as nothing can be spilled: keys may then take twice their share. */

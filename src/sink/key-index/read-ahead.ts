@@ -29,13 +29,13 @@ interface Lane {
  * Reads the keys of files, several at once, in the order of the files and their rows: of each file that is read ahead its first rows wait, of the
  * present one the next.
  *
- * @param limitBytes what files that are read ahead may take, roughly; the first is read whatever it takes.
+ * @param limitBytes what files that are read ahead may take now, roughly; the first is read whatever it takes.
  * @throws FrazilError `corrupt` for a file with another number of rows than its manifest says.
  */
 export async function* readAhead(
   entries: readonly FileEntry[],
   read: ReadKeys,
-  limitBytes: number,
+  limitBytes: () => number,
 ): AsyncGenerator<ReadRows> {
   const lanes: Lane[] = [];
   let started = 0;
@@ -44,7 +44,7 @@ export async function* readAhead(
     for (; started < entries.length && lanes.length < FILES_IN_FLIGHT; started++) {
       const entry = entries[started] as FileEntry;
       const own = Number(entry.live.file.recordCount) * ROW_BYTES;
-      if (lanes.length > 0 && bytes + own > limitBytes) return;
+      if (lanes.length > 0 && bytes + own > limitBytes()) return;
       const keys = read(entry)[Symbol.asyncIterator]();
       lanes.push({ keys, bytes: own, next: ask(keys) });
       bytes += own;

@@ -199,7 +199,7 @@ export class SidecarResolver implements KeyResolver, Spillable {
   /** The keys of files, with progress. */
   async *#read(files: NumberedFiles, { progress, stop }: Reading): ReturnType<typeof readAhead> {
     const entries = files.map(([, entry]) => entry);
-    for await (const some of readAhead(entries, this.#table.read, this.#budget.readAheadBytes)) {
+    for await (const some of readAhead(entries, this.#table.read, () => this.#budget.readAheadBytes)) {
       stop?.throwIfAborted();
       yield some;
       progress.add(some.keys.length / KEY_WORDS, some.last);

@@ -40,7 +40,7 @@ class SlowFiles {
 
   async rowsRead(limitBytes: number): Promise<number[]> {
     const rows: number[] = [];
-    for await (const { index, firstRow, keys, last } of readAhead(this.entries, this.read, limitBytes)) {
+    for await (const { index, firstRow, keys, last } of readAhead(this.entries, this.read, () => limitBytes)) {
       const count = keys.length / KEY_WORDS;
       expect(last).toBe(firstRow + count === Number(this.entries[index]?.live.file.recordCount));
       for (let row = 0; row < count; row++) rows.push(keys[row * KEY_WORDS] as number);
