@@ -50,7 +50,9 @@ async function getObject(sender: S3Sender, location: string): Promise<{ bytes: U
   const { bucket, key } = parseS3Location(location);
   // The body is read inside the attempt: a connection lost in mid-body is one more reason to try again.
   return sender.repeated("read", location, async ({ sdk, client }) => {
-    const answer = await client.send(new sdk.GetObjectCommand({ Bucket: bucket, Key: key }));
+    // A body that is not what was put counts as no answer: the store sends the checksum that came with the put.
+    const request = new sdk.GetObjectCommand({ Bucket: bucket, Key: key, ChecksumMode: "ENABLED" });
+    const answer = await client.send(request);
     const bytes = await must(answer.Body, "GetObject gave no body").transformToByteArray();
     return { bytes, etag: tagOf(answer.ETag, location) };
   });

@@ -1,3 +1,4 @@
+import { crc32 } from "node:zlib";
 import { expect, test, vi } from "vitest";
 import type { FrazilError } from "../../../src/core/errors.ts";
 import { S3_ATTEMPTS, S3_PART_BYTES } from "../../../src/core/limits.ts";
@@ -237,4 +238,15 @@ test("without a region anywhere it is said at once what to set, and no store is 
     vi.unstubAllEnvs(),
   );
   expect(failure).toMatchObject({ kind: "config", code: "S3_NO_REGION", hint: expect.stringContaining("AWS_REGION") });
+});
+
+test("a body that is not what was put is asked for again", async () => {
+  const checksum = Buffer.alloc(4);
+  checksum.writeUInt32BE(crc32("what was put"));
+  const headers = { "x-amz-checksum-crc32": checksum.toString("base64"), etag: '"e"' };
+  let asked = 0;
+  await using server = await startFakeS3(() => reply(200, headers, asked++ === 0 ? "what was pot" : "what was put"));
+  const read = await createS3Storage(server.settings, server.deps).read(location);
+  expect(Buffer.from(read).toString()).toBe("what was put");
+  expect(asked).toBe(2);
 });
