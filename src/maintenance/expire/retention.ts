@@ -1,4 +1,4 @@
-import { ancestors, type SnapshotRef, type TableMetadata } from "../../../table-format/index.ts";
+import { ancestors, snapshotById, type SnapshotRef, type TableMetadata } from "../../../table-format/index.ts";
 import { pipelineOfTag } from "../../commit/names.ts";
 import { writerBranch } from "../../commit/writer-branch.ts";
 
@@ -96,7 +96,7 @@ function keepBranch(
   }
 }
 
-/** Keeps all snapshots from each branch down to a snapshot, where it leads there. */
+/** Keeps all snapshots from each branch down to a snapshot; where it does not lead there, what tells so. */
 export function keepDownTo(metadata: TableMetadata, tagged: bigint, kept: Set<bigint>): void {
   for (const { type, snapshotId } of metadata.refs.values()) {
     if (type === "branch") keepBetween(metadata, snapshotId, tagged, kept);
@@ -121,12 +121,16 @@ function keepForks(metadata: TableMetadata, kept: Set<bigint>): void {
   }
 }
 
-/** Keeps all snapshots from a head down to another, when it leads there. */
+/**
+ * Keeps all snapshots from a head down to another. Where the head does not lead there, because the table was rolled back, down to the first
+ * that is older than the other: without it that could no longer be told from history that has expired.
+ */
 function keepBetween(metadata: TableMetadata, head: bigint, tagged: bigint, kept: Set<bigint>): void {
+  const end = snapshotById(metadata, tagged)?.sequenceNumber ?? null;
   const between: bigint[] = [];
-  for (const { snapshotId } of ancestors(metadata, head)) {
+  for (const { snapshotId, sequenceNumber } of ancestors(metadata, head)) {
     between.push(snapshotId);
-    if (snapshotId !== tagged) continue;
+    if (snapshotId !== tagged && (end === null || sequenceNumber >= end)) continue;
     for (const id of between) kept.add(id);
     return;
   }

@@ -198,6 +198,20 @@ it("keeps by age, by number and by the branch's own settings, and every snapshot
   expect(left(refs("ingest.test", { type: "tag", snapshotId: metadata.snapshots[1]!.snapshotId }))).toBe(total - 1);
 });
 
+it("keeps what tells that a table was rolled back", async () => {
+  const { warehouse, process } = await fiveSnapshots();
+  const foreign = new ForeignWriter({ ...place(warehouse, process) }, "a");
+  const before = await loaded(warehouse);
+  await foreign.rollback(before.metadata.snapshots[1]!.snapshotId);
+  // On top of it, so that the head is newer than what the tag names.
+  await foreign.append([{ id: 9n, part: "f", value: 9n }]);
+  await runExpiry(
+    place(warehouse, process),
+    await planExpiry(place(warehouse, process), await loaded(warehouse), KEEP_ONE),
+  );
+  await expect(Process.start(warehouse, [upsertRule("a")])).rejects.toMatchObject({ code: "TABLE_ROLLED_BACK" });
+});
+
 it("leaves what the ledger of a process may name that another one is just taking over from", async () => {
   const warehouse = memoryWarehouse("object-store");
   const rules = [upsertRule("a")];
