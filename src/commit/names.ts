@@ -90,6 +90,13 @@ export function parseOwnName(name: string): OwnName | null {
   return { pipeline, epoch: BigInt(epoch), checkpoint: checkpoint === undefined ? null : BigInt(checkpoint) };
 }
 
+const MAINTENANCE_NAME = /^[a-z0-9-]+-k[0-9a-f]{16}-(?:w|dv-|pd-|a\d)/;
+
+/** Whether the last part of a location is of a file that a maintenance job means to swap in. */
+export function isMaintenanceName(name: string): boolean {
+  return MAINTENANCE_NAME.test(name);
+}
+
 /** The tag that holds the pipeline's position and fence in each of its tables. */
 export function tagName(pipeline: string): string {
   return `ingest.${pipeline}`;

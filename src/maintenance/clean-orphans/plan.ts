@@ -8,7 +8,7 @@ import {
   type TableIdent,
 } from "../../../table-format/index.ts";
 import type { MaintenanceContext } from "../../commit/maintenance-commit.ts";
-import { type OwnName, parseOwnName, pipelineOfTag } from "../../commit/names.ts";
+import { isMaintenanceName, type OwnName, parseOwnName, pipelineOfTag } from "../../commit/names.ts";
 import { readStamp, type Stamp } from "../../commit/stamp.ts";
 import { asWritten } from "../../commit/writer-branch.ts";
 import { ORPHAN_CANDIDATES_HELD } from "../../core/limits.ts";
@@ -53,6 +53,7 @@ interface Candidate extends Orphan {
   readonly writtenMs: number;
   readonly old: boolean;
   readonly own: OwnName | null;
+  readonly isMaintenance: boolean;
   readonly version: number | null;
 }
 
@@ -61,7 +62,7 @@ interface Candidate extends Orphan {
  *
  * What a live writer may still publish is never among them: a file of a pipeline is garbage once its epoch is below that of the
  * pipeline's tag, as no commit of that epoch can succeed any more, and in the tag's epoch when its checkpoint has come and it is old enough;
- * one of maintenance in the tag's epoch when it was old enough at the newest commit already; a metadata file when its version is not above
+ * one of maintenance otherwise when it was old enough at the newest commit already; a metadata file when its version is not above
  * the current one and it is old enough; any other when it is old enough. The table is loaded after its files were listed, so that what is committed
  * in between is reached.
  *
@@ -153,7 +154,9 @@ function candidateOf(entry: FileEntry, folder: string, sinceMs: number, table: L
   const { kind, version, name } = shape;
   const own = parseOwnName(name);
   const old = lastModifiedMs < sinceMs;
-  return { location, place: canonicalPath(path), sizeBytes, kind, version, own, writtenMs: lastModifiedMs, old };
+  const isMaintenance = isMaintenanceName(name);
+  const place = canonicalPath(path);
+  return { location, place, sizeBytes, kind, version, own, isMaintenance, writtenMs: lastModifiedMs, old };
 }
 
 function garbageTest(table: LoadedTable, olderThanMs: number): (candidate: Candidate) => boolean {
@@ -168,15 +171,15 @@ function garbageTest(table: LoadedTable, olderThanMs: number): (candidate: Candi
   const current = versionOf(metadataLocation);
   const head = currentSnapshot(asWritten(table).metadata);
   const headMs = head === null ? Number.POSITIVE_INFINITY : Number(head.timestampMs);
-  return ({ kind, writtenMs, old, own, version }) => {
+  return ({ kind, writtenMs, old, own, isMaintenance, version }) => {
     // A commit that is under way has written the next version and not yet named it.
     if (kind === "metadataFiles") return old && version !== null && current !== null && version <= current;
     const stamp = own === null ? undefined : stamps.get(own.pipeline);
-    if (own === null || stamp === undefined) return old;
     // A higher epoch is being fenced in just now.
-    if (own.epoch !== stamp.epoch) return own.epoch < stamp.epoch;
+    if (own !== null && stamp !== undefined && own.epoch !== stamp.epoch) return own.epoch < stamp.epoch;
     // Maintenance that was suspended just before its swap can make it as long as the head is the one that it has asserted.
-    if (own.checkpoint === null) return old && headMs - writtenMs > olderThanMs;
+    if (isMaintenance) return old && headMs - writtenMs > olderThanMs;
+    if (own === null || own.checkpoint === null || stamp === undefined) return old;
     // A later checkpoint is still to come, from a process that was suspended perhaps: only a higher epoch rules it out.
     return old && own.checkpoint <= stamp.checkpoint;
   };
