@@ -39,8 +39,9 @@ export async function publishBesideJob(
       }
       if (failed.length === 0) log.info("published", { tables: names, branch: plan.branch });
     } catch (error) {
-      const passes = error instanceof FrazilError && (error.kind === "unavailable" || error.kind === "conflict");
-      if (passes) refused = "";
+      // What is wrong with the checks or the branches stays so; all else may pass.
+      const stays = error instanceof FrazilError && ["config", "data", "unsupported"].includes(error.kind);
+      if (!stays) refused = "";
       log.warn("cannot publish; main stays as it is", { branch: plan.branch, cause: String(error) });
     }
   };

@@ -4,9 +4,11 @@ import { branchCatalog } from "../../../src/commit/branch-view.ts";
 import { publishBesideJob } from "../../../src/pipeline/publish-beside.ts";
 import { runJob } from "../../../src/pipeline/run-job.ts";
 import { openScratchFolder } from "../../../src/storage/local-scratch.ts";
-import { change, memoryWarehouse, upsertRule, type Warehouse } from "../../support/checkpoints.ts";
+import { createManifestCache, FrazilError } from "../../../table-format/index.ts";
+import { change, memoryWarehouse, Process, upsertRule, type Warehouse } from "../../support/checkpoints.ts";
 import { scriptSource } from "../../support/script-source.ts";
 import { tableRows } from "../../support/table-rows.ts";
+import { virtualRuntime } from "../../support/virtual-runtime.ts";
 
 const CHANGES = ["+1:x:1", "+2:x:2", "~1:x:3", "+3:y:1", "-2"].map((text) => change("a", text));
 const IDENT = { namespace: ["shop"], name: "a" };
@@ -35,6 +37,40 @@ async function run({ io, catalog }: Warehouse, checks: readonly string[], upTo: 
   });
   return lines;
 }
+
+it("tries again what failed for the disk, also when nothing new comes to the branch", async () => {
+  const warehouse = memoryWarehouse("memory");
+  const shown = { ...warehouse, catalog: branchCatalog(warehouse.catalog, "audit") };
+  const process = await Process.start(shown, [upsertRule("a")]);
+  await process.checkpoint([change("a", "+1:x:1")]);
+  const stop = new AbortController();
+  let rounds = 0;
+  const scratch: typeof openScratchFolder = async () => {
+    if (++rounds === 1) throw new FrazilError("io", "NO_SPACE", "the disk is full");
+    stop.abort();
+    return openScratchFolder();
+  };
+  const { io, catalog } = shown;
+  const runtime = virtualRuntime(71);
+  const context = { pipeline: "test", catalog, io, runtime, warehouseLocation: "mem://w", comparePoints: () => 0 };
+  // Should it not be tried again, the end comes by itself.
+  let looks = 0;
+  const tables = () => {
+    if (++looks === 5) stop.abort();
+    return [IDENT];
+  };
+  await publishBesideJob(
+    {
+      context: { ...context, manifests: createManifestCache(10) },
+      tables,
+      stop: stop.signal,
+      over: AbortSignal.abort(),
+    },
+    { io, catalog, location: "mem://w", localPath: null, scratch },
+    { branch: "audit", everyMs: 1_000, checks: ["SELECT count(*) > 0 FROM shop.a"] },
+  );
+  expect(await tableRows(io, warehouse.catalog, IDENT)).toEqual(["1|x|1"]);
+});
 
 it("publishes behind the last checkpoint while the checks hold, and else leaves main alone", async () => {
   const warehouse = memoryWarehouse("memory");
