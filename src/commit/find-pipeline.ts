@@ -1,4 +1,4 @@
-import { type Claim, type LoadedTable, type TableIdent, identText } from "../../table-format/index.ts";
+import { type Claim, type LoadedTable, snapshotById, type TableIdent, identText } from "../../table-format/index.ts";
 import { FrazilError } from "../core/errors.ts";
 import type { Position } from "../core/position.ts";
 import type { CommitContext } from "./context.ts";
@@ -6,7 +6,8 @@ import { exactEpoch, fenceTables, nextEpoch } from "./fence.ts";
 import { type Ledger, LedgerStore, type TaggedLedger } from "./ledger.ts";
 import { laterOf, samePosition } from "./merge-position.ts";
 import { anchorKey } from "./names.ts";
-import { fencedError, readPipelineTag, type TrackedTable } from "./tracked-table.ts";
+import { readStamp } from "./stamp.ts";
+import { fencedError, lastStamp, readPipelineTag, type TrackedTable } from "./tracked-table.ts";
 
 export interface FoundPipeline {
   readonly anchor: string | null;
@@ -100,10 +101,28 @@ async function takeLedger(
     if (current.ledger.epoch >= epoch) {
       throw fencedError(context.pipeline, epoch, "the ledger", current.ledger.epoch);
     }
-    const next = cutOf(context, found, current.ledger) ?? { ...current.ledger, epoch };
+    const held = withoutSetBack(context, found.tables, current.ledger);
+    const next = cutOf(context, found, held) ?? { ...held, epoch };
     const taken = await store.swap(next, current.etag);
     if (taken !== null) return taken;
   }
+}
+
+/**
+ * The ledger without tables whose `main` and tag somebody has set back to before what it names: its position says of rows that they are
+ * there which are not any more.
+ */
+function withoutSetBack({ pipeline }: CommitContext, tables: readonly TrackedTable[], ledger: Ledger): Ledger {
+  const isSetBack = (table: TrackedTable): boolean => {
+    const noted = snapshotById(table.loaded.metadata, ledger.tables.get(table.name) ?? -1n);
+    const [then, now] = [noted === null ? null : readStamp(noted), lastStamp(table)];
+    return then?.pipeline === pipeline && now !== null && then.checkpoint > now.checkpoint;
+  };
+  const gone = new Set(tables.filter(isSetBack).map(({ name }) => name));
+  if (gone.size === 0) return ledger;
+  // Its names tell what has to be there: where all go they stay, and the position goes.
+  if (gone.size === ledger.tables.size) return { ...ledger, position: new Map() };
+  return { ...ledger, tables: new Map([...ledger.tables].filter(([name]) => !gone.has(name))) };
 }
 
 function ledgerLost({ pipeline }: CommitContext, table: string): FrazilError {

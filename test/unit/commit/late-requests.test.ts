@@ -255,6 +255,27 @@ describe("two tables on an object store", () => {
   });
 });
 
+it("a table whose main and tag somebody set back by hand gets its rows again, whatever the ledger says", async () => {
+  const warehouse = memoryWarehouse("object-store");
+  const log = [change("a", "+1:x:1"), change("b", "+2:x:2"), change("b", "+3:x:3")];
+  const process = await Process.start(warehouse, RULES);
+  await process.checkpoint(log.slice(0, 2));
+  await process.checkpoint(log.slice(2));
+  const foreign = new ForeignWriter(warehouse, "b");
+  const { metadata } = await foreign.load();
+  const head = metadata.snapshots.find(({ snapshotId }) => snapshotId === metadata.currentSnapshotId);
+  const snapshotId = head!.parentSnapshotId!;
+  await foreign.update([
+    { action: "set-snapshot-ref", name: "main", ref: { type: "branch", snapshotId } },
+    { action: "set-snapshot-ref", name: "ingest.test", ref: { type: "tag", snapshotId } },
+  ]);
+  // Once more, as the ledger is still of then.
+  await Process.start(warehouse, RULES);
+  const next = await Process.start(warehouse, RULES);
+  await next.checkpoint(log.slice(Number(next.reached.get("t/0"))));
+  expect(await rowsOf(warehouse, "b")).toEqual(["2|x|2", "3|x|3"]);
+});
+
 describe("a table that was dropped", () => {
   it("and made anew under the running process stops it", async () => {
     const warehouse = memoryWarehouse("object-store");
