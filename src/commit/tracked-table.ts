@@ -43,7 +43,7 @@ export function readPipelineTag(table: LoadedTable, pipeline: string): PipelineT
       "TAG_MISSING",
       `table ${name} was written by the pipeline ${pipeline}, but its tag ${tag} is gone, and with it the position to resume from`,
       {
-        hint: `create the tag ${tag} again on the newest snapshot that carries ingest.pipe=${pipeline}, or use another job name`,
+        hint: `frazil repair ${name} brings it back where the history proves the position; or use another job name`,
       },
     );
   }
@@ -54,7 +54,7 @@ export function readPipelineTag(table: LoadedTable, pipeline: string): PipelineT
       "data",
       "TAG_FOREIGN",
       `tag ${tag} of table ${name} names snapshot ${ref.snapshotId}, which the pipeline ${pipeline} did not write`,
-      { hint: `move the tag ${tag} to the newest snapshot that carries ingest.pipe=${pipeline}` },
+      { hint: `frazil repair ${name} puts it right where the history proves the position` },
     );
   }
   checkOnMain(table, snapshot, tag);
@@ -119,7 +119,7 @@ export function checkStillOurs(loaded: LoadedTable, table: TrackedTable, pipelin
   const tag = readPipelineTag(loaded, pipeline);
   if (tag === null) {
     throw new FrazilError("data", "TAG_MISSING", `table ${table.name} has lost the tag ${tagName(pipeline)}`, {
-      hint: "put the tag back on the newest snapshot of the pipeline, or use another job name",
+      hint: `frazil repair ${table.name} brings it back where the history proves the position; or use another job name`,
     });
   }
   if (tag.snapshot.snapshotId === table.tagSnapshotId) return;
@@ -128,7 +128,9 @@ export function checkStillOurs(loaded: LoadedTable, table: TrackedTable, pipelin
     "data",
     "TAG_MOVED",
     `table ${table.name}: the tag ${tagName(pipeline)} names snapshot ${tag.snapshot.snapshotId} of epoch ${tag.stamp.epoch}; this process (epoch ${epoch}) committed ${table.tagSnapshotId} last`,
-    { hint: `move the tag back to snapshot ${table.tagSnapshotId}, or use another job name` },
+    {
+      hint: `frazil repair ${table.name} puts it right where the history proves the position; or use another job name`,
+    },
   );
 }
 
