@@ -65,13 +65,16 @@ function figures({ totals, ranges, broken }: Report): string {
   const list = (counts: Record<string, number>, names: readonly string[]): string =>
     names.map((name) => `${name} ${counts[name] ?? 0}`).join(" · ");
   const hit = CRASH_POINTS.filter((point) => (totals.crashPoints[point] ?? 0) > 0);
+  const never = CRASH_POINTS.filter((point) => !hit.includes(point));
   const lines = [
     `Seeds ${ranges.map(([first, end]) => `${first} to ${end}`).join(", ")}: ${totals.seeds} runs, **${totals.violations} violations**, ` +
       `${totals.hours} simulated hours, ${totals.snapshots} snapshots, ${totals.commits} table commits.`,
     "",
     `Faults: ${list(totals.faults, FAULTS)}.`,
     "",
-    `Crash points: ${hit.length} of ${CRASH_POINTS.length} hit, ${Object.values(totals.crashPoints).reduce((sum, count) => sum + count, 0)} crashes.`,
+    `Crash points: ${hit.length} of ${CRASH_POINTS.length} hit, ${Object.values(totals.crashPoints).reduce((sum, count) => sum + count, 0)} crashes.${
+      never.length === 0 ? "" : ` Not yet: ${never.join(", ")}.`
+    }`,
     "",
     "Broken builds:",
     "",

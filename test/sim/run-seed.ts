@@ -2,6 +2,7 @@ import { conforms } from "../model/conform.ts";
 import { Follower } from "./actors/follower.ts";
 import { JobSupervisor } from "./actors/job.ts";
 import { startHand } from "./actors/hand.ts";
+import { startMaintenance } from "./actors/maintenance.ts";
 import { startForeignWriter, startOperator } from "./actors/others.ts";
 import { startServices } from "./actors/services.ts";
 import { startSleeper } from "./actors/sleeper.ts";
@@ -68,6 +69,7 @@ async function simulate(sim: Simulation): Promise<void> {
   extend(sim, () => left--);
   const stopped = (): boolean => left <= 0 || sim.calm;
   startServices(sim, stopped);
+  startMaintenance(sim, stopped);
   startForeignWriter(sim, stopped);
   startOperator(sim, job, stopped);
   startHand(sim, job, stopped);

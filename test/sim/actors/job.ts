@@ -9,7 +9,8 @@ import { Violation } from "../world/oracle.ts";
 import { ProcessDied, type SimProcess } from "../world/process.ts";
 import { isExpected, LOCATION, PIPELINE, type Place, type Simulation } from "../world/simulation.ts";
 import { simSource } from "../world/source.ts";
-import { maintainBeside, serveBeside } from "./services.ts";
+import { maintainBeside } from "./maintenance.ts";
+import { serveBeside } from "./services.ts";
 
 const FOR_EVER: JobEnd = { caughtUp: false, afterMs: null, maxRows: null };
 

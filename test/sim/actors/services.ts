@@ -7,7 +7,6 @@ import { runCompaction } from "../../../src/maintenance/compact/compact.ts";
 import { planCompaction } from "../../../src/maintenance/compact/plan.ts";
 import { planExpiry, runExpiry } from "../../../src/maintenance/expire/expire.ts";
 import { planManifests, runManifestRewrite } from "../../../src/maintenance/rewrite-manifests/rewrite-manifests.ts";
-import { maintainBesideJob } from "../../../src/maintenance/service/beside-job.ts";
 import type { BesideIngestion } from "../../../src/pipeline/job-run.ts";
 import { type TableName, TABLES } from "../world/changelog.ts";
 import { Violation } from "../world/oracle.ts";
@@ -16,7 +15,8 @@ import type { Draw } from "../world/scheduler.ts";
 import type { Part } from "../world/settings.ts";
 import { LOCATION, type Place, type Simulation } from "../world/simulation.ts";
 
-const DAY_MS = 24 * 3_600_000;
+/** Files are old enough to be orphans. */
+export const DAY_MS = 24 * 3_600_000;
 
 type Service = (sim: Simulation, place: Place, ident: TableIdent) => Promise<void>;
 
@@ -46,7 +46,8 @@ export function startServices(sim: Simulation, stopped: () => boolean): void {
 
 /** Cleans one table after the other, each in a process of its own, whatever becomes of it. */
 export function cleanAll(sim: Simulation, draw: Draw, then: () => void): void {
-  const [first, ...others] = TABLES.toSorted(() => (draw.oneIn(2) ? 1 : -1));
+  const begin = draw.below(TABLES.length);
+  const [first, ...others] = [...TABLES.slice(begin), ...TABLES.slice(0, begin)];
   const next = (table: TableName | undefined): void => {
     if (table === undefined) return then();
     const service: Service = (_, place) => clean(sim, place, { namespace: ["shop"], name: table });
@@ -93,7 +94,8 @@ async function compact(_sim: Simulation, place: Place, ident: TableIdent): Promi
   for await (const done of runCompaction(place, plan, { pin: process.draw.oneIn(2) })) void done;
 }
 
-function settings(draw: Draw) {
+/** How a compaction goes about it. */
+export function settings(draw: Draw) {
   return {
     targetSizeBytes: draw.oneIn(4) ? 40 : 1 << 20,
     minFiles: draw.between(2, 3),
@@ -101,19 +103,6 @@ function settings(draw: Draw) {
     ...(draw.oneIn(3) ? { maxBytes: 4_000 } : {}),
   };
 }
-
-/** How maintenance beside a job may fail where requests do; a job that was fenced may find files gone. */
-const ACCEPTED: ReadonlySet<string> = new Set([
-  "SIM_NO_ANSWER",
-  "SIM_STORE_FULL",
-  "COMMIT_CONFLICT",
-  "COMMIT_UNKNOWN",
-  "FENCED",
-  "EPOCH_CHANGED",
-  "TOO_LATE",
-  "DELETION_VECTOR",
-  "TABLE_ROLLED_BACK",
-]);
 
 /** Compactions in the job's own process, which follows the rows that they move. */
 export async function serveBeside(sim: Simulation, process: SimProcess, held: BesideIngestion): Promise<void> {
@@ -137,35 +126,6 @@ export async function serveBeside(sim: Simulation, process: SimProcess, held: Be
       if (process.dead) return;
     }
   }
-}
-
-/** All maintenance that a job does beside ingestion, by its schedules. */
-export function maintainBeside(sim: Simulation, process: SimProcess, held: BesideIngestion): Promise<void> {
-  const { draw } = process;
-  const { log } = process.runtime;
-  const warn = (message: string, fields?: Readonly<Record<string, unknown>>): void => {
-    log.warn(message, fields);
-    if (message !== "maintenance failed" || process.dead) return;
-    const code = /^(?:Error: )?(\w+)/.exec(String(fields?.["reason"]))?.[1] ?? "";
-    sim.count(`maintenance beside ended ${code}`);
-    if (!ACCEPTED.has(code))
-      sim.fail(new Violation("service ended badly", `${process.name}: ${JSON.stringify(fields)}`));
-  };
-  const every = (least: number, most: number) => ({ everyMs: 1_000 * draw.between(least, most) });
-  return maintainBesideJob({
-    context: { ...held.context, runtime: { ...process.runtime, log: { ...log, warn } } },
-    tasks: [
-      { kind: "compact", schedule: every(5, 60), ...settings(draw), pace: 1, arrange: null, where: null },
-      { kind: "expire", schedule: every(10, 120), keepMs: draw.between(0, 60_000), minSnapshots: draw.between(1, 4) },
-      { kind: "rewrite_manifests", schedule: every(20, 200) },
-      { kind: "tag", schedule: every(30, 200), name: "now", keepMs: 60_000 },
-      { kind: "clean_orphans", schedule: every(20, 200), olderThanMs: DAY_MS },
-    ],
-    tables: held.tables,
-    memoryBytes: 1 << 20,
-    moved: held.moved,
-    stop: held.stop,
-  });
 }
 
 async function expire(_sim: Simulation, place: Place, ident: TableIdent): Promise<void> {

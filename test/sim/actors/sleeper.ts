@@ -2,7 +2,7 @@ import type { Simulation } from "../world/simulation.ts";
 import type { JobSupervisor } from "./job.ts";
 import { cleanAll } from "./services.ts";
 
-/** Answers for which a checkpoint waits whose files are not in the table yet: the request has taken effect. */
+/** Answers to requests that have taken effect, for which somebody waits whose files are not in the table yet. */
 const POINTS = [
   "after put data",
   "after put vector",
@@ -11,9 +11,12 @@ const POINTS = [
   "after put manifest-list",
 ] as const;
 
+/** Processes whose files are not in the table yet, besides the job. */
+const MAINTENANCE = /^(compaction|manifests|maintenance)/;
+
 /**
- * A laptop that is closed in the middle of a checkpoint: the job is suspended for longer than orphans have to be old, everything is
- * cleaned meanwhile, nobody takes over, and then it goes on. What it has written is nobody's garbage.
+ * A laptop that is closed in the middle of a checkpoint, or of maintenance: the process is suspended for longer than orphans have to be
+ * old, everything is cleaned meanwhile, nobody takes over, and then it goes on. What it has written is nobody's garbage.
  */
 export function startSleeper(sim: Simulation, job: JobSupervisor, stopped: () => boolean): void {
   if (!sim.has("sleeper")) return;
@@ -24,7 +27,8 @@ export function startSleeper(sim: Simulation, job: JobSupervisor, stopped: () =>
   let visits = draw.below(8);
   sim.onPoint = (process, point) => {
     if (left === 0 || point !== asleepAt || stopped() || sim.asleep) return;
-    if (process !== job.current?.place.process || process.suspended || visits-- > 0) return;
+    if (process !== job.current?.place.process && !MAINTENANCE.test(process.name)) return;
+    if (process.suspended || visits-- > 0) return;
     left--;
     asleepAt = draw.pick(POINTS);
     visits = draw.below(8);

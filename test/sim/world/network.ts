@@ -157,6 +157,8 @@ export function clientOf(store: ObjectStore, network: Network, process: SimProce
 export function objectKind(location: string): string {
   if (location.endsWith("/version-hint.text")) return "hint";
   if (location.endsWith("/ledger.json")) return "ledger";
+  if (location.endsWith("/maintenance/lease.json")) return "lease";
+  if (location.includes("/_frazil/maintenance/")) return "account";
   if (location.endsWith(".metadata.json")) return "metadata";
   if (location.includes("/_frazil/probe/")) return "probe";
   if (location.includes("/_scratch/")) return "scratch";

@@ -11,6 +11,7 @@ export const PARTS = [
   "compaction",
   "compaction-beside",
   "maintenance-beside",
+  "maintenance",
   "manifests",
   "expiry",
   "cleaning",
@@ -96,7 +97,7 @@ export function settingsOf(seed: number, { without = [], transactions }: Given =
 
 function rarity(part: Part): number {
   if (
-    part === "maintenance-beside" ||
+    part.startsWith("maintenance") ||
     part === "unnoticed" ||
     part === "rollback" ||
     part === "set-back" ||
