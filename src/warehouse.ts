@@ -72,9 +72,11 @@ export async function openWarehouse(
   };
 }
 
-function openRestCatalog(settings: RestCatalogSettings, warehouseLocation: string, runtime: OpenRuntime): RestCatalog {
+function openRestCatalog(settings: RestCatalogSettings, location: string, runtime: OpenRuntime): RestCatalog {
+  const { tableLocation = location } = settings;
+  const isAddress = /^(s3|file):\/\//.test(tableLocation);
   return new RestCatalog(
-    { ...settings, warehouseLocation },
+    { ...settings, warehouseLocation: isAddress ? tableLocation : resolve(tableLocation) },
     {
       fetch: httpFetch,
       nowMs: () => runtime.clock.nowMs(),

@@ -156,6 +156,11 @@ export const warehouseSchema = z
     if (!remote && value.s3 !== undefined) {
       context.addIssue({ code: "custom", path: ["s3"], message: "belongs to a location that starts with s3://" });
     }
+    const tables = value.catalog?.type === "rest" ? value.catalog.tableLocation : undefined;
+    if (tables !== undefined && tables.startsWith("s3://") !== remote) {
+      const message = "must be in the same kind of store as location";
+      context.addIssue({ code: "custom", path: ["catalog", "table_location"], message });
+    }
     if (remote && value.catalog?.type === "sqlite" && value.catalog.path === null) {
       const message = "is required for an s3:// location: the file that holds the sqlite catalog";
       context.addIssue({ code: "custom", path: ["catalog", "path"], message });

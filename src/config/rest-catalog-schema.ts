@@ -14,6 +14,8 @@ export interface RestCatalogSettings {
   readonly oauth2ServerUri?: string | undefined;
   readonly headers: Readonly<Record<string, string>>;
   readonly vendedCredentials: boolean;
+  /** Where new tables lie, without a trailing slash; absent: in the warehouse's location. */
+  readonly tableLocation?: string | undefined;
 }
 
 const address = () => z.url({ protocol: /^https?$/, error: "must be an http:// or https:// address" });
@@ -30,6 +32,11 @@ export const restCatalogSchema = z
     credential: text().optional().describe("`client-id:client-secret` for OAuth2 client credentials."),
     scope: text().optional().describe("What the token is asked for. Default: `catalog`."),
     oauth2_server_uri: address().optional().describe("The token endpoint. Default: `v1/oauth/tokens` of the catalog."),
+    table_location: text()
+      .optional()
+      .describe(
+        "New tables lie at `<table_location>/<namespace>/<table>`. Default: `location`. For catalogs with a bucket of their own, which takes nothing but tables: the ledger then lies in `location`.",
+      ),
     headers: z.record(z.string(), text()).default({}).describe("Sent with each request."),
     vended_credentials: flag()
       .default(false)
@@ -41,9 +48,10 @@ export const restCatalogSchema = z
     if (value.token === undefined || value.credential === undefined) return;
     context.addIssue({ code: "custom", path: ["token"], message: "and credential exclude each other" });
   })
-  .transform(({ oauth2_server_uri, vended_credentials, ...value }): RestCatalogSettings => ({
+  .transform(({ oauth2_server_uri, vended_credentials, table_location, ...value }): RestCatalogSettings => ({
     ...value,
     oauth2ServerUri: oauth2_server_uri,
+    tableLocation: table_location?.replace(/\/+$/, ""),
     vendedCredentials: vended_credentials,
   }))
   .describe(

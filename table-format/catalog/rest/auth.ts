@@ -37,10 +37,9 @@ export class RestAuth {
     this.#context = context;
   }
 
-  /** A token that the server's configuration hands out stands in for ours. */
+  /** A token that the server's configuration hands out stands in for ours, unless there is a credential that makes new ones. */
   adopt(token: string): void {
-    this.#settings = { token };
-    this.#token = null;
+    if (this.#settings.credential === undefined) this.#settings = { token };
   }
 
   /** @throws FrazilError `permission` when the credential is refused, `unavailable` when the token endpoint does not answer. */
@@ -49,11 +48,13 @@ export class RestAuth {
     // A fixed token starts the session; it is what the user asked for where both are set.
     if (token !== undefined) return { Authorization: `Bearer ${token}` };
     if (credential === undefined) return {};
-    const held = this.#token === null ? null : await this.#token.catch(() => null);
+    const asked = this.#token;
+    const held = asked === null ? null : await asked.catch(() => null);
     const due = held === null || (held.renewAtMs !== null && this.#context.nowMs() >= held.renewAtMs);
-    // Requests that come together wait for one new token.
-    if (due) this.#token = this.#fetchToken(credential);
-    return { Authorization: `Bearer ${(await (this.#token as Promise<Token>)).value}` };
+    // Requests that come together wait for one new token: another one may have asked for it meanwhile.
+    if (due && this.#token === asked) this.#token = this.#fetchToken(credential);
+    const { value } = await (this.#token ?? this.#fetchToken(credential));
+    return { Authorization: `Bearer ${value}` };
   }
 
   /** Forgets a token that was refused. False: there is no way to another one. */

@@ -7,14 +7,17 @@ const UNIT_SEPARATOR = "%1F";
 export class RestPaths {
   readonly #base: string;
   readonly #separator: string;
+  readonly #decodedSeparator: string;
 
   /**
    * @param properties the merged configuration: `prefix` goes behind `v1` as it stands, `namespace-separator` comes encoded.
+   * @throws URIError for a separator that is not encoded as it must be.
    */
   constructor(properties: ReadonlyMap<string, string>) {
     const prefix = properties.get("prefix")?.replace(/^\/+|\/+$/g, "") ?? "";
     this.#base = prefix === "" ? "v1" : `v1/${prefix}`;
     this.#separator = properties.get("namespace-separator") ?? UNIT_SEPARATOR;
+    this.#decodedSeparator = decodeURIComponent(this.#separator);
   }
 
   namespaces(): string {
@@ -27,7 +30,7 @@ export class RestPaths {
 
   /** The levels as the value of `parent=`, not encoded yet. */
   parent(levels: readonly string[]): string {
-    return levels.join(decodeURIComponent(this.#separator));
+    return levels.join(this.#decodedSeparator);
   }
 
   tables(namespace: readonly string[]): string {

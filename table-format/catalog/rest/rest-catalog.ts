@@ -176,7 +176,9 @@ export class RestCatalog implements Catalog {
     }
     if (answer.status === 200 || answer.status === 204) {
       const tables = await Promise.all(changes.map(({ ident }) => this.loadTable(ident)));
-      return { outcome: "committed", tables: tables.map((table) => must(table, "a table just committed to")) };
+      const found = tables.filter((table) => table !== null);
+      if (found.length === tables.length) return { outcome: "committed", tables: found };
+      return { outcome: "unknown", cause: new Error(`${what}: a table is gone already`) };
     }
     // An answer to a repeated request says nothing of the attempt that was lost.
     if (lostOne) return { outcome: "unknown", cause: refusal(answer, what) };

@@ -22,7 +22,7 @@ export interface RestSettings extends AuthSettings {
 
 /** One request. */
 export interface RestRequest {
-  readonly method: "GET" | "POST" | "DELETE" | "HEAD";
+  readonly method: "GET" | "POST" | "DELETE";
   /** Below the address, names encoded. */
   readonly path: string;
   readonly query?: Readonly<Record<string, string>>;
@@ -73,7 +73,8 @@ export class RestSession {
       what: "read the catalog's configuration",
     });
     if (answer.status !== 200) throw refusal(answer, "read the catalog's configuration");
-    const config = parseServerConfig(answer.text, prefix === undefined ? new Map() : new Map([["prefix", prefix]]));
+    const opened = this.#openedOf(answer.text, prefix);
+    const { config } = opened;
     const named = [...config.properties].filter(([key]) => key.startsWith("header."));
     this.#headers = { ...Object.fromEntries(named.map(([key, value]) => [key.slice(7), value])), ...this.#headers };
     const token = config.properties.get("token");
@@ -83,7 +84,19 @@ export class RestSession {
         hint: "use the catalog's OAuth2 or token access",
       });
     }
-    return { config, paths: new RestPaths(config.properties) };
+    return opened;
+  }
+
+  #openedOf(text: string, prefix: string | undefined): Opened {
+    try {
+      const config = parseServerConfig(text, prefix === undefined ? new Map() : new Map([["prefix", prefix]]));
+      return { config, paths: new RestPaths(config.properties) };
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      const message = `expected the configuration of an Iceberg REST catalog at ${this.uri}/v1/config, found: ${reason}`;
+      const hint = "warehouse.catalog.uri is the address before /v1";
+      throw new FrazilError("config", "REST_CONFIG", message, { hint, cause });
+    }
   }
 
   /**

@@ -161,6 +161,14 @@ describe("refusals", () => {
     await expect(catalog.loadTable(orders)).rejects.toMatchObject({ kind: "not-found", code: "REST_NOT_FOUND" });
   });
 
+  test("an address that is no catalog's is named", async () => {
+    server.fault = () => ({ at: "before", status: 200 });
+    await expect(catalog.listNamespaces()).rejects.toMatchObject({ kind: "config", code: "REST_CONFIG" });
+    await server[Symbol.asyncDispose]();
+    await start({ separator: "%" });
+    await expect(catalog.listNamespaces()).rejects.toMatchObject({ kind: "config", code: "REST_CONFIG" });
+  });
+
   test("a server that commits one table at a time is not sent several", async () => {
     await server[Symbol.asyncDispose]();
     await start({ endpoints: ["GET /v1/{prefix}/namespaces"] }, { transactions: true });
@@ -244,8 +252,12 @@ describe("who asks", () => {
     await Promise.all([catalog.listNamespaces(), catalog.loadTable(orders)]);
     expect(asked()).toBe(1);
     expect(server.seen.at(-1)?.headers.authorization).toBe("Bearer token-0-all");
-    nowMs += 3_540_000;
+    nowMs += 3_539_999;
     await catalog.listNamespaces();
+    expect(asked()).toBe(1);
+    nowMs -= 3_539_999;
+    nowMs += 3_540_000;
+    await Promise.all([1, 2, 3].map(() => catalog.listNamespaces()));
     expect(asked()).toBe(2);
     server.tokens.clear();
     expect(await catalog.commit([create(orders)])).toMatchObject({ outcome: "committed" });
