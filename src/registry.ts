@@ -46,6 +46,8 @@ export interface SourceDeps {
   readonly rejects: Rejects | null;
   /** How long a server may stay away before the first answer; by default as long as a stack takes that starts all at once. */
   readonly startLimitMs?: number;
+  /** The budget of the process; by default an ample one. */
+  readonly memoryBytes?: number;
   /** The job's own warehouse, and how one is opened for reading. */
   readonly warehouse: WarehouseSettings;
   readonly openWarehouse: (settings: WarehouseSettings) => Promise<TableStore>;
@@ -66,7 +68,7 @@ export function createSource(settings: AnyJob["source"], deps: SourceDeps): Sour
   const decoder = decoderOf(settings.format, deps);
   return createKafkaSource(
     { ...settings, clientId: `frazil-${pipeline}`, groupId: pipeline },
-    { decoder, runtime, ...limit },
+    { decoder, runtime, memoryBytes: deps.memoryBytes, ...limit },
   );
 }
 

@@ -38,6 +38,7 @@ export async function run(job: AnyJob, runtime: Runtime, control: RunControl): P
         createSource(job.source, {
           pipeline: job.name,
           commits: true,
+          memoryBytes: job.memoryBytes,
           runtime,
           router,
           notices,

@@ -69,6 +69,9 @@ export const KAFKA_FETCH_WAIT_MS = 500;
 /** Bytes of one answer, split among the brokers. Two of them are held at a time: the one being decoded and the one ahead. */
 export const KAFKA_FETCH_BYTES = 16 * 1024 * 1024;
 
+/** The share of the memory budget that an answer may take where that is less. Four times as much is held: it comes in pieces, which are joined. */
+export const KAFKA_FETCH_SHARE = 1 / 32;
+
 /** Bytes of one topic partition in an answer. Small enough that several take part; one larger batch comes whole all the same. */
 export const KAFKA_PARTITION_FETCH_BYTES = 4 * 1024 * 1024;
 

@@ -1,11 +1,5 @@
 import { FrazilError } from "../../core/errors.ts";
-import {
-  KAFKA_FETCH_BYTES,
-  KAFKA_FETCH_WAIT_MS,
-  KAFKA_IDLE_MS,
-  KAFKA_METADATA_MS,
-  KAFKA_PARTITION_FETCH_BYTES,
-} from "../../core/limits.ts";
+import { KAFKA_FETCH_WAIT_MS, KAFKA_IDLE_MS, KAFKA_METADATA_MS } from "../../core/limits.ts";
 import type { Runtime } from "../../core/runtime.ts";
 import { Bell } from "./bell.ts";
 import { answerError } from "./broker-error.ts";
@@ -13,6 +7,7 @@ import type { KafkaSettings } from "./config.ts";
 import { cameBack, cutShort, epochWentBack, gone } from "./fetch-errors.ts";
 import type { FetchedPartition, KafkaLog, TopicDescription, TopicPartition } from "./log.ts";
 import { isCutShort, readBatchHeaders } from "./record-batch.ts";
+import type { ReadSizes } from "./read-sizes.ts";
 import type { RecordSet } from "./record-slab.ts";
 import { gaveUp, pauseMs } from "./retry.ts";
 import {
@@ -51,6 +46,7 @@ export interface FetchAheadOptions {
   readonly onLostOffsets: KafkaSettings["onLostOffsets"];
   readonly outageLimitMs: number;
   readonly topicGoneMs: number;
+  readonly sizes: Pick<ReadSizes, "answerBytes" | "partitionBytes">;
 }
 
 /** How a split cannot be read at the moment. */
@@ -221,10 +217,11 @@ export class FetchAhead {
   async #fetch(lane: Lane, splits: readonly Split[]): Promise<void> {
     for (const split of splits) split.busy = true;
     let answers: readonly FetchedPartition[] = [];
+    const { answerBytes, partitionBytes } = this.#options.sizes;
     try {
       answers = await this.#log.fetch(lane.broker, splits, {
-        maxBytes: Math.max(KAFKA_PARTITION_FETCH_BYTES, Math.floor(KAFKA_FETCH_BYTES / this.#lanes.size)),
-        maxPartitionBytes: KAFKA_PARTITION_FETCH_BYTES,
+        maxBytes: Math.max(partitionBytes, Math.floor(answerBytes / this.#lanes.size)),
+        maxPartitionBytes: partitionBytes,
         maxWaitMs: KAFKA_FETCH_WAIT_MS,
       });
     } catch (error) {

@@ -35,11 +35,11 @@ interface Piece {
 }
 
 /**
- * The committed messages of a record set from offset `from` on, in slabs of about `KAFKA_SLAB_BYTES`. The slabs of uncompressed
+ * The committed messages of a record set from offset `from` on, in slabs of about `slabBytes`. The slabs of uncompressed
  * batches lie in the answer itself. The last step always stands behind the last batch, whatever that held.
  * @throws FrazilError `corrupt` for bytes that break the format; `data` for a batch beyond `KAFKA_MAX_BATCH_BYTES`.
  */
-export function* readSlabs(set: RecordSet, from: bigint): Generator<SlabStep> {
+export function* readSlabs(set: RecordSet, from: bigint, slabBytes: number = KAFKA_SLAB_BYTES): Generator<SlabStep> {
   const filter = committedFilter(set.aborted, set.records, set);
   let nextOffset = from;
   let pieces: Piece[] = [];
@@ -50,10 +50,7 @@ export function* readSlabs(set: RecordSet, from: bigint): Generator<SlabStep> {
     if (header.lastOffset < from) continue;
     if (kept && header.count > 0) {
       // Pieces of one slab share a buffer: all in the answer, or all to be joined.
-      if (
-        pieces.length > 0 &&
-        (bytes >= KAFKA_SLAB_BYTES || (pieces[0]?.bytes === set.records) !== (header.codec === 0))
-      ) {
+      if (pieces.length > 0 && (bytes >= slabBytes || (pieces[0]?.bytes === set.records) !== (header.codec === 0))) {
         yield { slab: slabOf(set, pieces, from), nextOffset };
         pieces = [];
         bytes = 0;

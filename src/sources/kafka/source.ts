@@ -6,7 +6,6 @@ import {
   KAFKA_ACKNOWLEDGE_MS,
   KAFKA_IDLE_MS,
   KAFKA_OUTAGE_LIMIT_MS,
-  KAFKA_SLAB_BYTES,
   KAFKA_START_LIMIT_MS,
   KAFKA_TOPIC_GONE_MS,
 } from "../../core/limits.ts";
@@ -18,6 +17,7 @@ import { KafkajsLog } from "./cluster.ts";
 import { type KafkaSettings, parseAddress, tlsOptions } from "./config.ts";
 import { FetchAhead, partitionsOf, type SplitStart } from "./fetch-ahead.ts";
 import type { KafkaLog, OffsetQuery } from "./log.ts";
+import { readSizes } from "./read-sizes.ts";
 import { readSlabs, type RecordSet } from "./record-slab.ts";
 import { patiently } from "./retry.ts";
 import {
@@ -47,6 +47,8 @@ export interface KafkaDeps {
   readonly startLimitMs?: number;
   /** How long a topic may be unknown before it counts as deleted; default `KAFKA_TOPIC_GONE_MS`. */
   readonly topicGoneMs?: number;
+  /** The budget of the process, of which reading ahead takes its share; by default an ample one. */
+  readonly memoryBytes?: number | undefined;
 }
 
 /** How long the answer of a broker about a lost offset is doubted, which may just have been elected. */
@@ -68,6 +70,7 @@ class KafkaSource implements Source {
   readonly #outageLimitMs: number;
   readonly #startLimitMs: number;
   readonly #topicGoneMs: number;
+  readonly #sizes;
   readonly #subscription;
   readonly #seeds;
   readonly #topicIds = new TopicIds();
@@ -84,6 +87,7 @@ class KafkaSource implements Source {
     this.#outageLimitMs = deps.outageLimitMs ?? KAFKA_OUTAGE_LIMIT_MS;
     this.#startLimitMs = deps.startLimitMs ?? KAFKA_START_LIMIT_MS;
     this.#topicGoneMs = deps.topicGoneMs ?? KAFKA_TOPIC_GONE_MS;
+    this.#sizes = readSizes(deps.memoryBytes ?? Infinity);
     this.#subscription = subscription(settings.topics);
     this.#seeds = settings.brokers.map(parseAddress);
     this.#log = deps.log ?? null;
@@ -128,6 +132,7 @@ class KafkaSource implements Source {
         onLostOffsets: this.#settings.onLostOffsets,
         outageLimitMs: this.#outageLimitMs,
         topicGoneMs: this.#topicGoneMs,
+        sizes: this.#sizes,
       },
       starts,
     );
@@ -181,15 +186,16 @@ class KafkaSource implements Source {
     this.#log = null;
   }
 
-  /** Decodes an answer: what its topic partitions hold goes together, up to about `KAFKA_SLAB_BYTES`. */
+  /** Decodes an answer: what its topic partitions hold goes together, up to about a slab's bytes. */
   *#decode(sets: readonly RecordSet[], next: Map<string, bigint>): Generator<SourceBatch> {
     let changes: ChangeBatch[] = [];
     let ends = new Map<string, string>();
     let times = new Map<string, number>();
     let records = 0;
     let bytes = 0;
+    const { slabBytes } = this.#sizes;
     for (const set of sets) {
-      for (const { slab, nextOffset } of readSlabs(set, next.get(set.split) ?? 0n)) {
+      for (const { slab, nextOffset } of readSlabs(set, next.get(set.split) ?? 0n, slabBytes)) {
         if (slab !== null) {
           for (const batch of this.#decoder.decode(slab)) changes.push(batch);
           if (slab.count > 0) times.set(set.split, slab.timestampsMs[slab.count - 1] as number);
@@ -198,7 +204,7 @@ class KafkaSource implements Source {
         }
         next.set(set.split, nextOffset);
         ends.set(set.split, countedText(nextOffset, set.generation));
-        if (bytes < KAFKA_SLAB_BYTES) continue;
+        if (bytes < slabBytes) continue;
         yield { changes, ends, records, bytes, times };
         changes = [];
         ends = new Map();
