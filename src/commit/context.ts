@@ -20,6 +20,8 @@ export interface CommitContext {
   readonly queue?: CommitQueue | undefined;
   /** Counts commits, conflicts and retries; absent where nobody reads them. */
   readonly figures?: Figures | undefined;
+  /** Uncompressed bytes of a row group of the files that are written; absent: as many as the encoder takes by itself. */
+  readonly rowGroupBytes?: number | undefined;
   readonly comparePoints: Source["comparePoints"];
   /** The streams that are read as of now; absent without a source that can tell. */
   readonly streamIds?: (() => StreamIds) | undefined;

@@ -31,6 +31,15 @@ const BUFFER_SHARE = 0.4;
 /** Share of the memory budget that keys in memory may take. */
 const KEY_SHARE = 0.25;
 
+/**
+ * Share of the memory budget that the rows of a row group may take, whose values the encoder holds as objects, too: several times as much. Files of
+ * jobs with little memory have row groups of a few MiB, until they are compacted.
+ */
+const ROW_GROUP_SHARE = 1 / 16;
+
+/** More than that makes a file no better to read. */
+const LARGEST_ROW_GROUP_BYTES = 32 * 1024 * 1024;
+
 /** Share of the memory budget that a rewrite beside ingestion may take. */
 const BESIDE_SHARE = 0.15;
 
@@ -77,6 +86,7 @@ export async function runJob(job: JobRun): Promise<JobSummary> {
       giveUp: patienceAfter(job, end.signal),
       queue: createCommitQueue(),
       figures,
+      rowGroupBytes: Math.min(LARGEST_ROW_GROUP_BYTES, Math.floor(job.memoryBytes * ROW_GROUP_SHARE)),
       comparePoints: source.comparePoints.bind(source),
       streamIds: source.streamIds?.bind(source),
     };

@@ -13,7 +13,7 @@ import { selectAll } from "./selection.ts";
  * @param copies finds the rows that are copies of others, which are left out; null: none is.
  */
 export async function prepareAppend(
-  { io, runtime }: CommitContext,
+  context: CommitContext,
   names: FileNames,
   table: TrackedTable,
   batches: readonly BufferedBatch[],
@@ -21,7 +21,7 @@ export async function prepareAppend(
 ): Promise<PreparedTable> {
   const fresh = (await copies?.select(table, batches)) ?? null;
   const selection = fresh?.selection ?? selectAll(batches);
-  const written = await writeDataFiles(io, runtime, table.loaded, names, selection.rows.length, (field) => ({
+  const written = await writeDataFiles(context, table.loaded, names, selection.rows.length, (field) => ({
     sources: fieldSources(field, batches),
     sourceOf: selection.sourceOf,
     rows: selection.rows,

@@ -2,7 +2,7 @@ import {
   currentSchema,
   type Column,
   type DataFile,
-  type FileIO,
+  type DataFileWriterOptions,
   gatherColumn,
   isPrimitive,
   type LoadedTable,
@@ -19,9 +19,9 @@ import {
   type Value,
   widenColumn,
 } from "../../table-format/index.ts";
+import type { CommitContext } from "../commit/context.ts";
 import type { FileNames } from "../commit/names.ts";
 import { FrazilError, must } from "../core/errors.ts";
-import type { Runtime } from "../core/runtime.ts";
 import type { BufferedBatch } from "./buffered-changes.ts";
 import { type RowSort, rowSort } from "./sort-rows.ts";
 
@@ -48,10 +48,11 @@ export interface WrittenDataFile {
 /** Rows that are gathered and encoded at a time: enough for a long run in each column, little enough to stay in the caches' reach. */
 const ROWS_A_BATCH = 32_768;
 
+type FileContext = Pick<CommitContext, "io" | "runtime" | "rowGroupBytes">;
+
 /** Writes the rows into one Parquet file a partition. The files are durable when this resolves and belong to nothing yet. */
 export async function writeDataFiles(
-  io: FileIO,
-  runtime: Runtime,
+  { io, runtime, rowGroupBytes }: FileContext,
   table: LoadedTable,
   names: FileNames,
   count: number,
@@ -59,6 +60,7 @@ export async function writeDataFiles(
 ): Promise<WrittenDataFile[]> {
   if (count === 0) return [];
   const schema = currentSchema(table.metadata);
+  const rowGroups = rowGroupBytes === undefined ? {} : { rowGroupSizeBytes: rowGroupBytes };
   const { metadata } = table;
   const spec = must(
     metadata.partitionSpecs.find((candidate) => candidate.specId === metadata.defaultSpecId),
@@ -71,7 +73,8 @@ export async function writeDataFiles(
   const written: WrittenDataFile[] = [];
   for (const { tuple, members } of partitions(schema, spec, plans, all, sort)) {
     const location = names.dataFile(partitionPath(spec, schema, tuple));
-    const encoded = await encodeFile(io, location, schema, plans, members);
+    const output = await io.openWrite(location);
+    const encoded = await encodeFile({ schema, output, ...rowGroups }, plans, members);
     runtime.step("put.data");
     written.push({
       members,
@@ -132,14 +135,8 @@ function partitions(
   return [...groups.values()].map(({ tuple, members }) => ({ tuple, members: Uint32Array.from(members) }));
 }
 
-async function encodeFile(
-  io: FileIO,
-  location: string,
-  schema: Schema,
-  plans: readonly FieldPlan[],
-  members: Uint32Array,
-) {
-  const writer = openDataFileWriter({ schema, output: await io.openWrite(location) });
+async function encodeFile(options: DataFileWriterOptions, plans: readonly FieldPlan[], members: Uint32Array) {
+  const writer = openDataFileWriter(options);
   try {
     for (let start = 0; start < members.length; start += ROWS_A_BATCH) {
       const chunk = members.subarray(start, start + ROWS_A_BATCH);

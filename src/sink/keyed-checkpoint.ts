@@ -133,7 +133,7 @@ async function followPresent(context: CommitContext, state: TableState, table: T
 
 /** Writes the selected rows, with what partial changes leave out from the table as it is mirrored. */
 async function writeRows(
-  { io, runtime }: CommitContext,
+  context: CommitContext,
   names: FileNames,
   table: LoadedTable,
   state: TableState,
@@ -145,12 +145,11 @@ async function writeRows(
   const schema = currentSchema(table.metadata);
   for (const field of schema.fields) {
     if (partial === null) break;
-    plans.set(field, await planWithAbsent(io, schema, field, batches, partial, selection, state));
+    plans.set(field, await planWithAbsent(context.io, schema, field, batches, partial, selection, state));
   }
   const { sourceOf, rows } = selection;
   return writeDataFiles(
-    io,
-    runtime,
+    context,
     table,
     names,
     rows.length,
