@@ -10,7 +10,7 @@ const SEMI_SPACE_SHARE = 1 / 16;
 const FLAG = "--max-semi-space-size";
 
 /** Buffers from this size on are given back to the system when they are free, instead of being kept by the C library (glibc's `mallopt`). */
-const RETURNED_BYTES = 512 * 1024;
+const RETURNED_BYTES = 256 * 1024;
 
 const RETURNED_VARIABLE = "MALLOC_MMAP_THRESHOLD_";
 
@@ -30,7 +30,11 @@ export function holdMemory(memoryBytes: number): void {
   if (chosen) return;
   const flag = `${FLAG}=${semiSpaceMib(memoryBytes)}`;
   const held = { ...env, [RETURNED_VARIABLE]: env[RETURNED_VARIABLE] ?? String(RETURNED_BYTES) };
-  process.execve(execPath, [process.argv0, flag, ...execArgv, ...argv.slice(1)], held);
+  try {
+    process.execve(execPath, [process.argv0, flag, ...execArgv, ...argv.slice(1)], held);
+  } catch {
+    // Node was told not to start anything (--permission).
+  }
 }
 
 /** V8 rounds up to a power of two. */

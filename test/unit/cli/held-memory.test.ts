@@ -29,7 +29,7 @@ it("of a small budget new objects take little, in the same process with the same
     pid,
     arguments: [String(64 * MIB), "two words"],
     flags: ["--max-semi-space-size=4", "--no-warnings"],
-    threshold: "524288",
+    threshold: "262144",
     newSpaceMib: 8,
   });
 });
