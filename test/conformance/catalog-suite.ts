@@ -10,6 +10,8 @@ export interface Lake {
   readonly warehouse: string;
   /** Another client of the same catalog. */
   connect(): Catalog;
+  /** Somebody else's server that names metadata files in its own way, keeps old ones, and minds its own clock. */
+  readonly ownWays?: boolean;
 }
 
 const orders: TableIdent = { namespace: ["shop"], name: "orders" };
@@ -52,7 +54,8 @@ export function catalogSuite(name: string, newLake: () => Lake | Promise<Lake>):
       const seen = await loaded(lake.connect(), orders);
       expect(seen).toEqual(outcome.tables[0]);
       expect(seen.metadata.location).toBe(`${lake.warehouse}/shop/orders`);
-      expect(seen.metadataLocation).toMatch(/\/shop\/orders\/metadata\/00000-[0-9a-f-]{36}\.metadata\.json$/);
+      const named = lake.ownWays === true ? /[^/]+/ : /00000-[0-9a-f-]{36}/;
+      expect(seen.metadataLocation).toMatch(new RegExp(`/shop/orders/metadata/${named.source}\\.metadata\\.json$`));
       expect(await lake.connect().commit([create(orders)])).toMatchObject({
         outcome: "conflict",
         table: orders,
@@ -61,7 +64,7 @@ export function catalogSuite(name: string, newLake: () => Lake | Promise<Lake>):
     });
 
     test("a commit carries the table on, ids beyond 2^53 included", async () => {
-      const first = snapshotOn(null, BIG);
+      const first = snapshotOn(null, BIG, lake.ownWays === true ? { timestampMs: BigInt(Date.now()) } : {});
       await catalog.commit([create(orders, ...appended(first))]);
       const other = lake.connect();
       const before = await loaded(other, orders);
@@ -73,7 +76,7 @@ export function catalogSuite(name: string, newLake: () => Lake | Promise<Lake>):
       expect(after.metadata.snapshots.map((snapshot) => snapshot.snapshotId)).toEqual([BIG, id]);
       expect(after.metadata.snapshots[1]?.parentSnapshotId).toBe(BIG);
       expect(after.metadata.metadataLog.map((entry) => entry.metadataFile)).toEqual([before.metadataLocation]);
-      expect(after.metadataLocation).toMatch(/\/00001-[^/]*$/);
+      if (lake.ownWays !== true) expect(after.metadataLocation).toMatch(/\/00001-[^/]*$/);
     });
 
     test("a stale requirement is a conflict that names it, and changes nothing", async () => {
@@ -212,6 +215,7 @@ export function catalogSuite(name: string, newLake: () => Lake | Promise<Lake>):
     });
 
     test("old metadata files go after the commit that forgets them, where the table asks for it", async () => {
+      if (lake.ownWays === true) return;
       const properties = new Map([
         ["write.metadata.previous-versions-max", "2"],
         ["write.metadata.delete-after-commit.enabled", "true"],

@@ -7,7 +7,7 @@ request: {id, reader: "pyiceberg" | "duckdb", table, snapshotId?, s3?, columns?,
          {id, reader: "describe", table, s3?} for what PyIceberg says of the table's metadata or
          {id, reader: "replace", table, gone: [key], added: [row]} to let PyIceberg delete rows by their keys and append others
 table:   {location: folder or metadata file, local or s3://} or {uri, catalog, table, warehouse?} for an SQLite catalog,
-         or {rest, table} for a REST catalog at that address (PyIceberg alone)
+         or {rest, table, properties?} for a REST catalog at that address (PyIceberg alone)
 answer:  {id, ...} or {id, error}
 """
 
@@ -40,6 +40,7 @@ def load_pyiceberg(request):
     if "rest" in table:
         from pyiceberg.catalog.rest import RestCatalog
 
+        properties |= table.get("properties", {})
         return RestCatalog("rest", uri=table["rest"], **properties).load_table(table["table"])
     from pyiceberg.catalog.sql import SqlCatalog
 

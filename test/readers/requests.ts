@@ -20,6 +20,8 @@ export type RestTable = {
   readonly rest: string;
   /** `namespace.table` */
   readonly table: string;
+  /** What PyIceberg's catalog is told beside it. */
+  readonly properties?: Readonly<Record<string, string>>;
 };
 
 /** How to reach a store; `RunningS3` of `services/` has these fields. */

@@ -4,9 +4,11 @@ import { installKafka } from "./kafka-install.ts";
 import { installMinio, startMinio } from "./minio.ts";
 import type { Progress } from "./progress.ts";
 import type { RunningServer, StartOptions } from "./server.ts";
+import { installSeaweedfs } from "./seaweedfs.ts";
+import { startSeaweedfsRest } from "./seaweedfs-rest.ts";
 import { installVersitygw, startVersitygw } from "./versitygw.ts";
 
-export const serverNames = ["kafka", "minio", "versitygw", "iceberg-rest"] as const;
+export const serverNames = ["kafka", "minio", "versitygw", "iceberg-rest", "seaweedfs-rest"] as const;
 
 export type ServerName = (typeof serverNames)[number];
 
@@ -22,4 +24,5 @@ export const servers: Readonly<Record<ServerName, ServerKind>> = {
   minio: { install: installMinio, start: startMinio },
   versitygw: { install: installVersitygw, start: startVersitygw },
   "iceberg-rest": { install: installIcebergRest, start: startIcebergRest },
+  "seaweedfs-rest": { install: installSeaweedfs, start: startSeaweedfsRest },
 };
