@@ -30,7 +30,7 @@ export function testSeeds(share: number): void {
       if (SEEDS >= 400)
         expect(CRASH_POINTS.filter((point) => totals.crashPoints[point] === undefined).length).toBeLessThan(24);
     },
-    // An eighth of a second each, where the machine has nothing else to do.
+    // A fifth of a second each, where the machine has nothing else to do.
     SEEDS * 60_000,
   );
 }
