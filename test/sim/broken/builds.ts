@@ -75,10 +75,4 @@ export const BROKEN_BUILDS: readonly BrokenBuild[] = [
     find: "    // A higher epoch is being fenced in just now.",
     replace: "    return old;",
   },
-  {
-    name: "maintenance-swept-by-age",
-    file: "src/maintenance/clean-orphans/plan.ts",
-    find: "    if (isMaintenance) return old && headMs - writtenMs > olderThanMs;",
-    replace: "    if (isMaintenance) return old;",
-  },
 ];
