@@ -88,7 +88,12 @@ export async function runExpiry(context: ExpireContext, plan: ExpirePlan): Promi
   const isHeld = ({ snapshotId }: Snapshot): boolean => held.snapshotIds.has(snapshotId);
   const stay = { ...after.metadata, snapshots: [...after.metadata.snapshots, ...expired.filter(isHeld)] };
   const going = expired.filter((snapshot) => !isHeld(snapshot));
-  const files = inside(after.metadata, await unreachableFiles(context.io, before.metadata, going, stay));
+  const unreachable = await unreachableFiles(context.io, before.metadata, going, stay).catch((error: unknown) => {
+    // Others have expired what was left since: what it alone reached is theirs to delete, and the rest is garbage to the cleaner.
+    if (error instanceof FrazilError && error.kind === "not-found") return NO_FILES;
+    throw error;
+  });
+  const files = inside(after.metadata, unreachable);
   context.runtime.step("expire.delete");
   for (const lapsed of held.lapsed) await context.io.delete(lapsed).catch(() => undefined);
   return {
