@@ -50,7 +50,7 @@ it("refuses what does not go together, and catalogs that only Frazil commits to"
   hinted.run();
   const refused = hinted.at("expire", "shop.orders", "--engine", "spark");
   expect(refused).toMatchObject({ code: 78 });
-  expect(refused.stderr).toContain("object-store catalog");
+  expect(refused.stderr).toContain("a catalog of type object-store");
   hinted.remove();
 }, 240_000);
 
