@@ -12,6 +12,8 @@ export default defineConfig({
     // Child processes, not threads: the servers of test/services are bound to the life of the process that
     // starts them, and a thread's end would not end them.
     pool: "forks",
+    // By default one core is left to others, which is half of a small machine.
+    maxWorkers: "100%",
     projects: [
       ...quick.map((name) => ({
         extends: true as const,
