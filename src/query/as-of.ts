@@ -42,6 +42,12 @@ export function tableAsOf(table: LoadedTable, point: string): PastTable {
   return { table, snapshot, schema: snapshotSchema(table.metadata, snapshot) };
 }
 
+/** The table as of a point, in a cut, or now (null). @throws FrazilError as `tableAsOf`, `tableInCut` */
+export function tableAt(table: LoadedTable, asOf: string | Cut | null): TableAt {
+  if (asOf === null) return tableNow(table);
+  return typeof asOf === "string" ? tableAsOf(table, asOf) : tableInCut(table, asOf);
+}
+
 function findSnapshot(table: LoadedTable, point: string): Snapshot {
   const { metadata } = table;
   const named =

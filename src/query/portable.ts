@@ -1,5 +1,5 @@
 import { identText, planSnapshot } from "../../table-format/index.ts";
-import { type TableAt, tableAsOf, tableNow } from "./as-of.ts";
+import { type TableAt, tableAt } from "./as-of.ts";
 import { openDuckdb } from "./duckdb.ts";
 import { quoteName, quoteText } from "./duckdb-types.ts";
 import { openLocalFiles } from "./local-files.ts";
@@ -38,7 +38,7 @@ export async function portableStatement(
       const lines: string[] = [];
       let usesIceberg = false;
       for (const { table, unqualified } of await findTables(warehouse, duckdb, sql)) {
-        const at = asOf === null ? tableNow(table) : tableAsOf(table, asOf);
+        const at = tableAt(table, asOf);
         const select = (await filesSelect(warehouse, at)) ?? icebergSelect(at);
         usesIceberg ||= select.includes("iceberg_scan(");
         const schema = quoteName(table.ident.namespace.join("."));

@@ -1,5 +1,5 @@
-import type { LoadedTable, Snapshot, TableIdent } from "../../table-format/index.ts";
-import { type Cut, type TableAt, tableAsOf, tableInCut, tableNow } from "./as-of.ts";
+import type { Snapshot, TableIdent } from "../../table-format/index.ts";
+import { type Cut, tableAt } from "./as-of.ts";
 import type { Duckdb, ResultRows, SqlParameter } from "./duckdb.ts";
 import { openReading } from "./duckdb-reading.ts";
 import { quoteName } from "./duckdb-types.ts";
@@ -62,9 +62,4 @@ async function createViews(
   }
   await duckdb.lock(paths);
   return tables;
-}
-
-function tableAt(table: LoadedTable, asOf: string | Cut | null): TableAt {
-  if (asOf === null) return tableNow(table);
-  return typeof asOf === "string" ? tableAsOf(table, asOf) : tableInCut(table, asOf);
 }

@@ -1,12 +1,5 @@
-import {
-  currentSnapshot,
-  FrazilError,
-  identText,
-  type LoadedTable,
-  type Snapshot,
-  type TableIdent,
-} from "../../table-format/index.ts";
-import { type TableAt, tableAsOf, tableNow } from "./as-of.ts";
+import { FrazilError, identText, type LoadedTable, type Snapshot, type TableIdent } from "../../table-format/index.ts";
+import { tableAsOf, tableAt } from "./as-of.ts";
 import { type Duckdb, openDuckdb, type ResultRows } from "./duckdb.ts";
 import { quoteName } from "./duckdb-types.ts";
 import { type Holds, heldTable, release } from "./held-table.ts";
@@ -100,7 +93,7 @@ class Session implements QuerySession {
     const before = this.#views.get(name);
     const { currentSchemaId: schemaId } = table.metadata;
     const bare = unqualified || (before?.unqualified ?? false);
-    const now = asOf === null ? currentSnapshot(table.metadata) : tableAsOf(table, asOf).snapshot;
+    const now = tableAt(table, asOf).snapshot;
     if (
       before?.unqualified === bare &&
       before.asOf === asOf &&
@@ -111,8 +104,7 @@ class Session implements QuerySession {
     }
     const deletes = `deletes_${this.#count++}`;
     const holds: Holds = [];
-    const point = (found: LoadedTable): TableAt => (asOf === null ? tableNow(found) : tableAsOf(found, asOf));
-    const at = await heldTable(this.#warehouse, table, point, holds);
+    const at = await heldTable(this.#warehouse, table, (now) => tableAt(now, asOf), holds);
     const { select } = await prepareTable(this.#warehouse.io, this.#duckdb, this.#files, at, deletes);
     const schema = quoteName(table.ident.namespace.join("."));
     await this.#duckdb.run(`CREATE SCHEMA IF NOT EXISTS ${schema}`);

@@ -11,7 +11,7 @@ import {
 import { apart } from "../../commit/writer-branch.ts";
 import { counted, grouped } from "../../core/count-text.ts";
 import { FrazilError, must } from "../../core/errors.ts";
-import { tableAsOf, tableNow } from "../../query/as-of.ts";
+import { tableAt } from "../../query/as-of.ts";
 import type { CliContext } from "../context.ts";
 import { jsonLine, type Output, tableText } from "../output.ts";
 import { liveRows, timeText } from "../snapshot-figures.ts";
@@ -66,7 +66,7 @@ function checkOptions(branchName: string | undefined, { snapshot, fastForward: t
 
 async function create({ context: { output }, refs, table, name, branch: own }: Asked, point: string | undefined) {
   const before = checkBranchName(table, own);
-  const snapshot = point === undefined ? tableNow(table).snapshot : tableAsOf(table, point).snapshot;
+  const { snapshot } = tableAt(table, point ?? null);
   if (snapshot === null) {
     throw new FrazilError("not-found", "SNAPSHOT_NOT_FOUND", `${name} has no snapshot yet that a branch could name`);
   }

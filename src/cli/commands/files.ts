@@ -10,7 +10,7 @@ import {
   specById,
   type TableMetadata,
 } from "../../../table-format/index.ts";
-import { tableAsOf, tableNow } from "../../query/as-of.ts";
+import { tableAt } from "../../query/as-of.ts";
 import type { CliContext } from "../context.ts";
 import { jsonLine, sizeText, tableText } from "../output.ts";
 import { namedTable, withWarehouse } from "../warehouse-option.ts";
@@ -20,7 +20,7 @@ export async function files(context: CliContext, name: string, asOf: string | nu
   const { output } = context;
   await withWarehouse(context, async (warehouse) => {
     const table = await namedTable(warehouse, name);
-    const { snapshot } = asOf === null ? tableNow(table) : tableAsOf(table, asOf);
+    const { snapshot } = tableAt(table, asOf);
     if (snapshot === null) {
       output.note(`${name} has no snapshots yet`);
       return;

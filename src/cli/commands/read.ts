@@ -3,7 +3,7 @@ import { branchForReaders } from "../../commit/branch-view.ts";
 import { FrazilError } from "../../core/errors.ts";
 import { FOLLOW_POLL_MS } from "../../core/limits.ts";
 import { changedColumns } from "../../query/arrow-table.ts";
-import { tableAsOf, tableNow } from "../../query/as-of.ts";
+import { tableAt } from "../../query/as-of.ts";
 import { changeColumns, type CommitChanges, tableChanges } from "../../query/changes.ts";
 import { Consumer } from "../../query/consumer.ts";
 import { openScan } from "../../query/scan.ts";
@@ -123,9 +123,7 @@ async function readRows(
   table: LoadedTable,
   options: ReadOptions,
 ): Promise<void> {
-  const { asOf } = options;
-  const at = asOf === undefined ? tableNow(table) : tableAsOf(table, asOf);
-  const scan = await openScan(warehouse, at, chosenRows(options));
+  const scan = await openScan(warehouse, tableAt(table, options.asOf ?? null), chosenRows(options));
   try {
     const printer = await openRowPrinter(output, options.format, async () => scan);
     await printer.print(scan);

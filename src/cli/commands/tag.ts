@@ -1,6 +1,7 @@
 import { checkTagName, setTag } from "../../commit/tag-snapshot.ts";
 import { FrazilError } from "../../core/errors.ts";
-import { tableAsOf, tableNow } from "../../query/as-of.ts";
+import { tableAt } from "../../query/as-of.ts";
+import type { LoadedTable } from "../../../table-format/index.ts";
 import type { CliContext } from "../context.ts";
 import { jsonLine } from "../output.ts";
 import { namedTable, withWarehouse } from "../warehouse-option.ts";
@@ -37,8 +38,8 @@ export async function tag(context: CliContext, name: string, tagName: string, op
   });
 }
 
-function target(table: Parameters<typeof tableNow>[0], name: string, point: string | undefined): bigint {
-  const snapshot = point === undefined ? tableNow(table).snapshot : tableAsOf(table, point).snapshot;
+function target(table: LoadedTable, name: string, point: string | undefined): bigint {
+  const { snapshot } = tableAt(table, point ?? null);
   if (snapshot !== null) return snapshot.snapshotId;
   throw new FrazilError("not-found", "SNAPSHOT_NOT_FOUND", `${name} has no snapshot yet that could be tagged`);
 }
