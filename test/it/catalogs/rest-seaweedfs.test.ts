@@ -33,7 +33,7 @@ describe.skipIf(missing !== null)(withReason("a REST catalog: SeaweedFS", missin
     const connect = (): RestCatalog =>
       new RestCatalog({ name: "lake", uri, warehouse, credential, warehouseLocation: warehouse }, restContext);
     await emptyCatalog(connect());
-    return { io: createS3Storage(s3(), runtime), warehouse, connect, ownWays: true };
+    return { io: createS3Storage(s3(), runtime), warehouse, connect, ownWays: true, lastCreationStays: true };
   });
 
   it("takes a job's tables, which PyIceberg finds through the same server", async () => {
