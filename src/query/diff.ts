@@ -6,10 +6,10 @@ import {
   identText,
   type LoadedTable,
   type NestedField,
-  type RoaringBitmap,
   type Snapshot,
 } from "../../table-format/index.ts";
 import { type PastTable, type TableAt, tableAsOf } from "./as-of.ts";
+import { changedRows } from "./changed-rows.ts";
 import type { Duckdb, ResultRows } from "./duckdb.ts";
 import { openReading } from "./duckdb-reading.ts";
 import { columnName, quoteName } from "./duckdb-types.ts";
@@ -17,7 +17,7 @@ import type { LocalFiles } from "./local-files.ts";
 import type { QueryWarehouse } from "./query-warehouse.ts";
 import { ALL_ROWS, checkCondition, chosenFields, type RowChoice, whereClause } from "./row-choice.ts";
 import { type Segment, segmentsBetween } from "./steps.ts";
-import { checkFieldIds, checkReadable, internalNames, selectRows, toRead } from "./table-sql.ts";
+import { checkReadable, internalNames, selectRows } from "./table-sql.ts";
 
 /** The rows that changed between two snapshots; the first column is `_op`. Close it when done. */
 export interface Diff extends ResultRows {
@@ -117,30 +117,14 @@ async function sideRows(
   side: "inserted" | "deleted",
   segments: readonly (readonly ChangedRows[])[],
 ): Promise<{ readonly selects: readonly string[]; readonly paths: readonly string[] }> {
-  const names = internalNames(at);
   const selects: string[] = [];
   const paths: string[] = [];
   for (const [index, choices] of segments.entries()) {
-    const whole = choices.filter(({ positions }) => positions === null);
-    const partial = choices.filter(
-      (choice): choice is ChangedRows & { positions: RoaringBitmap } => choice.positions !== null,
-    );
-    const wholePaths = await files.paths(whole.map(({ file }) => toRead(file)));
-    const partialPaths = await files.paths(partial.map(({ file }) => toRead(file)));
-    await checkFieldIds(duckdb, at, [...wholePaths, ...partialPaths]);
-    if (wholePaths.length > 0) selects.push(selectRows(at, wholePaths, names));
-    if (partialPaths.length > 0) {
-      const positions = `${side}_positions_${index}`;
-      await duckdb.createPositions(
-        positions,
-        partial.map((choice) => choice.positions),
-      );
-      const semiJoin = `SEMI JOIN _frazil.${positions} d ON t.file_index = d.fi AND t.file_row_number = d.pos`;
-      selects.push(selectRows(at, partialPaths, names, semiJoin));
-    }
-    paths.push(...wholePaths, ...partialPaths);
+    const changed = await changedRows(duckdb, files, at, `${side}_positions_${index}`, choices);
+    selects.push(...changed.selects);
+    paths.push(...changed.paths);
   }
-  if (selects.length === 0) selects.push(selectRows(at, [], names));
+  if (selects.length === 0) selects.push(selectRows(at, [], internalNames(at)));
   return { selects, paths };
 }
 

@@ -22,6 +22,13 @@ export interface ResultRows {
   chunks(): AsyncIterable<DuckDBValue[][]>;
 }
 
+/** All rows of a result. @throws FrazilError as `chunks` */
+export async function allRows({ chunks }: Pick<ResultRows, "chunks">): Promise<DuckDBValue[][]> {
+  const all: DuckDBValue[][] = [];
+  for await (const rows of chunks()) all.push(...rows);
+  return all;
+}
+
 /** A value that is bound to a statement, never part of its text. */
 export interface SqlParameter {
   readonly value: DuckDBValue;

@@ -10,12 +10,12 @@ import { FrazilError } from "../core/errors.ts";
 import { VERIFY_MEMORY_BYTES } from "../core/limits.ts";
 import type { TableAt } from "./as-of.ts";
 import { cellPrinter } from "./cells.ts";
-import type { Duckdb, ResultRows } from "./duckdb.ts";
+import { allRows, type Duckdb } from "./duckdb.ts";
 import { openReading } from "./duckdb-reading.ts";
 import { isCutOff, quoteName } from "./duckdb-types.ts";
 import type { LocalFiles } from "./local-files.ts";
 import type { QueryWarehouse } from "./query-warehouse.ts";
-import { checkFieldIds, checkReadable, selectRows, toRead } from "./table-sql.ts";
+import { checkFieldIds, checkReadable, positionJoin, rowPlaces, selectRows, toRead } from "./table-sql.ts";
 
 /** A live row, by where it lies. */
 export interface PlacedRow {
@@ -36,9 +36,6 @@ export interface KeyCount {
   /** Rows of such keys, some of them, by key. */
   readonly doubled: readonly PlacedRow[];
 }
-
-/** What a row's place is called beside the key's columns. */
-const PLACE = "t.file_index AS _file, t.file_row_number AS _position";
 
 /**
  * Looks for keys that several live rows have, by the identifier fields of the table. What does not fit in memory goes to a temporary folder.
@@ -82,15 +79,14 @@ async function countIn({ io }: QueryWarehouse, { duckdb, files, at, keys, limit 
   const lineage = withLineage(at.schema).fields.at(-1) as NestedField;
   const placed = { ...at, schema: { ...at.schema, fields: [...keys, lineage] } };
   const names = keys.map(({ name }) => quoteName(name));
-  const antiJoin = "ANTI JOIN _frazil.deleted d ON t.file_index = d.fi AND t.file_row_number = d.pos";
-  // The place comes as part of the last column's name.
-  const live = selectRows(placed, paths, [...names, `_updated, ${PLACE}`], antiJoin);
+  const places = rowPlaces("_file", "_position");
+  const live = selectRows(placed, paths, [...names, "_updated"], positionJoin("ANTI", "deleted"), places);
   const list = names.join(", ");
   await duckdb.run(
     `CREATE TABLE _frazil.doubled AS SELECT ${list}, count(*) AS _rows FROM (${live}) GROUP BY ${list} HAVING count(*) > 1`,
   );
-  const [[rows] = []] = await allOf(await duckdb.query(`SELECT count(*) FROM (${live})`));
-  const [[doubledKeys] = []] = await allOf(await duckdb.query("SELECT count(*) FROM _frazil.doubled"));
+  const [[rows] = []] = await allRows(await duckdb.query(`SELECT count(*) FROM (${live})`));
+  const [[doubledKeys] = []] = await allRows(await duckdb.query("SELECT count(*) FROM _frazil.doubled"));
   if (doubledKeys === 0n) return { ...nothing, rows: rows as bigint };
   const matches = names.map((name) => `l.${name} IS NOT DISTINCT FROM k.${name}`).join(" AND ");
   const found = await duckdb.query(
@@ -98,7 +94,7 @@ async function countIn({ io }: QueryWarehouse, { duckdb, files, at, keys, limit 
      FROM (${live}) l SEMI JOIN _frazil.doubled k ON ${matches} ORDER BY ALL LIMIT ${limit}`,
   );
   const printers = found.types.map(cellPrinter);
-  const doubled = (await allOf(found)).map((row): PlacedRow => {
+  const doubled = (await allRows(found)).map((row): PlacedRow => {
     const cells = keys.map(({ name }, index) => `${JSON.stringify(name)}:${printers[index]?.json(row[index] ?? null)}`);
     const [updated, file, position] = row.slice(keys.length);
     return {
@@ -109,12 +105,6 @@ async function countIn({ io }: QueryWarehouse, { duckdb, files, at, keys, limit 
     };
   });
   return { rows: rows as bigint, doubledKeys: doubledKeys as bigint, doubled };
-}
-
-async function allOf({ chunks }: ResultRows) {
-  const rows = [];
-  for await (const chunk of chunks()) rows.push(...chunk);
-  return rows;
 }
 
 /** @throws FrazilError `unsupported` for a key inside of a struct. */

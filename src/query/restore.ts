@@ -1,24 +1,22 @@
 import type { DuckDBValue } from "@duckdb/node-api";
 import {
-  type ChangedRows,
   diffSnapshots,
   FrazilError,
   identText,
   type LoadedTable,
   type NestedField,
-  type RoaringBitmap,
   type Snapshot,
   typeText,
 } from "../../table-format/index.ts";
 import type { RestoredRow, RestoredRows, RowPlace } from "../core/restored-rows.ts";
 import { type TableAt, tableNow } from "./as-of.ts";
-import type { Duckdb } from "./duckdb.ts";
+import { changedRows, type PlacedRows } from "./changed-rows.ts";
+import { allRows, type Duckdb } from "./duckdb.ts";
 import { openReading } from "./duckdb-reading.ts";
 import { columnName, duckdbType, isCutOff, quoteName, quoteText } from "./duckdb-types.ts";
-import type { LocalFiles } from "./local-files.ts";
 import type { QueryWarehouse } from "./query-warehouse.ts";
 import { ALL_ROWS, checkCondition } from "./row-choice.ts";
-import { checkFieldIds, checkReadable, internalNames, selectRows, toRead } from "./table-sql.ts";
+import { checkReadable, internalNames, rowPlaces, selectRows } from "./table-sql.ts";
 
 /** Which rows are to be as they were. */
 export type RestoreChoice =
@@ -57,13 +55,14 @@ export async function rowsToRestore(
     plan.hasEqualityDeletes,
   );
   const reading = await openReading(warehouse, async (duckdb, files) => {
-    const past = await placedRows(duckdb, files, at, "past", plan.inserted);
-    const now = await placedRows(duckdb, files, at, "now", plan.deleted);
+    const past = await changedRows(duckdb, files, at, "past_positions", plan.inserted, [FILE, POSITION]);
+    const now = await changedRows(duckdb, files, at, "now_positions", plan.deleted, [FILE, POSITION]);
     await duckdb.lock([...past.paths, ...now.paths]);
     if ("where" in choice) await checkCondition(duckdb, at, { ...ALL_ROWS, where: choice.where });
     const chosen = "where" in choice ? `(\n${choice.where}\n)` : await keyCondition(duckdb, at, key, choice.keys);
-    for (const [name, { select }] of [["past", past] as const, ["present", now] as const]) {
-      await run(duckdb, placedTable(at, name, select, chosen));
+    for (const [name, { selects }] of [["past", past] as const, ["present", now] as const]) {
+      const none = selectRows(at, [], internalNames(at), "", rowPlaces(FILE, POSITION));
+      await allRows(await duckdb.query(placedTable(at, name, selects.join(" UNION ALL ") || none, chosen)));
     }
     return { found: await find(duckdb, at, key, past.files, now.files, removeNew) };
   });
@@ -105,7 +104,7 @@ async function keyCondition(
   const type = duckdbType(field.type);
   const values = keys.map((each) => `(${quoteText(each)})`).join(", ");
   const listed = `(VALUES ${values}) k(v)`;
-  const bad = await rowsOf(duckdb, `SELECT v FROM ${listed} WHERE TRY_CAST(v AS ${type}) IS NULL`);
+  const bad = await allRows(await duckdb.query(`SELECT v FROM ${listed} WHERE TRY_CAST(v AS ${type}) IS NULL`));
   const wrong = [...bad.map(([value]) => String(value)), ...keys.filter((each) => !isExact(field, each))];
   if (wrong.length > 0) {
     const text = wrong.slice(0, 3).map((value) => `"${value}"`);
@@ -122,48 +121,6 @@ async function keyCondition(
 function isExact({ type }: NestedField, text: string): boolean {
   if (type.kind === "int" || type.kind === "long") return /^[+-]?\d+$/.test(text);
   return type.kind !== "decimal" || new RegExp(`^[+-]?\\d+(\\.\\d{0,${type.scale}})?$`).test(text);
-}
-
-interface PlacedRows {
-  /** Rows with the number of their file and their position. */
-  readonly select: string;
-  readonly paths: readonly string[];
-  /** By number. */
-  readonly files: readonly ChangedRows["file"][];
-}
-
-async function placedRows(
-  duckdb: Duckdb,
-  files: LocalFiles,
-  at: TableAt,
-  name: string,
-  choices: readonly ChangedRows[],
-): Promise<PlacedRows> {
-  const whole = choices.filter(({ positions }) => positions === null);
-  const partial = choices.filter((each): each is ChangedRows & { positions: RoaringBitmap } => each.positions !== null);
-  const places = (first: number) => [
-    { sql: `t.file_index::BIGINT + ${first}`, name: FILE },
-    { sql: "t.file_row_number::BIGINT", name: POSITION },
-  ];
-  const names = internalNames(at);
-  const wholePaths = await files.paths(whole.map(({ file }) => toRead(file)));
-  const partialPaths = await files.paths(partial.map(({ file }) => toRead(file)));
-  await checkFieldIds(duckdb, at, [...wholePaths, ...partialPaths]);
-  const selects = [selectRows(at, wholePaths, names, "", places(0))];
-  if (partialPaths.length > 0) {
-    const positions = `${name}_positions`;
-    await duckdb.createPositions(
-      positions,
-      partial.map((each) => each.positions),
-    );
-    const semiJoin = `SEMI JOIN _frazil.${positions} d ON t.file_index = d.fi AND t.file_row_number = d.pos`;
-    selects.push(selectRows(at, partialPaths, names, semiJoin, places(wholePaths.length)));
-  }
-  return {
-    select: selects.join(" UNION ALL "),
-    paths: [...wholePaths, ...partialPaths],
-    files: [...whole, ...partial].map(({ file }) => file),
-  };
 }
 
 /** A table of rows under their internal names, with whether each is chosen: the condition knows the table's own names. */
@@ -185,15 +142,14 @@ async function find(
 ): Promise<RestoredRows> {
   const same = (fields: readonly NestedField[]): string =>
     fields.map((field) => `p.${columnName(field)} IS NOT DISTINCT FROM n.${columnName(field)}`).join(" AND ");
-  const differing = await rowsOf(
-    duckdb,
+  const query = async (sql: string) => allRows(await duckdb.query(sql));
+  const differing = await query(
     `SELECT p.${FILE}, p.${POSITION}, n.${FILE}, n.${POSITION}
      FROM _frazil.past p LEFT JOIN _frazil.present n ON ${same(key)}
      WHERE p.${CHOSEN} AND (n.${FILE} IS NULL OR NOT (${same(schema.fields)}))
      ORDER BY 1, 2`,
   );
-  const newer = await rowsOf(
-    duckdb,
+  const newer = await query(
     `SELECT n.${FILE}, n.${POSITION} FROM _frazil.present n ANTI JOIN _frazil.past p ON ${same(key)}
      WHERE n.${CHOSEN} ORDER BY 1, 2`,
   );
@@ -207,15 +163,4 @@ async function find(
   }));
   const gone = newer.map(([file = null, position = null]) => place(presentFiles, file, position));
   return removeNew ? { rows, removed: gone, newer: 0 } : { rows, removed: [], newer: gone.length };
-}
-
-async function run(duckdb: Duckdb, sql: string): Promise<void> {
-  await rowsOf(duckdb, sql);
-}
-
-async function rowsOf(duckdb: Duckdb, sql: string): Promise<DuckDBValue[][]> {
-  const { chunks } = await duckdb.query(sql);
-  const all: DuckDBValue[][] = [];
-  for await (const rows of chunks()) all.push(...rows);
-  return all;
 }

@@ -10,7 +10,7 @@ import type { TableAt } from "./as-of.ts";
 import type { Duckdb } from "./duckdb.ts";
 import type { LocalFiles } from "./local-files.ts";
 import { itemsOfPart, type Part } from "./row-choice.ts";
-import { checkFieldIds, checkReadable, selectRows, tableNames, toRead } from "./table-sql.ts";
+import { checkFieldIds, checkReadable, positionJoin, selectRows, tableNames, toRead } from "./table-sql.ts";
 
 /** The rows of a table at one point, for DuckDB. */
 export interface TableRows {
@@ -71,8 +71,7 @@ export async function prepareTable(
     }),
   );
   await duckdb.createPositions(deletesName, bitmaps);
-  const antiJoin = `ANTI JOIN _frazil.${deletesName} d ON t.file_index = d.fi AND t.file_row_number = d.pos`;
-  const selects = [selectRows(at, dirtyPaths, tableNames(at), antiJoin)];
+  const selects = [selectRows(at, dirtyPaths, tableNames(at), positionJoin("ANTI", deletesName))];
   if (cleanPaths.length > 0) selects.unshift(selectRows(at, cleanPaths, tableNames(at)));
   return { select: selects.join(" UNION ALL "), paths: [...cleanPaths, ...dirtyPaths] };
 }

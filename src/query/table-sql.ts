@@ -43,6 +43,23 @@ export function selectRows(
   return `SELECT ${columns.join(", ")} FROM read_parquet([${list}], schema = ${parquetSchema(fields)}) t ${filter}`;
 }
 
+/** The columns of a row's file, numbered from `first`, and of its position, for `selectRows`. */
+export function rowPlaces(
+  file: string,
+  position: string,
+  first = 0,
+): { readonly sql: string; readonly name: string }[] {
+  return [
+    { sql: `t.file_index::BIGINT + ${first}`, name: file },
+    { sql: "t.file_row_number::BIGINT", name: position },
+  ];
+}
+
+/** The filter of `selectRows` for the rows alone, or for all but those, that `createPositions` has put into a table of `_frazil`. */
+export function positionJoin(kind: "SEMI" | "ANTI", positions: string): string {
+  return `${kind} JOIN _frazil.${positions} d ON t.file_index = d.fi AND t.file_row_number = d.pos`;
+}
+
 function fileList(paths: readonly string[]): string {
   return paths.map((path) => quoteText(filePattern(path))).join(", ");
 }
