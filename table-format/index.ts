@@ -7,7 +7,7 @@ export { gatherColumn, type SourceNumbers } from "./arrow/gather.ts";
 export { BitsBuilder, F32Builder, F64Builder, I128Builder, I32Builder, I64Builder } from "./arrow/number-builders.ts";
 export { widenColumn } from "./arrow/widen.ts";
 export type * from "./catalog/catalog.ts";
-export { identText } from "./catalog/catalog.ts";
+export { identText, parseIdent } from "./catalog/catalog.ts";
 export {
   attemptCommit,
   type CatalogContext,
@@ -46,6 +46,7 @@ export {
   currentSnapshot,
   defaultSpec,
   isAncestor,
+  isOnMain,
   refSnapshot,
   schemaById,
   snapshotAsOf,

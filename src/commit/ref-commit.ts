@@ -1,35 +1,29 @@
 import {
   ancestors,
-  type CommitOutcome,
   identText,
   isAncestor,
+  isOnMain,
   type LoadedTable,
   type Snapshot,
+  snapshotById,
   type SnapshotRef,
   type TableChange,
   type TableMetadata,
 } from "../../table-format/index.ts";
 import { FrazilError, must } from "../core/errors.ts";
 import { movesRows } from "../core/table-history.ts";
-import { gaveUp, sameTable } from "./commit-errors.ts";
-import { inTurn } from "./commit-queue.ts";
-import type { CommitContext } from "./context.ts";
+import { commitMetadata, type MetadataContext } from "./metadata-commit.ts";
 import { BRANCH_ENTRY, pipelineOfTag } from "./names.ts";
-import { growingPauses, isOutage } from "./pauses.ts";
 import { readStamp } from "./stamp.ts";
-
-export type RefContext = Pick<CommitContext, "catalog" | "runtime" | "queue" | "giveUp">;
-
-const GIVE_UP_AFTER_MS = 120_000;
 
 /** Makes a branch that names a snapshot; one that names it already is left. @throws FrazilError as `checkBranchName`; `conflict`, code `BRANCH_EXISTS`. */
 export async function createBranch(
-  context: RefContext,
+  context: MetadataContext,
   table: LoadedTable,
   name: string,
   snapshotId: bigint,
 ): Promise<void> {
-  await commitRefs(context, [table], ([base]) => {
+  await commitMetadata(context, "refs", [table], ([base]) => {
     const now = checkBranchName(must(base, "one base a table"), name);
     if (now?.snapshotId === snapshotId) return [];
     if (now === null) return [setRef(must(base, "one base a table"), name, null, { type: "branch", snapshotId })];
@@ -42,9 +36,9 @@ export async function createBranch(
  *
  * @throws FrazilError `data`, code `BRANCH_IN_USE`, for a branch that holds what a pipeline wrote and `main` lacks; `conflict`.
  */
-export async function dropBranch(context: RefContext, table: LoadedTable, name: string): Promise<void> {
+export async function dropBranch(context: MetadataContext, table: LoadedTable, name: string): Promise<void> {
   const planned = table.metadata.refs.get(name)?.snapshotId;
-  await commitRefs(context, [table], ([loaded]) => {
+  await commitMetadata(context, "refs", [table], ([loaded]) => {
     const base = must(loaded, "one base a table");
     const now = checkBranchName(base, name);
     if (now === null) return [];
@@ -82,15 +76,16 @@ export interface Advance {
  * @throws FrazilError `data`, codes `DIVERGED`, `NOT_ON_BRANCH`, `TABLE_REPLACED`; `conflict`, `unavailable`.
  */
 export async function fastForward(
-  context: RefContext,
+  context: MetadataContext,
   advances: readonly Advance[],
   branch: string,
   along: string,
 ): Promise<void> {
   const parts = context.catalog.atomicAcrossTables ? [advances] : advances.map((each) => [each]);
   for (const part of parts) {
-    await commitRefs(
+    await commitMetadata(
       context,
+      "refs",
       part.map(({ table }) => table),
       (bases) =>
         bases.flatMap((base, index) =>
@@ -180,10 +175,9 @@ export function checkNotInUse(base: LoadedTable, name: string): void {
   const { metadata } = base;
   for (const [tag, { snapshotId }] of metadata.refs) {
     const pipeline = pipelineOfTag(tag);
-    const snapshot = metadata.snapshots.find((each) => each.snapshotId === snapshotId);
+    const snapshot = snapshotById(metadata, snapshotId);
     if (pipeline === null || snapshot?.summary.get(BRANCH_ENTRY) !== name) continue;
-    const main = metadata.currentSnapshotId;
-    if (main !== null && isAncestor(metadata, snapshotId, main)) continue;
+    if (isOnMain(metadata, snapshotId)) continue;
     const at = readStamp(snapshot)?.checkpoint;
     const table = identText(base.ident);
     throw new FrazilError(
@@ -211,43 +205,4 @@ function setRef(base: LoadedTable, name: string, before: bigint | null, ref: Sna
 function movedMeanwhile(base: LoadedTable, name: string): FrazilError {
   const message = `somebody else changed the branch ${name} of table ${identText(base.ident)} meanwhile`;
   return new FrazilError("conflict", "BRANCH_MOVED", message, { hint: "look at it and run it again" });
-}
-
-/**
- * Commits changes of refs alone. `decide` says on the tables as they are now what is left to do, also after a lost answer; nothing: done.
- */
-async function commitRefs(
-  { catalog, runtime, queue, giveUp }: RefContext,
-  tables: readonly LoadedTable[],
-  decide: (bases: readonly LoadedTable[]) => readonly TableChange[],
-): Promise<void> {
-  const pauses = growingPauses(runtime, GIVE_UP_AFTER_MS, giveUp);
-  const [first] = tables;
-  if (first === undefined) return;
-  const attempt = async (): Promise<CommitOutcome | null> => {
-    try {
-      const bases = await Promise.all(
-        tables.map(async (table) => sameTable(await catalog.loadTable(table.ident), table)),
-      );
-      const changes = decide(bases);
-      if (changes.length === 0) return null;
-      runtime.step("refs.sent");
-      const outcome = await catalog.commit(changes);
-      runtime.step("refs.answered");
-      return outcome;
-    } catch (error) {
-      if (!isOutage(error)) throw error;
-      return { outcome: "unknown", cause: error };
-    }
-  };
-  for (;;) {
-    const outcome = await inTurn(queue, tables, attempt);
-    if (outcome === null || outcome.outcome === "committed") return;
-    await pauses.next(() =>
-      gaveUp(first.ident, outcome, {
-        conflict: "another writer commits to this table all the time; run it again when it is quieter",
-        unknown: "doing it again is safe",
-      }),
-    );
-  }
 }

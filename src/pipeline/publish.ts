@@ -1,11 +1,12 @@
 import { identText } from "../../table-format/index.ts";
-import { checkForward, fastForward, type RefContext } from "../commit/ref-commit.ts";
+import type { MetadataContext } from "../commit/metadata-commit.ts";
+import { checkForward, fastForward } from "../commit/ref-commit.ts";
 import type { Publication } from "../commit/publish-cut.ts";
 import { type FailedCheck, failedChecks } from "../query/checks.ts";
 import type { QueryWarehouse } from "../query/query-warehouse.ts";
 
 /** Where it is published; its catalog shows `main` as `main`. */
-export type PublishPlace = RefContext & QueryWarehouse;
+export type PublishPlace = MetadataContext & QueryWarehouse;
 
 export interface Published {
   /** Checks that do not hold; none: `main` of every table names what was to be published. */

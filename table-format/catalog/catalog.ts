@@ -73,6 +73,13 @@ export interface Catalog {
   close(): Promise<void>;
 }
 
+/** The table of a text as `identText` writes it; without a namespace where there is no dot. */
+export function parseIdent(text: string): TableIdent {
+  const namespace = text.split(".");
+  const name = namespace.pop() ?? "";
+  return { namespace, name };
+}
+
 /** `namespace.table` as people write it. */
 export function identText(ident: TableIdent): string {
   return [...ident.namespace, ident.name].join(".");

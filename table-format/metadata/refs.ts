@@ -47,6 +47,12 @@ export function isAncestor(metadata: TableMetadata, ancestorId: bigint, ofId: bi
   return false;
 }
 
+/** Whether `main` holds a snapshot: names it, or one that came of it. */
+export function isOnMain(metadata: TableMetadata, id: bigint): boolean {
+  const main = metadata.currentSnapshotId;
+  return main !== null && isAncestor(metadata, id, main);
+}
+
 /**
  * What `main` named at a time (ms since 1970 UTC): by the snapshot log, so that rollbacks count. Null when the time lies before
  * the first entry or its snapshot has expired.
