@@ -3,7 +3,7 @@ import {
   type CommitOutcome,
   FrazilError,
   identText,
-  isAncestor,
+  isOnMain,
   type LoadedTable,
   type SnapshotRef,
   type TableChange,
@@ -124,10 +124,9 @@ function checkNoTag({ ident, metadata }: LoadedTable, branch: string): void {
   throw new FrazilError("config", "BAD_BRANCH", message, { hint: "choose another name for the branch" });
 }
 
-function stateOf({ currentSnapshotId: main, ...metadata }: TableMetadata, branch: string): Shown {
+function stateOf(metadata: TableMetadata, branch: string): Shown {
   const head = metadata.refs.get(branch)?.snapshotId ?? null;
-  const follows = head === null || (main !== null && isAncestor({ currentSnapshotId: main, ...metadata }, head, main));
-  return { head, follows };
+  return { head, follows: head === null || isOnMain(metadata, head) };
 }
 
 function swapped(metadata: TableMetadata, branch: string, { follows }: Shown): TableMetadata {

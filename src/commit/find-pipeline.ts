@@ -1,4 +1,11 @@
-import { type Claim, type LoadedTable, snapshotById, type TableIdent, identText } from "../../table-format/index.ts";
+import {
+  type Claim,
+  identText,
+  type LoadedTable,
+  parseIdent,
+  snapshotById,
+  type TableIdent,
+} from "../../table-format/index.ts";
 import { FrazilError } from "../core/errors.ts";
 import type { Position } from "../core/position.ts";
 import type { CommitContext } from "./context.ts";
@@ -242,9 +249,4 @@ export async function claimAnchor(
 /** Recorded with the opening of each table but the anchor, whose name has a record of its own. */
 export function tableKey(pipeline: string, name: string): string {
   return `ingest.${pipeline}.table.${name}`;
-}
-
-function parseIdent(name: string): TableIdent {
-  const parts = name.split(".");
-  return { namespace: parts.slice(0, -1), name: parts[parts.length - 1] as string };
 }

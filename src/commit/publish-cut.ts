@@ -1,8 +1,15 @@
-import { ancestors, isAncestor, type LoadedTable, type Snapshot, type TableIdent } from "../../table-format/index.ts";
+import {
+  isOnMain,
+  type LoadedTable,
+  parseIdent,
+  refSnapshot,
+  type Snapshot,
+  type TableIdent,
+} from "../../table-format/index.ts";
+import { snapshotAtCheckpoint } from "./checkpoint-snapshot.ts";
 import { type Ledger, LedgerStore } from "./ledger.ts";
 import { anchorKey } from "./names.ts";
 import { type PipelinePlace, pipelineTable } from "./read-pipeline.ts";
-import { readStamp } from "./stamp.ts";
 import { writerBranch } from "./writer-branch.ts";
 
 /** A snapshot of a branch that is to become `main`. */
@@ -33,22 +40,18 @@ export async function pipelineCut(
     const table = await catalog.loadTable(ident);
     if (table === null || writerBranch(table) !== branch) continue;
     if (whole.ledger !== null && isApart(table, pipeline, whole.ledger)) return [];
-    const snapshot = newestAt(table, branch, pipeline, whole.checkpoint);
-    if (snapshot !== null && !isPublished(table, snapshot)) cut.push({ table, snapshot });
+    const { metadata } = table;
+    const head = metadata.refs.get(branch)?.snapshotId;
+    const snapshot = snapshotAtCheckpoint(metadata, head, pipeline, whole.checkpoint);
+    if (snapshot !== null && !isOnMain(metadata, snapshot.snapshotId)) cut.push({ table, snapshot });
   }
   return cut;
 }
 
 /** The head of a table's branch, unless `main` has it; null: nothing to publish. */
 export function branchHead(table: LoadedTable, branch: string): Publication | null {
-  const head = table.metadata.refs.get(branch)?.snapshotId;
-  const snapshot = table.metadata.snapshots.find(({ snapshotId }) => snapshotId === head);
-  return snapshot === undefined || isPublished(table, snapshot) ? null : { table, snapshot };
-}
-
-function isPublished({ metadata }: LoadedTable, { snapshotId }: Snapshot): boolean {
-  const main = metadata.currentSnapshotId;
-  return main !== null && isAncestor(metadata, snapshotId, main);
+  const snapshot = refSnapshot(table.metadata, branch);
+  return snapshot === null || isOnMain(table.metadata, snapshot.snapshotId) ? null : { table, snapshot };
 }
 
 /** Whether the ledger says nothing of a table under its epoch: it has just been opened, or was rolled back alone. */
@@ -71,23 +74,7 @@ async function wholeCheckpoint({ catalog, io, pipeline, warehouseLocation }: Pip
   }
   const anchor = await catalog.readClaim(anchorKey(pipeline));
   if (anchor === null) return null;
-  const parts = anchor.split(".");
-  const loaded = await catalog.loadTable({ namespace: parts.slice(0, -1), name: parts.at(-1) ?? "" });
+  const loaded = await catalog.loadTable(parseIdent(anchor));
   const tagged = loaded === null ? null : pipelineTable(loaded, pipeline).tagged;
   return tagged === null ? null : { checkpoint: tagged.stamp.checkpoint, ledger: null };
-}
-
-/** The newest snapshot of the branch that holds nothing of a later checkpoint; those of others count with what they stand on. */
-function newestAt({ metadata }: LoadedTable, branch: string, pipeline: string, checkpoint: bigint): Snapshot | null {
-  const head = metadata.refs.get(branch)?.snapshotId;
-  let newest: Snapshot | null = null;
-  for (const snapshot of head === undefined ? [] : ancestors(metadata, head)) {
-    newest ??= snapshot;
-    const stamp = readStamp(snapshot);
-    if (stamp?.pipeline === pipeline) {
-      if (stamp.checkpoint <= checkpoint) return newest;
-      newest = null;
-    }
-  }
-  return null;
 }

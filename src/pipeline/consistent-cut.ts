@@ -1,4 +1,12 @@
-import { ancestors, isAncestor, type LoadedTable, type Snapshot, snapshotById } from "../../table-format/index.ts";
+import {
+  ancestors,
+  isOnMain,
+  type LoadedTable,
+  parseIdent,
+  type Snapshot,
+  snapshotById,
+} from "../../table-format/index.ts";
+import { snapshotAtCheckpoint } from "../commit/checkpoint-snapshot.ts";
 import { LedgerStore } from "../commit/ledger.ts";
 import { anchorKey, BRANCH_ENTRY } from "../commit/names.ts";
 import { type PipelinePlace, pipelineTable, readPipeline } from "../commit/read-pipeline.ts";
@@ -46,13 +54,11 @@ async function cutOfLedger(place: PipelinePlace): Promise<ConsistentCut | null> 
   const { checkpoint, position, tables } = found.ledger;
   if (position.size === 0) return null;
   for (const [name, snapshotId] of tables) {
-    const parts = name.split(".");
-    const table = await catalog.loadTable({ namespace: parts.slice(0, -1), name: parts.at(-1) ?? "" });
+    const table = await catalog.loadTable(parseIdent(name));
     const snapshot = table === null ? null : snapshotById(table.metadata, snapshotId);
     // A newer ledger names others; what this one named may be gone since.
     if (table === null || snapshot === null) return null;
-    const main = table.metadata.currentSnapshotId;
-    if (main !== null && isAncestor(table.metadata, snapshotId, main)) continue;
+    if (isOnMain(table.metadata, snapshotId)) continue;
     const branch = snapshot.summary.get(BRANCH_ENTRY);
     // Rolled back since: the next cut is of what is there now.
     if (branch === undefined) return null;
@@ -68,11 +74,14 @@ async function cutOfAnchor(place: PipelinePlace): Promise<ConsistentCut | null> 
   const state = await readPipeline(place);
   const tables = new Map<string, bigint>();
   for (const { name, loaded } of state.tables) {
-    const written = asWritten(loaded);
-    if (written.branch !== undefined && !isOnMain(loaded, newestAt(written, pipeline, checkpoint))) {
-      throw unpublished(name, pipeline, written.branch);
+    const at = ({ metadata }: LoadedTable): Snapshot | null =>
+      snapshotAtCheckpoint(metadata, metadata.currentSnapshotId, pipeline, checkpoint);
+    const { branch, ...written } = asWritten(loaded);
+    if (branch !== undefined) {
+      const behind = at(written);
+      if (behind !== null && !isOnMain(loaded.metadata, behind.snapshotId)) throw unpublished(name, pipeline, branch);
     }
-    const snapshot = newestAt(loaded, pipeline, checkpoint);
+    const snapshot = at(loaded);
     if (snapshot === null) return null;
     tables.set(name, snapshot.snapshotId);
   }
@@ -86,8 +95,7 @@ async function cutOfAnchor(place: PipelinePlace): Promise<ConsistentCut | null> 
 async function anchorOf(place: PipelinePlace): Promise<{ readonly epoch: bigint; readonly stamp: Stamp }> {
   const anchor = await place.catalog.readClaim(anchorKey(place.pipeline));
   if (anchor === null) throw notFound(place.pipeline);
-  const parts = anchor.split(".");
-  const table = await place.catalog.loadTable({ namespace: parts.slice(0, -1), name: parts.at(-1) ?? "" });
+  const table = await place.catalog.loadTable(parseIdent(anchor));
   const tagged = table === null ? null : pipelineTable(table, place.pipeline).tagged;
   if (table === null || tagged === null) throw notFound(place.pipeline);
   const main = table.metadata.currentSnapshotId;
@@ -98,24 +106,6 @@ async function anchorOf(place: PipelinePlace): Promise<{ readonly epoch: bigint;
   const branch = tagged.snapshot.summary.get(BRANCH_ENTRY);
   if (branch !== undefined) throw unpublished(anchor, place.pipeline, branch);
   return { epoch: tagged.stamp.epoch, stamp: tagged.stamp };
-}
-
-/** The newest snapshot of `main` that holds nothing of a later checkpoint; those of others count with what they stand on. */
-function newestAt({ metadata }: LoadedTable, pipeline: string, checkpoint: bigint): Snapshot | null {
-  let newest: Snapshot | null = null;
-  for (const snapshot of metadata.currentSnapshotId === null ? [] : ancestors(metadata, metadata.currentSnapshotId)) {
-    newest ??= snapshot;
-    const stamp = readStamp(snapshot);
-    if (stamp?.pipeline !== pipeline) continue;
-    if (stamp.checkpoint <= checkpoint) return newest;
-    newest = null;
-  }
-  return null;
-}
-
-function isOnMain({ metadata }: LoadedTable, snapshot: Snapshot | null): boolean {
-  const main = metadata.currentSnapshotId;
-  return snapshot === null || (main !== null && isAncestor(metadata, snapshot.snapshotId, main));
 }
 
 function unpublished(table: string, pipeline: string, branch: string): FrazilError {
