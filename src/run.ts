@@ -1,4 +1,4 @@
-import { identText, type TableIdent } from "../table-format/index.ts";
+import { identText, parseIdent, type TableIdent } from "../table-format/index.ts";
 import { branchCatalog, type ShownOf } from "./commit/branch-view.ts";
 import type { DeadLetterSettings } from "./core/dead-letter.ts";
 import { FrazilError } from "./core/errors.ts";
@@ -94,8 +94,7 @@ export function deadLetterOf(job: AnyJob): DeadLetterSettings & { readonly ident
       hint: "add dead_letter: { table: shop.dead_letters } to the job file",
     });
   }
-  const [namespace = "", name = ""] = job.deadLetter.table.split(".");
-  return { ...job.deadLetter, ident: { namespace: [namespace], name } };
+  return { ...job.deadLetter, ident: parseIdent(job.deadLetter.table) };
 }
 
 function replaySource({ io, catalog }: Warehouse, job: AnyJob): JobRun["createSource"] {

@@ -1,11 +1,12 @@
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { type Catalog, type FileIO, ObjectStoreCatalog, RestCatalog } from "../table-format/index.ts";
+import { type FileIO, ObjectStoreCatalog, RestCatalog } from "../table-format/index.ts";
 import type { WarehouseSettings } from "./config/job-schema.ts";
 import type { RestCatalogSettings } from "./config/rest-catalog-schema.ts";
 import { FrazilError, must } from "./core/errors.ts";
-import { randomUuid, type Runtime, type ScratchFolder } from "./core/runtime.ts";
-import { type HoldSnapshot, snapshotHolder } from "./core/snapshot-holds.ts";
+import { randomUuid, type Runtime } from "./core/runtime.ts";
+import { snapshotHolder } from "./core/snapshot-holds.ts";
+import type { QueryWarehouse } from "./query/query-warehouse.ts";
 import { httpFetch } from "./storage/http-fetch.ts";
 import { createLentS3Storage } from "./storage/lent-s3.ts";
 import { createLocalStorage } from "./storage/local.ts";
@@ -14,18 +15,7 @@ import { openScratchFolder } from "./storage/local-scratch.ts";
 import { createS3Storage } from "./storage/s3.ts";
 
 /** Where tables live, and the names they are found by. Close the catalog when done. */
-export interface Warehouse {
-  /** Absolute, without a trailing slash; tables lie at `<location>/<namespace>/<table>`. */
-  readonly location: string;
-  readonly io: FileIO;
-  readonly catalog: Catalog;
-  /** The path behind a location; null where locations have none on this machine. */
-  readonly localPath: ((location: string) => string) | null;
-  /** A folder of this machine for what a query cannot hold in memory. */
-  readonly scratch: () => Promise<ScratchFolder>;
-  /** Keeps a snapshot that is read from being expired meanwhile. */
-  readonly hold?: HoldSnapshot | undefined;
-}
+export type Warehouse = QueryWarehouse;
 
 type OpenRuntime = Pick<Runtime, "clock" | "random" | "log">;
 

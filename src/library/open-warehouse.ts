@@ -1,4 +1,4 @@
-import { identText, type TableIdent } from "../../table-format/index.ts";
+import { identText } from "../../table-format/index.ts";
 import type { WarehouseInput } from "../config/job-schema.ts";
 import { parseWarehouse } from "../config/load.ts";
 import { FrazilError } from "../core/errors.ts";
@@ -7,7 +7,7 @@ import { consistentCut } from "../pipeline/consistent-cut.ts";
 import { type Cut, notInCut } from "../query/as-of.ts";
 import { openQuery } from "../query/query.ts";
 import type { QueryWarehouse } from "../query/query-warehouse.ts";
-import { listTables, notFound } from "../query/table-names.ts";
+import { listTables, namedTable } from "../query/table-names.ts";
 import { systemEnvironment } from "../system.ts";
 import { openWarehouse as openStore } from "../warehouse.ts";
 import { machineRuntime } from "./machine.ts";
@@ -74,11 +74,7 @@ export async function openWarehouse(
       return (await listTables(catalog)).map(identText);
     },
     async table(name) {
-      const parts = name.split(".");
-      const ident: TableIdent = { namespace: parts.slice(0, -1), name: parts.at(-1) ?? "" };
-      const table = parts.length > 1 ? await catalog.loadTable(ident) : null;
-      if (table === null) throw notFound(name, location, await listTables(catalog));
-      return tableReader(warehouse, table, closing.signal);
+      return tableReader(warehouse, await namedTable(warehouse, name), closing.signal);
     },
     query: queryOver(warehouse, null),
     async consistent(pipeline) {

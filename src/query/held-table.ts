@@ -1,4 +1,4 @@
-import { FrazilError, identText, type LoadedTable } from "../../table-format/index.ts";
+import { FrazilError, identText, type LoadedTable, snapshotById } from "../../table-format/index.ts";
 import type { SnapshotHold } from "../core/snapshot-holds.ts";
 import type { TableAt } from "./as-of.ts";
 import type { QueryWarehouse } from "./query-warehouse.ts";
@@ -29,7 +29,7 @@ export async function heldTable(
     if (again === null) {
       throw new FrazilError("not-found", "TABLE_NOT_FOUND", `table ${identText(table.ident)} was dropped meanwhile`);
     }
-    if (again.metadata.snapshots.some(({ snapshotId }) => snapshotId === id)) return at;
+    if (id !== undefined && snapshotById(again.metadata, id) !== null) return at;
     now = again;
   }
 }

@@ -4,6 +4,7 @@ import type { HoldSnapshot } from "../core/snapshot-holds.ts";
 
 /** What a query needs of a warehouse. */
 export interface QueryWarehouse {
+  /** Absolute, without a trailing slash. */
   readonly location: string;
   readonly io: FileIO;
   readonly catalog: Catalog;

@@ -1,4 +1,4 @@
-import { FrazilError, identText, type LoadedTable, type NestedField } from "../../table-format/index.ts";
+import { FrazilError, identText, type LoadedTable, type NestedField, snapshotById } from "../../table-format/index.ts";
 import type { RowColumns } from "./arrow-table.ts";
 import type { TableAt } from "./as-of.ts";
 import type { ResultRows } from "./duckdb.ts";
@@ -36,7 +36,7 @@ export async function openScan(warehouse: QueryWarehouse, at: TableAt, choice: R
 /** @throws FrazilError `not-found`, code `SNAPSHOT_NOT_FOUND`, when the snapshot has been expired since it was looked up. */
 function stillAt({ ident, metadata }: LoadedTable, at: TableAt): TableAt {
   const id = at.snapshot?.snapshotId;
-  if (id === undefined || metadata.snapshots.some(({ snapshotId }) => snapshotId === id)) return at;
+  if (id === undefined || snapshotById(metadata, id) !== null) return at;
   throw new FrazilError("not-found", "SNAPSHOT_NOT_FOUND", `${identText(ident)}: snapshot ${id} has been expired`, {
     hint: "load the table again, and keep snapshots for longer",
   });

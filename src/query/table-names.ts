@@ -1,4 +1,11 @@
-import { type Catalog, FrazilError, identText, type LoadedTable, type TableIdent } from "../../table-format/index.ts";
+import {
+  type Catalog,
+  FrazilError,
+  identText,
+  type LoadedTable,
+  parseIdent,
+  type TableIdent,
+} from "../../table-format/index.ts";
 import { nearest } from "../config/suggest.ts";
 import type { Duckdb } from "./duckdb.ts";
 
@@ -59,6 +66,20 @@ export async function listTables(catalog: Catalog): Promise<readonly TableIdent[
   const tables: TableIdent[] = [];
   for (const namespace of await catalog.listNamespaces()) tables.push(...(await catalog.listTables(namespace)));
   return tables.sort((a, b) => (identText(a) < identText(b) ? -1 : 1));
+}
+
+/**
+ * The table that a user named, `namespace.table`.
+ *
+ * @throws FrazilError `not-found`, code `TABLE_NOT_FOUND`, with the nearest name there is.
+ */
+export async function namedTable(
+  { catalog, location }: { readonly catalog: Catalog; readonly location: string },
+  name: string,
+): Promise<LoadedTable> {
+  const table = name.includes(".") ? await catalog.loadTable(parseIdent(name)) : null;
+  if (table !== null) return table;
+  throw notFound(name, location, await listTables(catalog));
 }
 
 /** The error for a table that is not there, with the nearest name that is. */

@@ -1,8 +1,8 @@
 import { type FileEntry, type FileIO, mapConcurrently } from "../../table-format/index.ts";
 import { FrazilError } from "../core/errors.ts";
 import { PROBE_CLOCK_MS, PROBE_OBJECTS, PROBE_REQUESTS_IN_FLIGHT, S3_PART_BYTES } from "../core/limits.ts";
-import { type Random, randomUuid, type Runtime } from "../core/runtime.ts";
-import { probeConditionalWrites } from "./probe.ts";
+import type { Runtime } from "../core/runtime.ts";
+import { probeConditionalWrites, probeFolder } from "./probe.ts";
 
 /** A store to try, in a folder of its own below `root`. */
 export interface ProbedStore {
@@ -62,10 +62,6 @@ function inFolder(name: string, promise: string, attempt: Attempt): StoreProbe {
       }
     },
   };
-}
-
-function probeFolder(root: string, random: Random): string {
-  return `${root.replace(/\/+$/, "")}/_frazil/probe/${randomUuid(random)}`;
 }
 
 /** Best effort: a store that fails a probe may fail here, too. */

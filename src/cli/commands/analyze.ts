@@ -2,9 +2,10 @@ import { createManifestCache } from "../../../table-format/index.ts";
 import { counted, grouped } from "../../core/count-text.ts";
 import { MANIFEST_CACHE_ENTRIES } from "../../core/limits.ts";
 import { planStatistics, runStatistics } from "../../maintenance/statistics/statistics.ts";
+import { namedTable } from "../../query/table-names.ts";
 import type { CliContext } from "../context.ts";
 import { jsonLine, sizeText } from "../output.ts";
-import { namedTable, withWarehouse } from "../warehouse-option.ts";
+import { withWarehouse } from "../warehouse-option.ts";
 
 export interface AnalyzeOptions {
   readonly columns?: string;

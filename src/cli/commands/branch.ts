@@ -12,10 +12,11 @@ import { apart } from "../../commit/writer-branch.ts";
 import { counted, grouped } from "../../core/count-text.ts";
 import { FrazilError, must } from "../../core/errors.ts";
 import { tableAt } from "../../query/as-of.ts";
+import { namedTable } from "../../query/table-names.ts";
 import type { CliContext } from "../context.ts";
 import { jsonLine, type Output, tableText } from "../output.ts";
 import { liveRows, timeText } from "../snapshot-figures.ts";
-import { namedTable, withWarehouse } from "../warehouse-option.ts";
+import { withWarehouse } from "../warehouse-option.ts";
 
 export interface BranchOptions {
   readonly snapshot?: string;

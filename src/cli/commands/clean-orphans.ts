@@ -3,7 +3,7 @@ import { FrazilError } from "../../core/errors.ts";
 import { runCleaning } from "../../maintenance/clean-orphans/clean.ts";
 import { type Orphan, type OrphanPlan, planOrphans } from "../../maintenance/clean-orphans/plan.ts";
 import { locationsOf } from "../../maintenance/service/known-tables.ts";
-import { listTables } from "../../query/table-names.ts";
+import { listTables, namedTable } from "../../query/table-names.ts";
 import type { Warehouse } from "../../warehouse.ts";
 import type { CliContext } from "../context.ts";
 import type { EngineOptions } from "../engine-options.ts";
@@ -11,7 +11,7 @@ import { counted, grouped } from "../../core/count-text.ts";
 import { jsonLine, sizeText } from "../output.ts";
 import { type SparkEngine, sparkEngine } from "../spark-engine.ts";
 import { cleanBySpark } from "./clean-orphans-spark.ts";
-import { namedTable, withWarehouse } from "../warehouse-option.ts";
+import { withWarehouse } from "../warehouse-option.ts";
 
 export interface CleanOrphansOptions extends EngineOptions {
   readonly all?: boolean;

@@ -15,10 +15,11 @@ import type { CliContext } from "../context.ts";
 import type { EngineOptions } from "../engine-options.ts";
 import { jsonLine, type Output, sizeText } from "../output.ts";
 import { counted, grouped } from "../../core/count-text.ts";
+import { namedTable } from "../../query/table-names.ts";
 import { sparkEngine } from "../spark-engine.ts";
 import { compactManifests } from "./compact-manifests.ts";
 import { checkSparkOptions, compactBySpark } from "./compact-spark.ts";
-import { namedTable, withWarehouse } from "../warehouse-option.ts";
+import { withWarehouse } from "../warehouse-option.ts";
 
 export interface CompactOptions extends EngineOptions {
   readonly targetSize?: number;

@@ -7,12 +7,12 @@ import {
   listConsumers,
 } from "../../core/consumer-state.ts";
 import { FrazilError } from "../../core/errors.ts";
-import { listTables } from "../../query/table-names.ts";
+import { listTables, namedTable } from "../../query/table-names.ts";
 import type { Warehouse } from "../../warehouse.ts";
 import type { CliContext } from "../context.ts";
 import { jsonLine, tableText } from "../output.ts";
 import { timeText } from "../snapshot-figures.ts";
-import { namedTable, withWarehouse } from "../warehouse-option.ts";
+import { withWarehouse } from "../warehouse-option.ts";
 
 export interface ConsumersOptions {
   readonly delete?: string;

@@ -11,10 +11,11 @@ import {
   type TableMetadata,
   typeText,
 } from "../../../table-format/index.ts";
+import { namedTable } from "../../query/table-names.ts";
 import type { CliContext } from "../context.ts";
 import { jsonLine, sizeText, tableText } from "../output.ts";
 import { figure, liveRows, timeText } from "../snapshot-figures.ts";
-import { namedTable, withWarehouse } from "../warehouse-option.ts";
+import { withWarehouse } from "../warehouse-option.ts";
 
 /** `frazil describe <table>`: what the table's metadata says. */
 export async function describe(context: CliContext, name: string): Promise<void> {

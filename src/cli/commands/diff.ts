@@ -1,10 +1,11 @@
 import { changedColumns } from "../../query/arrow-table.ts";
 import { openDiff } from "../../query/diff.ts";
+import { namedTable } from "../../query/table-names.ts";
 import type { CliContext } from "../context.ts";
 import type { RowOptions } from "../row-options.ts";
 import { chosenRows, openRowPrinter } from "../row-output.ts";
 import { timeText } from "../snapshot-figures.ts";
-import { namedTable, withWarehouse } from "../warehouse-option.ts";
+import { withWarehouse } from "../warehouse-option.ts";
 
 /** `frazil diff <table> <a>..<b>`. */
 export async function diff(context: CliContext, name: string, range: string, options: RowOptions): Promise<void> {

@@ -4,12 +4,13 @@ import { MANIFEST_CACHE_ENTRIES } from "../../core/limits.ts";
 import { type ExpirePlan, planExpiry, runExpiry } from "../../maintenance/expire/expire.ts";
 import { type RetentionPolicy, tablePolicy } from "../../maintenance/expire/retention.ts";
 import type { UnreachableFiles } from "../../maintenance/expire/unreachable.ts";
+import { namedTable } from "../../query/table-names.ts";
 import type { CliContext } from "../context.ts";
 import type { EngineOptions } from "../engine-options.ts";
 import { jsonLine, sizeText } from "../output.ts";
 import { sparkEngine } from "../spark-engine.ts";
 import { expireBySpark } from "./expire-spark.ts";
-import { namedTable, withWarehouse } from "../warehouse-option.ts";
+import { withWarehouse } from "../warehouse-option.ts";
 
 export interface ExpireOptions extends EngineOptions {
   readonly keepLast?: number;

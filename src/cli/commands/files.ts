@@ -11,9 +11,10 @@ import {
   type TableMetadata,
 } from "../../../table-format/index.ts";
 import { tableAt } from "../../query/as-of.ts";
+import { namedTable } from "../../query/table-names.ts";
 import type { CliContext } from "../context.ts";
 import { jsonLine, sizeText, tableText } from "../output.ts";
-import { namedTable, withWarehouse } from "../warehouse-option.ts";
+import { withWarehouse } from "../warehouse-option.ts";
 
 /** `frazil files <table> [--as-of …]`: the live data files, oldest first. */
 export async function files(context: CliContext, name: string, asOf: string | null): Promise<void> {

@@ -6,12 +6,13 @@ import { apart, writerBranch } from "../../commit/writer-branch.ts";
 import { counted, grouped } from "../../core/count-text.ts";
 import { FrazilError } from "../../core/errors.ts";
 import { publish as publishAll } from "../../pipeline/publish.ts";
-import { openWarehouse, type Warehouse } from "../../warehouse.ts";
+import { namedTable } from "../../query/table-names.ts";
+import type { Warehouse } from "../../warehouse.ts";
 import type { CliContext } from "../context.ts";
 import { readJob } from "../job-file.ts";
 import { jsonLine } from "../output.ts";
 import { liveRows } from "../snapshot-figures.ts";
-import { namedTable, withWarehouse } from "../warehouse-option.ts";
+import { withWarehouse } from "../warehouse-option.ts";
 
 export interface PublishOptions {
   readonly branch?: string;
@@ -38,15 +39,13 @@ export async function publish(context: CliContext, subject: string, options: Pub
   const job = readJob(context, subject);
   const branch = options.branch ?? job.branch;
   if (branch === null) throw noBranch(`the job ${job.name} writes to main`);
-  const warehouse = await openWarehouse(job.warehouse, context.runtime, "read");
-  try {
+  const publishAllOf = async (warehouse: Warehouse): Promise<void> => {
     const place = { ...warehouse, warehouseLocation: warehouse.location, pipeline: job.name };
     const idents = async () => (await readPipeline(place)).tables.map(({ loaded }) => loaded.ident);
     const checks = [...(job.publish?.checks ?? []), ...(options.check ?? [])];
     await publishNow(context, warehouse, branch, await pipelineCut(place, branch, idents), checks);
-  } finally {
-    await warehouse.catalog.close();
-  }
+  };
+  await withWarehouse(context, publishAllOf, job.warehouse);
 }
 
 function isJobFile(subject: string): boolean {

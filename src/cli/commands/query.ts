@@ -10,7 +10,8 @@ import { openQuery, type QueryTables } from "../../query/query.ts";
 import type { CliContext } from "../context.ts";
 import { printRows } from "../result-rows.ts";
 import { timeText } from "../snapshot-figures.ts";
-import { warehouseSettings, withWarehouse, withWarehouseOf } from "../warehouse-option.ts";
+import type { Warehouse } from "../../warehouse.ts";
+import { warehouseSettings, withWarehouse } from "../warehouse-option.ts";
 
 export interface QueryOptions {
   readonly asOf?: string;
@@ -52,8 +53,7 @@ function usage(): FrazilError {
 async function queryCut(context: CliContext, sql: string, name: string): Promise<void> {
   const { output } = context;
   const job = existsSync(name) || /\.ya?ml$/.test(name) ? readJob(context, name) : null;
-  const within = job === null ? withWarehouse : withWarehouseOf(job);
-  await within(context, async (warehouse) => {
+  const read = async (warehouse: Warehouse): Promise<void> => {
     const place = { ...warehouse, warehouseLocation: warehouse.location, pipeline: job?.name ?? name };
     const cut = await consistentCut(place);
     const result = await openQuery(warehouse, sql, cut.tables);
@@ -64,7 +64,8 @@ async function queryCut(context: CliContext, sql: string, name: string): Promise
     } finally {
       await result.close();
     }
-  });
+  };
+  await withWarehouse(context, read, job?.warehouse);
 }
 
 /** Prints the rows of a statement, and for people before them what past they are of. */

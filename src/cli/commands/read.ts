@@ -7,13 +7,14 @@ import { tableAt } from "../../query/as-of.ts";
 import { changeColumns, type CommitChanges, tableChanges } from "../../query/changes.ts";
 import { Consumer } from "../../query/consumer.ts";
 import { openScan } from "../../query/scan.ts";
+import { namedTable } from "../../query/table-names.ts";
 import type { Warehouse } from "../../warehouse.ts";
 import type { CliContext } from "../context.ts";
 import type { RowOptions } from "../row-options.ts";
 import { chosenRows, openRowPrinter, type RowPrinter } from "../row-output.ts";
 import { onSignals } from "../signals.ts";
 import { timeText } from "../snapshot-figures.ts";
-import { namedTable, withWarehouse } from "../warehouse-option.ts";
+import { withWarehouse } from "../warehouse-option.ts";
 
 export interface ReadOptions extends RowOptions {
   readonly from?: string;

@@ -1,4 +1,4 @@
-import { identText, type LoadedTable, type TableIdent } from "../../../table-format/index.ts";
+import { identText, type LoadedTable, parseIdent } from "../../../table-format/index.ts";
 import { pipelinesOf } from "../../commit/read-pipeline.ts";
 import { writersCatalog } from "../../commit/writer-branch.ts";
 import { comparePlainPoints } from "../../core/compare-points.ts";
@@ -14,10 +14,11 @@ import { verifiedSnapshots, verifyObjects } from "../../maintenance/verify/objec
 import { tableReferences } from "../../maintenance/verify/references.ts";
 import { tableNow } from "../../query/as-of.ts";
 import { countKeys } from "../../query/duplicate-keys.ts";
+import { namedTable } from "../../query/table-names.ts";
 import type { Warehouse } from "../../warehouse.ts";
 import type { CliContext } from "../context.ts";
 import { jsonLine } from "../output.ts";
-import { namedTable, warehouseSettings, withWarehouse } from "../warehouse-option.ts";
+import { warehouseSettings, withWarehouse } from "../warehouse-option.ts";
 
 export interface RepairOptions {
   readonly dropMissing?: boolean;
@@ -68,8 +69,7 @@ interface Repairing {
 async function planAll(repairing: Repairing, name: string): Promise<RepairPlan> {
   const { warehouse, isObjectStore } = repairing;
   if (isObjectStore) {
-    const parts = name.split(".");
-    const ident: TableIdent = { namespace: parts.slice(0, -1), name: parts.at(-1) ?? "" };
+    const ident = parseIdent(name);
     if (ident.namespace.length > 0) {
       const plan = await planHintRepair(warehouse.io, ident, warehouse.catalog.defaultLocation(ident));
       // What the hint will name is what the rest is to be looked for in.

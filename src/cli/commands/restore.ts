@@ -7,10 +7,11 @@ import type { RestoredRows } from "../../core/restored-rows.ts";
 import { restoreRows } from "../../maintenance/restore/restore.ts";
 import { tableAsOf } from "../../query/as-of.ts";
 import { type RestoreChoice, rowsToRestore } from "../../query/restore.ts";
+import { namedTable } from "../../query/table-names.ts";
 import type { CliContext } from "../context.ts";
 import { jsonLine, type Output } from "../output.ts";
 import { timeText } from "../snapshot-figures.ts";
-import { namedTable, withWarehouse } from "../warehouse-option.ts";
+import { withWarehouse } from "../warehouse-option.ts";
 
 export interface RestoreOptions {
   readonly from: string;

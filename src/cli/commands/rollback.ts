@@ -8,11 +8,12 @@ import { positionText } from "../../core/position.ts";
 import { readPipeline } from "../../commit/read-pipeline.ts";
 import { writerBranch, writersCatalog } from "../../commit/writer-branch.ts";
 import { tableAsOf } from "../../query/as-of.ts";
+import { namedTable } from "../../query/table-names.ts";
 import type { Warehouse } from "../../warehouse.ts";
 import type { CliContext } from "../context.ts";
 import { jsonLine } from "../output.ts";
 import { liveRows, timeText } from "../snapshot-figures.ts";
-import { namedTable, withWarehouse } from "../warehouse-option.ts";
+import { withWarehouse } from "../warehouse-option.ts";
 
 export interface RollbackOptions {
   readonly to: string;

@@ -1,9 +1,10 @@
 import { grouped } from "../../core/count-text.ts";
 import { snapshotById } from "../../../table-format/index.ts";
+import { namedTable } from "../../query/table-names.ts";
 import type { CliContext } from "../context.ts";
 import { jsonLine, tableText } from "../output.ts";
 import { changedRows, figure, liveRows, timeText } from "../snapshot-figures.ts";
-import { namedTable, withWarehouse } from "../warehouse-option.ts";
+import { withWarehouse } from "../warehouse-option.ts";
 
 /** `frazil snapshots <table>`: one line a snapshot, oldest first. */
 export async function snapshots(context: CliContext, name: string): Promise<void> {

@@ -2,9 +2,10 @@ import { checkTagName, setTag } from "../../commit/tag-snapshot.ts";
 import { FrazilError } from "../../core/errors.ts";
 import { tableAt } from "../../query/as-of.ts";
 import type { LoadedTable } from "../../../table-format/index.ts";
+import { namedTable } from "../../query/table-names.ts";
 import type { CliContext } from "../context.ts";
 import { jsonLine } from "../output.ts";
-import { namedTable, withWarehouse } from "../warehouse-option.ts";
+import { withWarehouse } from "../warehouse-option.ts";
 
 export interface TagOptions {
   readonly snapshot?: string;

@@ -1,4 +1,4 @@
-import { identText, type LoadedTable, type TableIdent } from "../../../table-format/index.ts";
+import { identText, type LoadedTable, parseIdent, type TableIdent } from "../../../table-format/index.ts";
 import { pipelinesOf } from "../../commit/read-pipeline.ts";
 import { writersCatalog } from "../../commit/writer-branch.ts";
 import { comparePlainPoints } from "../../core/compare-points.ts";
@@ -12,13 +12,13 @@ import { verifyPipeline } from "../../maintenance/verify/pipeline.ts";
 import { tableReferences } from "../../maintenance/verify/references.ts";
 import { verifyVectors } from "../../maintenance/verify/vectors.ts";
 import { tablesWithoutHint, verifyHint } from "../../maintenance/verify/version-hint.ts";
-import { listTables } from "../../query/table-names.ts";
+import { listTables, namedTable } from "../../query/table-names.ts";
 import type { Warehouse } from "../../warehouse.ts";
 import type { CliContext } from "../context.ts";
 import { jsonLine } from "../output.ts";
 import { type CountedKeys, verifyKeys } from "../verify-keys.ts";
 import { verifySource } from "../verify-source.ts";
-import { namedTable, warehouseSettings, withWarehouse } from "../warehouse-option.ts";
+import { warehouseSettings, withWarehouse } from "../warehouse-option.ts";
 
 export interface VerifyOptions {
   readonly all?: boolean;
@@ -90,8 +90,7 @@ async function namedIdent(warehouse: Warehouse, name: string): Promise<TableIden
   } catch (error) {
     const broken = error instanceof FrazilError && error.code !== "TABLE_NOT_FOUND" && isDamage(error);
     if (!broken) throw error;
-    const parts = name.split(".");
-    return { namespace: parts.slice(0, -1), name: parts.at(-1) ?? "" };
+    return parseIdent(name);
   }
 }
 

@@ -5,6 +5,7 @@ import {
   type FileIO,
   type LoadedTable,
   type ManifestCache,
+  parseIdent,
   type Snapshot,
   type TableIdent,
 } from "../../../table-format/index.ts";
@@ -78,8 +79,7 @@ class TableSource implements Source {
     this.#settings = settings;
     this.#deps = deps;
     this.#split = `${settings.table}/0`;
-    const parts = settings.table.split(".");
-    this.#ident = { namespace: parts.slice(0, -1), name: parts.at(-1) as string };
+    this.#ident = parseIdent(settings.table);
   }
 
   async open(): Promise<void> {
