@@ -7,7 +7,7 @@ import { presentTypes } from "../pipeline/present-types.ts";
 import { lagOf, totalLag } from "../pipeline/read-lag.ts";
 import { startPoints } from "../pipeline/start-points.ts";
 import { type AnyJob, createSource } from "../registry.ts";
-import { RuleRouter, targetMatcher } from "../sink/router.ts";
+import { RuleRouter, targetMatcher } from "../sink/layout/router.ts";
 import { openWarehouse, type Warehouse } from "../warehouse.ts";
 import type { CliContext } from "./context.ts";
 

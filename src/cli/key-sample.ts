@@ -3,7 +3,7 @@ import { type ChangeBatch, Op } from "../core/change-batch.ts";
 import { CHECK_SAMPLE_MS, CHECK_SAMPLE_ROWS } from "../core/limits.ts";
 import type { Clock } from "../core/runtime.ts";
 import type { Source } from "../core/source.ts";
-import type { RuleRouter } from "../sink/router.ts";
+import type { RuleRouter } from "../sink/layout/router.ts";
 
 /** A key that changes of two splits have. */
 export interface SharedKey {

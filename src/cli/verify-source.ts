@@ -5,7 +5,7 @@ import { asWritten } from "../commit/writer-branch.ts";
 import type { Finding } from "../maintenance/verify/finding.ts";
 import { type ComparedTable, type Comparison, compareWithSource, reasonAgainst } from "../pipeline/compare-source.ts";
 import type { AnyJob } from "../registry.ts";
-import { targetMatcher } from "../sink/router.ts";
+import { targetMatcher } from "../sink/layout/router.ts";
 import type { CliContext } from "./context.ts";
 import { readJob } from "./job-file.ts";
 import { type JobView, progressOf, withJob, withSource } from "./job-view.ts";

@@ -2,8 +2,8 @@ import { currentSchema, fieldById } from "../../table-format/index.ts";
 import type { TrackedTable } from "../commit/tracked-table.ts";
 import { FrazilError, must } from "../core/errors.ts";
 import type { TableRule } from "../core/table-rule.ts";
-import { targetMatcher } from "../sink/router.ts";
-import { checkMode } from "../sink/table-mode.ts";
+import { targetMatcher } from "../sink/layout/router.ts";
+import { checkMode } from "../sink/layout/table-mode.ts";
 
 /**
  * Checks the job file against the tables that the job has written: a table made for one mode or key cannot go on under another.

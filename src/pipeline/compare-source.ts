@@ -11,10 +11,10 @@ import { COMPARED_KEYS, COMPARED_RANGES } from "../core/limits.ts";
 import type { Position } from "../core/position.ts";
 import type { Source } from "../core/source.ts";
 import type { TableRule } from "../core/table-rule.ts";
-import { firstNewRow } from "../sink/buffered-changes.ts";
-import { KEY_WORDS, keyWords } from "../sink/key-words.ts";
-import type { RuleRouter } from "../sink/router.ts";
-import { fileKeys, identifierNames, keyFields } from "../sink/table-state.ts";
+import { firstNewRow } from "../sink/changes/buffered-changes.ts";
+import { KEY_WORDS, keyWords } from "../sink/keys/key-words.ts";
+import type { RuleRouter } from "../sink/layout/router.ts";
+import { fileKeys, identifierNames, keyFields } from "../sink/keys/table-state.ts";
 import { hasReached } from "./start-points.ts";
 
 /** A table and how far it has come. */

@@ -2,8 +2,8 @@ import type { ChangeBatch } from "../core/change-batch.ts";
 import type { Position } from "../core/position.ts";
 import type { Source, SourceBatch } from "../core/source.ts";
 import { trimBatch } from "../core/trim-batch.ts";
-import type { DeadLetters } from "../sink/dead-letters.ts";
-import { firstNewRow } from "../sink/buffered-changes.ts";
+import type { DeadLetters } from "../sink/dead-letters/dead-letters.ts";
+import { firstNewRow } from "../sink/changes/buffered-changes.ts";
 
 /** What a run takes of a pull: its changes, and the dead letters among its messages. */
 export interface Pull {

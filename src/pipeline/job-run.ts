@@ -8,7 +8,7 @@ import type { Runtime } from "../core/runtime.ts";
 import type { Source } from "../core/source.ts";
 import type { DecodeNotices, TableRouter } from "../core/table-binding.ts";
 import type { TableRule } from "../core/table-rule.ts";
-import type { MovedRows } from "../sink/forwards.ts";
+import type { MovedRows } from "../sink/keys/forwards.ts";
 
 /** A job as the engine runs it, everything that touches the outside handed in. */
 export interface JobRun {

@@ -4,7 +4,7 @@ import { DEAD_LETTER_SPLIT } from "../core/dead-letter.ts";
 import type { Rejects } from "../core/format.ts";
 import type { Position } from "../core/position.ts";
 import type { TableRule } from "../core/table-rule.ts";
-import { RuleRouter, targetMatcher } from "../sink/router.ts";
+import { RuleRouter, targetMatcher } from "../sink/layout/router.ts";
 import type { JobRun } from "./job-run.ts";
 import { presentTypes } from "./present-types.ts";
 

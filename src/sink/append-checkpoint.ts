@@ -2,11 +2,11 @@ import type { CommitContext } from "../commit/context.ts";
 import type { FileNames } from "../commit/names.ts";
 import type { FileChanges } from "../commit/snapshot-change.ts";
 import type { TrackedTable } from "../commit/tracked-table.ts";
-import type { BufferedBatch } from "./buffered-changes.ts";
+import type { BufferedBatch } from "./changes/buffered-changes.ts";
 import { fieldSources, writeDataFiles } from "./data-files.ts";
 import type { CopyFilter } from "./dedupe/copy-filter.ts";
 import { checkSchemaFits, type PreparedTable, sizeOf } from "./prepared-table.ts";
-import { selectAll } from "./selection.ts";
+import { selectAll } from "./changes/selection.ts";
 
 /**
  * Writes every buffered row to new data files: tables without a key to look up.

@@ -22,7 +22,7 @@ import {
 import type { CommitContext } from "../commit/context.ts";
 import type { FileNames } from "../commit/names.ts";
 import { FrazilError, must } from "../core/errors.ts";
-import type { BufferedBatch } from "./buffered-changes.ts";
+import type { BufferedBatch } from "./changes/buffered-changes.ts";
 import { type RowSort, rowSort } from "./sort-rows.ts";
 
 /** Where the values of one column of the rows to be written stand. */

@@ -12,9 +12,9 @@ import type { FileNames } from "../commit/names.ts";
 import { must } from "../core/errors.ts";
 import { DELETE_FILES_IN_FLIGHT } from "../core/limits.ts";
 import type { Runtime } from "../core/runtime.ts";
-import type { FileEntry, FileTable } from "./file-table.ts";
-import type { KeyLookup } from "./checkpoint-lookups.ts";
-import type { Locations } from "./key-resolver.ts";
+import type { FileEntry, FileTable } from "./keys/file-table.ts";
+import type { KeyLookup } from "./keys/checkpoint-lookups.ts";
+import type { Locations } from "./keys/key-resolver.ts";
 
 /** What a checkpoint takes out of the table as of one base. */
 export interface Deletions {

@@ -6,18 +6,23 @@ import type { TrackedTable } from "../commit/tracked-table.ts";
 import { must } from "../core/errors.ts";
 import type { TableCounts } from "../core/figures.ts";
 import { movesRows, onlySince } from "../core/table-history.ts";
-import { planWithAbsent } from "./absent-values.ts";
-import type { BufferedBatch } from "./buffered-changes.ts";
-import { CheckpointLookups, type KeyLookup } from "./checkpoint-lookups.ts";
+import { planWithAbsent } from "./changes/absent-values.ts";
+import type { BufferedBatch } from "./changes/buffered-changes.ts";
+import { CheckpointLookups, type KeyLookup } from "./keys/checkpoint-lookups.ts";
 import { ascending, type ColumnPlan, fieldSources, type WrittenDataFile, writeDataFiles } from "./data-files.ts";
 import { type Deletions, resolveDeletions, truncation } from "./deletions.ts";
-import type { FileTable } from "./file-table.ts";
-import type { Judgement } from "./judge-changes.ts";
-import { KEY_WORDS } from "./key-words.ts";
-import { findPartialChanges, hasPartialChanges, type PartialChanges, type UnknownRow } from "./partial-changes.ts";
+import type { FileTable } from "./keys/file-table.ts";
+import type { Judgement } from "./changes/judge-changes.ts";
+import { KEY_WORDS } from "./keys/key-words.ts";
+import {
+  findPartialChanges,
+  hasPartialChanges,
+  type PartialChanges,
+  type UnknownRow,
+} from "./changes/partial-changes.ts";
 import { checkSchemaFits, type PreparedTable, sizeOf } from "./prepared-table.ts";
-import { type Selection, selectLast } from "./selection.ts";
-import { followHead, type TableState } from "./table-state.ts";
+import { type Selection, selectLast } from "./changes/selection.ts";
+import { followHead, type TableState } from "./keys/table-state.ts";
 
 /**
  * Writes the last row of each key to new data files and, once the base of the commit is known, looks up the rows that they replace.

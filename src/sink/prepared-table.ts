@@ -3,7 +3,7 @@ import type { CheckpointPart } from "../commit/pipeline-committer.ts";
 import { FrazilError } from "../core/errors.ts";
 import type { TableCounts } from "../core/figures.ts";
 import type { WrittenDataFile } from "./data-files.ts";
-import type { UnknownRow } from "./partial-changes.ts";
+import type { UnknownRow } from "./changes/partial-changes.ts";
 
 /** A table's part of a checkpoint, its files durable but unreferenced. */
 export interface PreparedTable {

@@ -8,7 +8,7 @@ import {
   type TableMetadata,
 } from "../../table-format/index.ts";
 import { must } from "../core/errors.ts";
-import { defaultOrder } from "./table-layout.ts";
+import { defaultOrder } from "./layout/table-layout.ts";
 
 /** How the rows to be written are sorted. */
 export interface RowSort {

@@ -7,23 +7,23 @@ import type { TrackedTable } from "../commit/tracked-table.ts";
 import { type ChangeBatch, Op } from "../core/change-batch.ts";
 import type { Position } from "../core/position.ts";
 import { prepareAppend } from "./append-checkpoint.ts";
-import { type BufferedBatch, firstNewRow, refuseChanges } from "./buffered-changes.ts";
-import type { KeyLookup } from "./checkpoint-lookups.ts";
+import { type BufferedBatch, firstNewRow, refuseChanges } from "./changes/buffered-changes.ts";
+import type { KeyLookup } from "./keys/checkpoint-lookups.ts";
 import { CopyFilter } from "./dedupe/copy-filter.ts";
-import type { EarlyKeys } from "./early-keys.ts";
-import type { MovedRows } from "./forwards.ts";
-import { ownColumn, rowsFor } from "./history-batch.ts";
-import { judgeChanges } from "./judge-changes.ts";
+import type { EarlyKeys } from "./keys/early-keys.ts";
+import type { MovedRows } from "./keys/forwards.ts";
+import { ownColumn, rowsFor } from "./changes/history-batch.ts";
+import { judgeChanges } from "./changes/judge-changes.ts";
 import type { KeyStore } from "./key-index/key-store.ts";
 import { prepareKeyed } from "./keyed-checkpoint.ts";
 import type { PreparedTable } from "./prepared-table.ts";
-import type { RoutedTable } from "./router.ts";
-import { asSoftDeletes, refuseTruncates } from "./soft-deletes.ts";
-import { TableKey } from "./table-key.ts";
-import { firstLayout, sortUpdates } from "./table-layout.ts";
-import { checkMode } from "./table-mode.ts";
-import { changedColumns, firstSchema, schemaUpdates } from "./table-schema.ts";
-import { followHead } from "./table-state.ts";
+import type { RoutedTable } from "./layout/router.ts";
+import { asSoftDeletes, refuseTruncates } from "./changes/soft-deletes.ts";
+import { TableKey } from "./keys/table-key.ts";
+import { firstLayout, sortUpdates } from "./layout/table-layout.ts";
+import { checkMode } from "./layout/table-mode.ts";
+import { changedColumns, firstSchema, schemaUpdates } from "./layout/table-schema.ts";
+import { followHead } from "./keys/table-state.ts";
 
 /**
  * Writes one table: buffers a checkpoint's changes as they come (in Arrow layout), and at the checkpoint picks the last change of each key,

@@ -1,7 +1,7 @@
 import { must } from "../../src/core/errors.ts";
-import { type FileEntry, FileTable } from "../../src/sink/file-table.ts";
-import type { MovedRows } from "../../src/sink/forwards.ts";
-import type { ResolvedTable } from "../../src/sink/key-resolver.ts";
+import { type FileEntry, FileTable } from "../../src/sink/keys/file-table.ts";
+import type { MovedRows } from "../../src/sink/keys/forwards.ts";
+import type { ResolvedTable } from "../../src/sink/keys/key-resolver.ts";
 import { type LiveFile, RoaringBitmap } from "../../table-format/index.ts";
 
 /** A table of keys alone, as key resolvers see it: files with rows, deleted or not, and a map that says where each key's live row is. */

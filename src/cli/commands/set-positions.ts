@@ -11,7 +11,7 @@ import { FrazilError } from "../../core/errors.ts";
 import type { Position } from "../../core/position.ts";
 import type { Source } from "../../core/source.ts";
 import { lagOf } from "../../pipeline/read-lag.ts";
-import { targetMatcher } from "../../sink/router.ts";
+import { targetMatcher } from "../../sink/layout/router.ts";
 import type { AnyJob } from "../../registry.ts";
 import type { CliContext } from "../context.ts";
 import { readJob } from "../job-file.ts";

@@ -2,7 +2,7 @@ import { type ChangeBatch, Op } from "../../core/change-batch.ts";
 import { FrazilError } from "../../core/errors.ts";
 import { nearest } from "../../config/suggest.ts";
 import { jsonRow } from "../../query/cells.ts";
-import type { RuleRouter } from "../../sink/router.ts";
+import type { RuleRouter } from "../../sink/layout/router.ts";
 import type { CliContext } from "../context.ts";
 import { readJob } from "../job-file.ts";
 import { withSource } from "../job-view.ts";

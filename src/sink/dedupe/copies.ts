@@ -1,9 +1,9 @@
 import { type Column, isValid, nullColumn, type PrimitiveType, type Schema } from "../../../table-format/index.ts";
 import { NO_TIME, Op } from "../../core/change-batch.ts";
 import { must } from "../../core/errors.ts";
-import type { BufferedBatch } from "../buffered-changes.ts";
-import { keyWords } from "../key-words.ts";
-import { keyFields } from "../table-state.ts";
+import type { BufferedBatch } from "../changes/buffered-changes.ts";
+import { keyWords } from "../keys/key-words.ts";
+import { keyFields } from "../keys/table-state.ts";
 
 /** Time of a row that has none. */
 export const TIMELESS = -1;

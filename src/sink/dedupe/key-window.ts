@@ -1,4 +1,4 @@
-import { KeyMap } from "../key-map.ts";
+import { KeyMap } from "../keys/key-map.ts";
 
 /** Buckets that a window is cut into: what is forgotten goes a bucket at a time, and a key is looked for in two windows' worth of them. */
 const BUCKETS_A_WINDOW = 4;

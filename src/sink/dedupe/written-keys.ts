@@ -18,9 +18,9 @@ import { NO_TIME } from "../../core/change-batch.ts";
 import { must } from "../../core/errors.ts";
 import { DEDUPE_FILES_IN_FLIGHT } from "../../core/limits.ts";
 import type { Dedupe } from "../../core/table-rule.ts";
-import { KEY_WORDS } from "../key-words.ts";
-import { keyFields } from "../table-state.ts";
-import { TIME_COLUMN } from "../time-column.ts";
+import { KEY_WORDS } from "../keys/key-words.ts";
+import { keyFields } from "../keys/table-state.ts";
+import { TIME_COLUMN } from "../changes/time-column.ts";
 import { TIMELESS, timedKeys, type TimedKeys } from "./copies.ts";
 import { KeyWindow } from "./key-window.ts";
 

@@ -1,6 +1,6 @@
 import { must } from "../../core/errors.ts";
-import type { Forwards } from "../forwards.ts";
-import type { Locations, ResolvedTable } from "../key-resolver.ts";
+import type { Forwards } from "../keys/forwards.ts";
+import type { Locations, ResolvedTable } from "../keys/key-resolver.ts";
 import type { Sidecar } from "./sidecar.ts";
 import { lastAtMost } from "./sidecar-merge.ts";
 

@@ -1,7 +1,7 @@
 import { FrazilError } from "../../core/errors.ts";
-import type { FileEntry } from "../file-table.ts";
-import type { ReadKeys } from "../key-resolver.ts";
-import { KEY_WORDS } from "../key-words.ts";
+import type { FileEntry } from "../keys/file-table.ts";
+import type { ReadKeys } from "../keys/key-resolver.ts";
+import { KEY_WORDS } from "../keys/key-words.ts";
 
 /** Files whose keys are read at once: round trips are what counts where they are small. */
 const FILES_IN_FLIGHT = 8;

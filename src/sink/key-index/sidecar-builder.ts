@@ -2,7 +2,7 @@ import { readSync } from "node:fs";
 import { type FileHandle, mkdir, open, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { FrazilError, must } from "../../core/errors.ts";
-import { KEY_WORDS } from "../key-words.ts";
+import { KEY_WORDS } from "../keys/key-words.ts";
 import { addToChecksum, entryWords } from "./blocks.ts";
 import { type CoveredFile, lost, type Sidecar, type SidecarKind, SidecarWriter, written } from "./sidecar.ts";
 import { sortEntries } from "./sort-entries.ts";

@@ -1,6 +1,6 @@
 import { RoaringBitmap } from "../../../table-format/index.ts";
-import type { FileTable } from "../file-table.ts";
-import type { Forwards, IsDead, MovedDataFile } from "../forwards.ts";
+import type { FileTable } from "../keys/file-table.ts";
+import type { Forwards, IsDead, MovedDataFile } from "../keys/forwards.ts";
 import { type CoveredFile, MAX_SIDECAR_ROWS, type Sidecar } from "./sidecar.ts";
 
 /** What a sidecar says of a file. @param leftOut rows whose keys are not in it. */

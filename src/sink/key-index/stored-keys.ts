@@ -1,5 +1,5 @@
-import { KEY_WORDS } from "../key-words.ts";
-import { finish } from "../murmur128.ts";
+import { KEY_WORDS } from "../keys/key-words.ts";
+import { finish } from "../keys/murmur128.ts";
 import { entryWords, type StoredWords } from "./blocks.ts";
 
 /**

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { sampleKeys } from "../../../src/cli/key-sample.ts";
 import { CHECK_SAMPLE_ROWS } from "../../../src/core/limits.ts";
-import { RuleRouter } from "../../../src/sink/router.ts";
+import { RuleRouter } from "../../../src/sink/layout/router.ts";
 import { change, upsertRule } from "../../support/checkpoints.ts";
 import { type ScriptedChange, scriptSource } from "../../support/script-source.ts";
 import { virtualRuntime } from "../../support/virtual-runtime.ts";

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { keepMessages, messageOf } from "../../../src/core/kept-messages.ts";
 import { debeziumJson } from "../../../src/formats/debezium-json/format.ts";
-import { RuleRouter } from "../../../src/sink/router.ts";
+import { RuleRouter } from "../../../src/sink/layout/router.ts";
 import { upsertRule } from "../../support/checkpoints.ts";
 import { slabOf } from "../../support/slab.ts";
 

@@ -7,7 +7,7 @@ import {
   compareWithSource,
   reasonAgainst,
 } from "../../../src/pipeline/compare-source.ts";
-import { RuleRouter } from "../../../src/sink/router.ts";
+import { RuleRouter } from "../../../src/sink/layout/router.ts";
 import { change, memoryWarehouse, Process, upsertRule, type Warehouse } from "../../support/checkpoints.ts";
 import { ForeignWriter } from "../../support/foreign-writer.ts";
 import { batches, type ScriptedChange } from "../../support/script-source.ts";

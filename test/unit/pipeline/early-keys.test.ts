@@ -6,7 +6,7 @@ import type { SourceBatch } from "../../../src/core/source.ts";
 import type { CommitContext } from "../../../src/commit/context.ts";
 import type { JobRun, JobSummary } from "../../../src/pipeline/job-run.ts";
 import { runJob } from "../../../src/pipeline/run-job.ts";
-import { EarlyKeys } from "../../../src/sink/early-keys.ts";
+import { EarlyKeys } from "../../../src/sink/keys/early-keys.ts";
 import type { KeyStore } from "../../../src/sink/key-index/key-store.ts";
 import type { FileIO } from "../../../table-format/index.ts";
 import { change, memoryWarehouse, Process, upsertRule, type Warehouse } from "../../support/checkpoints.ts";

@@ -3,7 +3,7 @@ import { DuckDBInstance } from "@duckdb/node-api";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { openDiff } from "../../../src/query/diff.ts";
 import type { Warehouse } from "../../../src/warehouse.ts";
-import { RuleRouter } from "../../../src/sink/router.ts";
+import { RuleRouter } from "../../../src/sink/layout/router.ts";
 import {
   currentSnapshot,
   type DataFile,

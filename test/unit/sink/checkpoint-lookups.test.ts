@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { CheckpointLookups } from "../../../src/sink/checkpoint-lookups.ts";
-import type { KeyResolver, Locations } from "../../../src/sink/key-resolver.ts";
-import { KEY_WORDS } from "../../../src/sink/key-words.ts";
+import { CheckpointLookups } from "../../../src/sink/keys/checkpoint-lookups.ts";
+import type { KeyResolver, Locations } from "../../../src/sink/keys/key-resolver.ts";
+import { KEY_WORDS } from "../../../src/sink/keys/key-words.ts";
 
 const KEYS = 40;
 

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import type { ChangeColumn } from "../../../src/core/change-batch.ts";
-import { firstSchema, schemaUpdates } from "../../../src/sink/table-schema.ts";
+import { firstSchema, schemaUpdates } from "../../../src/sink/layout/table-schema.ts";
 
 const LONG = { kind: "long" } as const;
 const columns = (...names: string[]) =>

@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { readAhead } from "../../../../src/sink/key-index/read-ahead.ts";
-import type { FileEntry } from "../../../../src/sink/file-table.ts";
-import { KEY_WORDS } from "../../../../src/sink/key-words.ts";
+import type { FileEntry } from "../../../../src/sink/keys/file-table.ts";
+import { KEY_WORDS } from "../../../../src/sink/keys/key-words.ts";
 
 const MEBI = 2 ** 20;
 const ROWS_A_BATCH = 10;

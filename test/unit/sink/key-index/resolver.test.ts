@@ -7,9 +7,9 @@ import { KeyBudget } from "../../../../src/sink/key-index/key-budget.ts";
 import { written } from "../../../../src/sink/key-index/sidecar.ts";
 import { openSidecarFolder } from "../../../../src/sink/key-index/sidecar-folder.ts";
 import { SidecarResolver } from "../../../../src/sink/key-index/sidecar-resolver.ts";
-import type { KeyResolver } from "../../../../src/sink/key-resolver.ts";
-import { KEY_WORDS } from "../../../../src/sink/key-words.ts";
-import { memoryResolver } from "../../../../src/sink/memory-resolver.ts";
+import type { KeyResolver } from "../../../../src/sink/keys/key-resolver.ts";
+import { KEY_WORDS } from "../../../../src/sink/keys/key-words.ts";
+import { memoryResolver } from "../../../../src/sink/keys/memory-resolver.ts";
 import { KeyedTable } from "../../../support/keyed-table.ts";
 import { virtualRuntime } from "../../../support/virtual-runtime.ts";
 

@@ -6,7 +6,7 @@ import { afterAll, expect, it, vi } from "vitest";
 import { KeyBudget } from "../../../../src/sink/key-index/key-budget.ts";
 import { openSidecarFolder } from "../../../../src/sink/key-index/sidecar-folder.ts";
 import { SidecarResolver } from "../../../../src/sink/key-index/sidecar-resolver.ts";
-import { KEY_WORDS } from "../../../../src/sink/key-words.ts";
+import { KEY_WORDS } from "../../../../src/sink/keys/key-words.ts";
 import { KeyedTable } from "../../../support/keyed-table.ts";
 import { virtualRuntime } from "../../../support/virtual-runtime.ts";
 

@@ -12,7 +12,7 @@ import { mergeSidecars } from "../../../../src/sink/key-index/sidecar-merge.ts";
 import { searchSidecar } from "../../../../src/sink/key-index/sidecar-search.ts";
 import { sortEntries } from "../../../../src/sink/key-index/sort-entries.ts";
 import { storedEntries } from "../../../../src/sink/key-index/stored-keys.ts";
-import { KEY_WORDS } from "../../../../src/sink/key-words.ts";
+import { KEY_WORDS } from "../../../../src/sink/keys/key-words.ts";
 
 const KEYS = 60_000;
 /** Every third key is none of the sidecar. */

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, it } from "vitest";
 import { SidecarBuilder } from "../../../../src/sink/key-index/sidecar-builder.ts";
-import { KEY_WORDS } from "../../../../src/sink/key-words.ts";
+import { KEY_WORDS } from "../../../../src/sink/keys/key-words.ts";
 
 /** More than are held in memory. */
 const KEYS = 1_500_000;

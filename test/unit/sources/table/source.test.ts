@@ -5,7 +5,7 @@ import { type ChangeColumn, Op } from "../../../../src/core/change-batch.ts";
 import type { Position } from "../../../../src/core/position.ts";
 import type { SourceBatch } from "../../../../src/core/source.ts";
 import type { TableRule } from "../../../../src/core/table-rule.ts";
-import { RuleRouter } from "../../../../src/sink/router.ts";
+import { RuleRouter } from "../../../../src/sink/layout/router.ts";
 import type { TableSettings } from "../../../../src/sources/table/config.ts";
 import { createTableSource } from "../../../../src/sources/table/source.ts";
 import { memoryWarehouse, upsertRule, type Warehouse } from "../../../support/checkpoints.ts";

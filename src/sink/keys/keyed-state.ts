@@ -1,8 +1,8 @@
-import { currentSchema } from "../../table-format/index.ts";
-import type { CommitContext } from "../commit/context.ts";
-import type { TrackedTable } from "../commit/tracked-table.ts";
+import { currentSchema } from "../../../table-format/index.ts";
+import type { CommitContext } from "../../commit/context.ts";
+import type { TrackedTable } from "../../commit/tracked-table.ts";
 import { FileTable } from "./file-table.ts";
-import type { KeyStore } from "./key-index/key-store.ts";
+import type { KeyStore } from "../key-index/key-store.ts";
 import { areExact, keySignature } from "./key-words.ts";
 import { fileKeys, keyFields, type TableState } from "./table-state.ts";
 

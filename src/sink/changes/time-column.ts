@@ -1,6 +1,6 @@
-import { createBuilder } from "../../table-format/index.ts";
-import { type ChangeBatch, type ChangeColumn, NO_TIME, type Op } from "../core/change-batch.ts";
-import { FrazilError } from "../core/errors.ts";
+import { createBuilder } from "../../../table-format/index.ts";
+import { type ChangeBatch, type ChangeColumn, NO_TIME, type Op } from "../../core/change-batch.ts";
+import { FrazilError } from "../../core/errors.ts";
 
 /** The column that `dedupe` adds: when the source made the row, else the time of its message. Null where neither is known. */
 export const TIME_COLUMN: ChangeColumn = { name: "_ts", type: { kind: "timestamptz" }, required: false };

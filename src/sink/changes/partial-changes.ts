@@ -1,11 +1,11 @@
-import { valueAt } from "../../table-format/index.ts";
-import { type ChangeBatch, Op } from "../core/change-batch.ts";
-import { FrazilError, must } from "../core/errors.ts";
+import { valueAt } from "../../../table-format/index.ts";
+import { type ChangeBatch, Op } from "../../core/change-batch.ts";
+import { FrazilError, must } from "../../core/errors.ts";
 import { type BufferedBatch, hasChangedKey } from "./buffered-changes.ts";
-import type { KeyLookup } from "./checkpoint-lookups.ts";
-import { KeyMap } from "./key-map.ts";
-import type { Locations } from "./key-resolver.ts";
-import { KEY_WORDS } from "./key-words.ts";
+import type { KeyLookup } from "../keys/checkpoint-lookups.ts";
+import { KeyMap } from "../keys/key-map.ts";
+import type { Locations } from "../keys/key-resolver.ts";
+import { KEY_WORDS } from "../keys/key-words.ts";
 
 /** In `PartialChanges.beforeSource`: the row that the table holds; `beforeRow` is its number among `current`. */
 export const IN_TABLE = -1;

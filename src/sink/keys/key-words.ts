@@ -1,6 +1,6 @@
-import { type Column, isValid, layoutOf, type PrimitiveType, widenColumn } from "../../table-format/index.ts";
-import { Op } from "../core/change-batch.ts";
-import { FrazilError, must } from "../core/errors.ts";
+import { type Column, isValid, layoutOf, type PrimitiveType, widenColumn } from "../../../table-format/index.ts";
+import { Op } from "../../core/change-batch.ts";
+import { FrazilError, must } from "../../core/errors.ts";
 import { murmur128 } from "./murmur128.ts";
 
 /** Words of 32 bits that stand for one key. */

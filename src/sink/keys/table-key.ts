@@ -1,15 +1,15 @@
-import { currentSchema, nullColumn } from "../../table-format/index.ts";
-import type { CommitContext } from "../commit/context.ts";
-import type { TrackedTable } from "../commit/tracked-table.ts";
-import { Op } from "../core/change-batch.ts";
-import { FrazilError, must } from "../core/errors.ts";
-import type { BufferedBatch } from "./buffered-changes.ts";
+import { currentSchema, nullColumn } from "../../../table-format/index.ts";
+import type { CommitContext } from "../../commit/context.ts";
+import type { TrackedTable } from "../../commit/tracked-table.ts";
+import { Op } from "../../core/change-batch.ts";
+import { FrazilError, must } from "../../core/errors.ts";
+import type { BufferedBatch } from "../changes/buffered-changes.ts";
 import type { EarlyKeys } from "./early-keys.ts";
 import type { MovedRows } from "./forwards.ts";
-import type { KeyStore } from "./key-index/key-store.ts";
+import type { KeyStore } from "../key-index/key-store.ts";
 import { keySignature, keyWords } from "./key-words.ts";
 import { type KeyedState, openKeyedState } from "./keyed-state.ts";
-import type { RoutedTable } from "./router.ts";
+import type { RoutedTable } from "../layout/router.ts";
 import { identifierNames, keyFields, type TableState } from "./table-state.ts";
 
 /** The key of one table: which columns it has, and where the table's keys are. */

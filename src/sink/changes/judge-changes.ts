@@ -10,18 +10,18 @@ import {
   type PrimitiveType,
   rowOrder,
   type Schema,
-} from "../../table-format/index.ts";
-import { type ChangeBatch, Op } from "../core/change-batch.ts";
-import { FrazilError, must } from "../core/errors.ts";
-import type { TableRule } from "../core/table-rule.ts";
+} from "../../../table-format/index.ts";
+import { type ChangeBatch, Op } from "../../core/change-batch.ts";
+import { FrazilError, must } from "../../core/errors.ts";
+import type { TableRule } from "../../core/table-rule.ts";
 import { currentValues } from "./absent-values.ts";
 import { type BufferedBatch, hasChangedKey, lastTruncate } from "./buffered-changes.ts";
-import type { KeyLookup } from "./checkpoint-lookups.ts";
-import { fieldSources } from "./data-files.ts";
-import { KeyMap } from "./key-map.ts";
-import { KEY_WORDS } from "./key-words.ts";
+import type { KeyLookup } from "../keys/checkpoint-lookups.ts";
+import { fieldSources } from "../data-files.ts";
+import { KeyMap } from "../keys/key-map.ts";
+import { KEY_WORDS } from "../keys/key-words.ts";
 import { isAbsent, isPartial } from "./partial-changes.ts";
-import type { TableState } from "./table-state.ts";
+import type { TableState } from "../keys/table-state.ts";
 
 /** Which changes of a checkpoint a table does not take. */
 export interface Judgement {

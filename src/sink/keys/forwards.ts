@@ -1,4 +1,4 @@
-import type { DataFile, RoaringBitmap } from "../../table-format/index.ts";
+import type { DataFile, RoaringBitmap } from "../../../table-format/index.ts";
 import type { FileTable } from "./file-table.ts";
 
 /** Rows that a compaction moved: those of `from` that were not deleted, in this order, are the rows of `to`. */

@@ -1,7 +1,7 @@
-import { createBuilder, type PrimitiveType } from "../../table-format/index.ts";
-import { type ChangeBatch, type ChangeColumn, NO_TIME, Op } from "../core/change-batch.ts";
-import { FrazilError, must } from "../core/errors.ts";
-import type { TableRule } from "../core/table-rule.ts";
+import { createBuilder, type PrimitiveType } from "../../../table-format/index.ts";
+import { type ChangeBatch, type ChangeColumn, NO_TIME, Op } from "../../core/change-batch.ts";
+import { FrazilError, must } from "../../core/errors.ts";
+import type { TableRule } from "../../core/table-rule.ts";
 import { TIME_COLUMN, withTimeColumn } from "./time-column.ts";
 
 const TEXT: PrimitiveType = { kind: "string" };

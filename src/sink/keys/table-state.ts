@@ -14,9 +14,9 @@ import {
   type RoaringBitmap,
   type Schema,
   type Snapshot,
-} from "../../table-format/index.ts";
-import type { SnapshotStore } from "../commit/snapshot-change.ts";
-import { FrazilError, must } from "../core/errors.ts";
+} from "../../../table-format/index.ts";
+import type { SnapshotStore } from "../../commit/snapshot-change.ts";
+import { FrazilError, must } from "../../core/errors.ts";
 import { type FileEntry, FileTable } from "./file-table.ts";
 import type { KeyResolver } from "./key-resolver.ts";
 import { keyWords } from "./key-words.ts";

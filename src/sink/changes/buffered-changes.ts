@@ -1,7 +1,7 @@
-import { type ChangeBatch, Op } from "../core/change-batch.ts";
-import { FrazilError } from "../core/errors.ts";
-import type { Position } from "../core/position.ts";
-import type { Source } from "../core/source.ts";
+import { type ChangeBatch, Op } from "../../core/change-batch.ts";
+import { FrazilError } from "../../core/errors.ts";
+import type { Position } from "../../core/position.ts";
+import type { Source } from "../../core/source.ts";
 
 /** A change batch from its row `from` on: what stands before is in the table already. */
 export interface BufferedBatch {

@@ -10,11 +10,11 @@ import {
   typesEqual,
   typeText,
   widenField,
-} from "../../table-format/index.ts";
-import type { ChangeColumn } from "../core/change-batch.ts";
-import { FrazilError } from "../core/errors.ts";
-import type { TableRule } from "../core/table-rule.ts";
-import type { BufferedBatch } from "./buffered-changes.ts";
+} from "../../../table-format/index.ts";
+import type { ChangeColumn } from "../../core/change-batch.ts";
+import { FrazilError } from "../../core/errors.ts";
+import type { TableRule } from "../../core/table-rule.ts";
+import type { BufferedBatch } from "../changes/buffered-changes.ts";
 
 /** The columns of a checkpoint's changes, each with the widest type that occurs. @throws FrazilError `data` for types that do not fit. */
 export function changedColumns(target: string, batches: readonly BufferedBatch[]): Map<string, ChangeColumn> {

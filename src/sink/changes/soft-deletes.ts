@@ -1,6 +1,6 @@
-import { isPrimitive, nullColumn, type Schema } from "../../table-format/index.ts";
-import { type ChangeBatch, type ChangeColumn, Op } from "../core/change-batch.ts";
-import { FrazilError, must } from "../core/errors.ts";
+import { isPrimitive, nullColumn, type Schema } from "../../../table-format/index.ts";
+import { type ChangeBatch, type ChangeColumn, Op } from "../../core/change-batch.ts";
+import { FrazilError, must } from "../../core/errors.ts";
 import type { BufferedBatch } from "./buffered-changes.ts";
 
 /** Tables with soft deletes take no truncate: to mark every row would be to write the whole table anew. @throws FrazilError `data`. */

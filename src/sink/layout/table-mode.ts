@@ -1,7 +1,7 @@
-import type { LoadedTable } from "../../table-format/index.ts";
-import { tableMode } from "../commit/table-mode.ts";
-import { FrazilError } from "../core/errors.ts";
-import type { TableRule } from "../core/table-rule.ts";
+import type { LoadedTable } from "../../../table-format/index.ts";
+import { tableMode } from "../../commit/table-mode.ts";
+import { FrazilError } from "../../core/errors.ts";
+import type { TableRule } from "../../core/table-rule.ts";
 
 const ROWS: Readonly<Record<TableRule["mode"], string>> = {
   upsert: "one row a key",

@@ -1,8 +1,8 @@
-import { Op } from "../core/change-batch.ts";
-import { must } from "../core/errors.ts";
+import { Op } from "../../core/change-batch.ts";
+import { must } from "../../core/errors.ts";
 import { type BufferedBatch, lastTruncate } from "./buffered-changes.ts";
-import { KeyMap } from "./key-map.ts";
-import { KEY_WORDS } from "./key-words.ts";
+import { KeyMap } from "../keys/key-map.ts";
+import { KEY_WORDS } from "../keys/key-words.ts";
 
 /** The rows of a checkpoint that reach the table. */
 export interface Selection {

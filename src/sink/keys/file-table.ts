@@ -1,5 +1,5 @@
-import type { LiveFile, RoaringBitmap } from "../../table-format/index.ts";
-import { must } from "../core/errors.ts";
+import type { LiveFile, RoaringBitmap } from "../../../table-format/index.ts";
+import { must } from "../../core/errors.ts";
 
 /** A data file of the table with the rows deleted from it. */
 export interface FileEntry {

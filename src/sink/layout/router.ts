@@ -1,8 +1,8 @@
-import type { PrimitiveType, TableIdent } from "../../table-format/index.ts";
-import { FrazilError, must } from "../core/errors.ts";
-import type { TableBinding, TableRouter } from "../core/table-binding.ts";
-import { needsTimes, type TableRule } from "../core/table-rule.ts";
-import { ownColumn } from "./history-batch.ts";
+import type { PrimitiveType, TableIdent } from "../../../table-format/index.ts";
+import { FrazilError, must } from "../../core/errors.ts";
+import type { TableBinding, TableRouter } from "../../core/table-binding.ts";
+import { needsTimes, type TableRule } from "../../core/table-rule.ts";
+import { ownColumn } from "../changes/history-batch.ts";
 
 /** A binding together with the rule that made it and the table it names. */
 export interface RoutedTable {

@@ -1,14 +1,14 @@
-import { type ColumnBuilder, createBuilder, valueAt } from "../../table-format/index.ts";
-import { type ChangeBatch, type ChangeColumn, Op, offsetPoints } from "../core/change-batch.ts";
-import { DEAD_LETTER_COLUMNS, DEAD_LETTER_STREAM, type DeadLetterSettings, originOf } from "../core/dead-letter.ts";
-import { FrazilError, must } from "../core/errors.ts";
-import type { Rejects } from "../core/format.ts";
-import type { MessageSlab } from "../core/message-slab.ts";
-import { messageOf } from "../core/kept-messages.ts";
-import { DEAD_LETTER_SHARE_FROM, DEAD_LETTERS_SHOWN } from "../core/limits.ts";
-import type { TableBinding } from "../core/table-binding.ts";
-import type { TableRule } from "../core/table-rule.ts";
-import type { UnknownRow } from "./partial-changes.ts";
+import { type ColumnBuilder, createBuilder, valueAt } from "../../../table-format/index.ts";
+import { type ChangeBatch, type ChangeColumn, Op, offsetPoints } from "../../core/change-batch.ts";
+import { DEAD_LETTER_COLUMNS, DEAD_LETTER_STREAM, type DeadLetterSettings, originOf } from "../../core/dead-letter.ts";
+import { FrazilError, must } from "../../core/errors.ts";
+import type { Rejects } from "../../core/format.ts";
+import type { MessageSlab } from "../../core/message-slab.ts";
+import { messageOf } from "../../core/kept-messages.ts";
+import { DEAD_LETTER_SHARE_FROM, DEAD_LETTERS_SHOWN } from "../../core/limits.ts";
+import type { TableBinding } from "../../core/table-binding.ts";
+import type { TableRule } from "../../core/table-rule.ts";
+import type { UnknownRow } from "../changes/partial-changes.ts";
 
 type Name = keyof typeof DEAD_LETTER_COLUMNS;
 

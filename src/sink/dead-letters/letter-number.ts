@@ -9,8 +9,8 @@ import {
   planSnapshot,
   readDataFile,
   valueAt,
-} from "../../table-format/index.ts";
-import { must } from "../core/errors.ts";
+} from "../../../table-format/index.ts";
+import { must } from "../../core/errors.ts";
 
 /** The highest number of a letter in a dead-letter table, 0 in an empty one: by the bounds of its files, which are exact for whole numbers. */
 export async function highestLetter(io: FileIO, { metadata }: LoadedTable): Promise<bigint> {

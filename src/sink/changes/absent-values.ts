@@ -7,14 +7,14 @@ import {
   type NestedField,
   readDataFile,
   type Schema,
-} from "../../table-format/index.ts";
-import { FrazilError, must } from "../core/errors.ts";
+} from "../../../table-format/index.ts";
+import { FrazilError, must } from "../../core/errors.ts";
 import type { BufferedBatch } from "./buffered-changes.ts";
-import { type ColumnPlan, fieldSources } from "./data-files.ts";
-import type { Locations } from "./key-resolver.ts";
+import { type ColumnPlan, fieldSources } from "../data-files.ts";
+import type { Locations } from "../keys/key-resolver.ts";
 import { IN_TABLE, isAbsent, type PartialChanges } from "./partial-changes.ts";
 import type { Selection } from "./selection.ts";
-import type { TableState } from "./table-state.ts";
+import type { TableState } from "../keys/table-state.ts";
 
 /**
  * Where one column's values of the rows to be written come from when changes leave columns out: the last change of the same row in the

@@ -9,9 +9,9 @@ import {
   type SortOrder,
   type TableMetadata,
   type TableUpdate,
-} from "../../table-format/index.ts";
-import { FrazilError, must } from "../core/errors.ts";
-import type { TableRule } from "../core/table-rule.ts";
+} from "../../../table-format/index.ts";
+import { FrazilError, must } from "../../core/errors.ts";
+import type { TableRule } from "../../core/table-rule.ts";
 
 /** How a new table lays its rows out. */
 export interface TableLayout {

@@ -1,8 +1,8 @@
-import { currentSchema, currentSnapshot } from "../../table-format/index.ts";
-import type { CommitContext } from "../commit/context.ts";
-import { tableMode } from "../commit/table-mode.ts";
-import type { TrackedTable } from "../commit/tracked-table.ts";
-import type { KeyStore } from "./key-index/key-store.ts";
+import { currentSchema, currentSnapshot } from "../../../table-format/index.ts";
+import type { CommitContext } from "../../commit/context.ts";
+import { tableMode } from "../../commit/table-mode.ts";
+import type { TrackedTable } from "../../commit/tracked-table.ts";
+import type { KeyStore } from "../key-index/key-store.ts";
 import { type KeyedState, openKeyedState } from "./keyed-state.ts";
 import { followHead, identifierNames } from "./table-state.ts";
 
