@@ -10,8 +10,7 @@ import { planReplay, replayedUpTo, type ReplayPlan } from "./pipeline/plan-repla
 import { publishBesideJob } from "./pipeline/publish-beside.ts";
 import { runJob } from "./pipeline/run-job.ts";
 import { type AnyJob, createReplaySource, createSource } from "./registry.ts";
-import { probeConditionalWrites } from "./storage/probe.ts";
-import { openWarehouse, type Warehouse } from "./warehouse.ts";
+import { openWarehouse, tryStore, type Warehouse } from "./warehouse.ts";
 
 /** How a run of a job ends and who watches it. */
 export interface RunControl {
@@ -26,7 +25,7 @@ export interface RunControl {
 }
 
 /**
- * Opens the job's warehouse, tries the store where the catalog rests on its conditional writes, and runs the job until it ends.
+ * Opens the job's warehouse, tries its store for what exactly-once rests on, and runs the job until it ends.
  * @throws FrazilError; see `exitCodeOf`.
  */
 export async function run(job: AnyJob, runtime: Runtime, control: RunControl): Promise<JobSummary> {
@@ -104,12 +103,13 @@ function replaySource({ io, catalog }: Warehouse, job: AnyJob): JobRun["createSo
 }
 
 async function runIn(
-  { io, catalog, location }: Warehouse,
+  warehouse: Warehouse,
   job: AnyJob,
   runtime: Runtime,
   given: Pick<JobRun, "deadLetter" | "createSource" | "end" | "stop" | "observer" | "figures" | "keyCache" | "beside">,
 ): Promise<JobSummary> {
-  if (job.warehouse.catalog.type !== "sqlite") await probeConditionalWrites(io, location, runtime.random);
+  const { io, catalog, location } = warehouse;
+  await tryStore(warehouse, job.warehouse, runtime);
   return await runJob({
     pipeline: job.name,
     rules: job.tables,

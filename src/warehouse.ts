@@ -1,18 +1,21 @@
 import { existsSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { type FileIO, ObjectStoreCatalog, RestCatalog } from "../table-format/index.ts";
-import type { WarehouseSettings } from "./config/job-schema.ts";
+import type { CatalogSettings, WarehouseSettings } from "./config/job-schema.ts";
 import type { RestCatalogSettings } from "./config/rest-catalog-schema.ts";
 import { FrazilError, must } from "./core/errors.ts";
+import { PROBE_LIST_PAGE } from "./core/limits.ts";
 import { randomUuid, type Runtime } from "./core/runtime.ts";
 import { snapshotHolder } from "./core/snapshot-holds.ts";
 import type { QueryWarehouse } from "./query/query-warehouse.ts";
 import { httpFetch } from "./storage/http-fetch.ts";
 import { createLentS3Storage } from "./storage/lent-s3.ts";
 import { createLocalStorage } from "./storage/local.ts";
+import { localNode } from "./storage/local-node.ts";
 import { localPath } from "./storage/local-path.ts";
 import { openScratchFolder } from "./storage/local-scratch.ts";
 import { createS3Storage } from "./storage/s3.ts";
+import { probeAtStart } from "./storage/start-probe.ts";
 
 /** Where tables live, and the names they are found by. Close the catalog when done. */
 export type Warehouse = QueryWarehouse;
@@ -43,7 +46,7 @@ export async function openWarehouse(
     return { ...around, catalog: new ObjectStoreCatalog(catalog.name, io, location, { nowMs, uuid }) };
   }
   if (catalog.type === "rest") return { ...around, catalog: must(rest, "opened above") };
-  const path = resolve(catalog.path ?? join(localPath(location), "catalog.sqlite"));
+  const path = sqlitePath(catalog, location);
   if (mode === "read" && !existsSync(path)) {
     throw new FrazilError(
       "not-found",
@@ -60,6 +63,34 @@ export async function openWarehouse(
     ...around,
     catalog: openSqliteCatalog({ path, name: catalog.name, warehouseLocation: location, io, nowMs, uuid }),
   };
+}
+
+/** The file of a SQLite catalog: by default in the warehouse's folder. @param location absolute */
+function sqlitePath({ path }: Extract<CatalogSettings, { type: "sqlite" }>, location: string): string {
+  return resolve(path ?? join(localPath(location), "catalog.sqlite"));
+}
+
+/**
+ * Tries, at the start of what goes on writing, what exactly-once rests on in the store and in the file of a SQLite catalog. A store needs less for
+ * a SQLite catalog than for one that is nothing but objects, and a folder of this machine less than a server.
+ *
+ * @throws FrazilError kind `config` where a promise is broken, `unavailable` where the store cannot be asked
+ */
+export async function tryStore(
+  { io, location }: Warehouse,
+  { catalog, s3 }: WarehouseSettings,
+  runtime: OpenRuntime,
+): Promise<void> {
+  const remote = location.startsWith("s3://");
+  const use = { conditionalWrites: catalog.type !== "sqlite", lists: catalog.type === "object-store", remote };
+  const pages = remote && use.lists ? createS3Storage({ ...s3, listPage: PROBE_LIST_PAGE }, runtime) : io;
+  await probeAtStart(io, pages, location, runtime.random, use);
+  // A folder's conditional writes are the same locks as the catalog file's.
+  const locks =
+    catalog.type === "sqlite" ? dirname(sqlitePath(catalog, location)) : remote ? null : localPath(location);
+  if (locks === null) return;
+  const { probeForeignDisk } = await import("./catalogs/sqlite-probe.ts");
+  await probeForeignDisk(locks, localNode, runtime);
 }
 
 function openRestCatalog(settings: RestCatalogSettings, location: string, runtime: OpenRuntime): RestCatalog {

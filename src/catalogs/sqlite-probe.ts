@@ -1,8 +1,10 @@
 import { execFile } from "node:child_process";
-import { rm } from "node:fs/promises";
+import { rm, statfs } from "node:fs/promises";
+import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { promisify } from "node:util";
 import { FrazilError } from "../core/errors.ts";
+import { randomUuid, type Runtime } from "../core/runtime.ts";
 
 /** SQLite's answer when somebody else holds the lock. */
 const SQLITE_BUSY = 5;
@@ -22,6 +24,34 @@ try {
   console.log(((error.errcode ?? 0) % 256) + " 0");
 }
 `;
+
+/** Linux's types (statfs(2)) of file systems on disks and in the memory of one machine: ext2-4, XFS, Btrfs, ZFS, F2FS, bcachefs, tmpfs, overlayfs. */
+const OWN_DISKS: ReadonlySet<number> = new Set([
+  0xef53, 0x58465342, 0x9123683e, 0x2fc12fc1, 0xf2f52010, 0xca451a4e, 0x01021994, 0x794c7630,
+]);
+
+/**
+ * At a start: tries locks as `probeSqlite` where they may do nothing, which is on file systems other than this machine's own. It takes two
+ * processes, a tenth of a second each, so disks are taken at their word.
+ *
+ * @param typeOf for tests
+ * @throws FrazilError as `probeSqlite`
+ */
+export async function probeForeignDisk(
+  folder: string,
+  node: string,
+  { random, log }: Pick<Runtime, "random" | "log">,
+  typeOf: (path: string) => Promise<number> = async (path) => (await statfs(path)).type,
+): Promise<void> {
+  if (OWN_DISKS.has(await typeOf(folder))) return;
+  try {
+    await probeSqlite(join(folder, `.frazil-probe-${randomUuid(random)}.sqlite`), node);
+  } catch (error) {
+    if (error instanceof FrazilError) throw error;
+    // Nothing was seen of the locks: a program that cannot be started here says nothing of them.
+    log.warn("the locks of the catalog's file could not be tried", { folder, cause: String(error) });
+  }
+}
 
 /**
  * Tries transactions and locks of SQLite on the file system of a catalog: a writer of another process is kept out while one of ours is at
@@ -63,6 +93,6 @@ async function inAnotherProcess(path: string, node: string): Promise<[code: numb
 
 function refused(expected: string, found: string): FrazilError {
   return new FrazilError("config", "SQLITE_LOCKS", `expected ${expected}, found ${found}`, {
-    hint: "keep the catalog on a disk of this machine (catalog.path), or use catalog: { type: object-store }",
+    hint: "keep the catalog's file (catalog.path) or the warehouse's folder on a disk of this machine, or the warehouse on a store that speaks S3",
   });
 }

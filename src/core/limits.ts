@@ -235,6 +235,9 @@ export const PROBE_OBJECTS = 1_005;
 /** Requests of such a probe on their way at once. */
 export const PROBE_REQUESTS_IN_FLIGHT = 16;
 
+/** Entries to a page of the list that each start asks a store for: two full pages and one more cost three small objects. */
+export const PROBE_LIST_PAGE = 1;
+
 /** How far a store's clock may be from this machine's: S3 refuses signatures that are 15 minutes off. */
 export const PROBE_CLOCK_MS = 10 * 60_000;
 

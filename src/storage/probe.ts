@@ -19,17 +19,17 @@ const RACES = 3;
 export async function probeConditionalWrites(io: FileIO, root: string, random: Random): Promise<void> {
   const folder = probeFolder(root, random);
   const missing = `${folder}/missing`;
-  const all = [missing, ...Array.from({ length: RACES }, (_, index) => targetOf(folder, index + 1))];
+  const used = [missing];
   try {
-    await probeReplace(io, await probeCreate(io, folder));
+    await probeReplace(io, await probeCreate(io, folder, used));
     await probeMissing(io, missing);
   } catch (error) {
     // A store that cannot be reached is not to be asked for more, each request with its own retries.
     if (error instanceof FrazilError && error.kind === "unavailable") throw error;
-    await remove(io, ...all);
+    await remove(io, ...used);
     throw error;
   }
-  await remove(io, ...all);
+  await remove(io, ...used);
 }
 
 /** Where a probe may write: a folder of its own below the warehouse that nothing else reads. */
@@ -37,16 +37,16 @@ export function probeFolder(root: string, random: Random): string {
   return `${root.replace(/\/+$/, "")}/_frazil/probe/${randomUuid(random)}`;
 }
 
-const targetOf = (folder: string, round: number): string => `${folder}/target-${round}`;
-
 async function remove(io: FileIO, ...locations: readonly string[]): Promise<void> {
   await Promise.allSettled(locations.map((location) => io.delete(location)));
 }
 
-async function probeCreate(io: FileIO, folder: string): Promise<string> {
+/** @param used takes the names of what it writes */
+async function probeCreate(io: FileIO, folder: string, used: string[]): Promise<string> {
   const test = `${WRITERS} writers create one object (If-None-Match: *)`;
   for (let round = 1; ; round++) {
-    const location = targetOf(folder, round);
+    const location = `${folder}/target-${round}`;
+    used.push(location);
     const winners = await race(WRITERS, (writer) => io.create(location, contentOf("create", writer)));
     const winner = onlyWinner(test, winners, round);
     if (winner === null) continue;
@@ -119,14 +119,10 @@ function expectNoWinner(test: string, winners: readonly number[]): void {
 }
 
 async function expectContent(io: FileIO, location: string, test: string, content: Uint8Array): Promise<void> {
-  const found = await io.read(location);
-  if (Buffer.compare(found, content) !== 0) {
-    throw refused(
-      test,
-      `the winner's bytes (${Buffer.from(content).toString("latin1")})`,
-      Buffer.from(found).toString("latin1"),
-    );
-  }
+  const found = await io.readTagged(location);
+  if (found !== null && Buffer.compare(found.bytes, content) === 0) return;
+  const text = found === null ? "nothing" : Buffer.from(found.bytes).toString("latin1");
+  throw refused(test, `the winner's bytes (${Buffer.from(content).toString("latin1")})`, text);
 }
 
 function refused(test: string, expected: string, found: string): FrazilError {

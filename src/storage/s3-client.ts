@@ -25,6 +25,8 @@ export interface S3Settings {
   readonly credentials?: (() => Promise<S3Credentials>) | undefined;
   /** From a request's first byte to its answer's head. Default `S3_REQUEST_TIMEOUT_MS`. */
   readonly requestTimeoutMs?: number | undefined;
+  /** Entries to a page of a list. Default: as many as the store gives, 1,000. */
+  readonly listPage?: number | undefined;
 }
 
 /** Access keys, and when they end. */

@@ -34,7 +34,7 @@ export function createS3Storage(settings: S3Settings, deps: S3Deps): FileIO {
     openWrite: async (location) => openS3Upload(sender, parseS3Location(location)),
     create: (location, bytes) => create(sender, location, bytes),
     replace: (location, bytes, etag) => replace(sender, location, bytes, etag),
-    list: (prefix) => list(sender, prefix),
+    list: (prefix) => list(sender, prefix, settings.listPage),
     async delete(location) {
       const { bucket, key } = parseS3Location(location);
       await sender.repeated("delete", location, ({ sdk, client }) =>
@@ -137,7 +137,7 @@ async function putIf(
   return tagOf(answer.ETag, location);
 }
 
-async function* list(sender: S3Sender, prefix: string): AsyncGenerator<FileEntry> {
+async function* list(sender: S3Sender, prefix: string, pageSize: number | undefined): AsyncGenerator<FileEntry> {
   const { bucket, key } = parseS3Location(prefix);
   const root = prefix.slice(0, prefix.length - key.length).replace(/\/*$/, "/");
   let token: string | undefined;
@@ -147,6 +147,7 @@ async function* list(sender: S3Sender, prefix: string): AsyncGenerator<FileEntry
         new sdk.ListObjectsV2Command({
           Bucket: bucket,
           Prefix: key === "" ? "" : `${key}/`,
+          ...(pageSize === undefined ? {} : { MaxKeys: pageSize }),
           ...(token === undefined ? {} : { ContinuationToken: token }),
         }),
       ),

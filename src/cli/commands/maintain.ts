@@ -6,8 +6,7 @@ import { FrazilError } from "../../core/errors.ts";
 import { readHistory } from "../../maintenance/history/read-history.ts";
 import { recordFields, type RunRecord } from "../../maintenance/history/run-record.ts";
 import { runService, tasksByPattern } from "../../maintenance/service/service.ts";
-import { probeConditionalWrites } from "../../storage/probe.ts";
-import { openWarehouse } from "../../warehouse.ts";
+import { openWarehouse, tryStore } from "../../warehouse.ts";
 import type { CliContext } from "../context.ts";
 import { jsonLine, sizeText, tableText } from "../output.ts";
 import { onSignals } from "../signals.ts";
@@ -41,10 +40,11 @@ async function serve(
   once: boolean,
 ): Promise<void> {
   const { output, runtime } = context;
-  const { io, catalog, location } = await openWarehouse(settings, runtime, "read");
+  const warehouse = await openWarehouse(settings, runtime, "read");
+  const { io, catalog, location } = warehouse;
   const signals = onSignals(() => output.note("ending after what is being done; a second signal ends at once"));
   try {
-    if (settings.catalog.type !== "sqlite") await probeConditionalWrites(io, location, runtime.random);
+    await tryStore(warehouse, settings, runtime);
     const led = await runService({
       io,
       catalog,

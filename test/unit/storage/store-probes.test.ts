@@ -1,8 +1,8 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
-import { probeSqlite } from "../../../src/catalogs/sqlite-probe.ts";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { probeForeignDisk, probeSqlite } from "../../../src/catalogs/sqlite-probe.ts";
 import { createMemoryStorage } from "../../../src/storage/memory.ts";
 import { STORE_PROBES } from "../../../src/storage/store-probes.ts";
 import type { FileIO } from "../../../table-format/index.ts";
@@ -105,13 +105,34 @@ describe("the probes of a store", () => {
   });
 });
 
-describe("probeSqlite", () => {
-  it("passes on a disk of this machine, and leaves nothing behind", async () => {
-    const folder = mkdtempSync(join(tmpdir(), "frazil-locks-"));
-    try {
-      expect(await probeSqlite(join(folder, "probe.sqlite"), process.execPath)).toMatch(/kept out/);
-    } finally {
-      rmSync(folder, { recursive: true });
-    }
+describe("the locks of a catalog's file", () => {
+  let folder: string;
+  beforeEach(() => void (folder = mkdtempSync(join(tmpdir(), "frazil-locks-"))));
+  afterEach(() => rmSync(folder, { recursive: true }));
+
+  it("hold on a disk of this machine, and nothing is left behind", async () => {
+    expect(await probeSqlite(join(folder, "probe.sqlite"), process.execPath)).toMatch(/kept out/);
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it("are missed where they do nothing", async () => {
+    // SQLite without locks does what a file system does whose locks are for show.
+    const path = `file:${join(folder, "probe.sqlite")}?nolock=1`;
+    await expect(probeSqlite(path, process.execPath)).rejects.toMatchObject({ kind: "config", code: "SQLITE_LOCKS" });
+  });
+
+  it("are tried at a start but on disks of this machine", async () => {
+    const { log, random } = runtime;
+    const nowhere = join(folder, "no-such-program");
+    const warnings: string[] = [];
+    const warned = { ...log, warn: (message: string) => void warnings.push(message) };
+    const [nfs, ext4] = [0x6969, 0xef53];
+    await probeForeignDisk(folder, nowhere, { random, log: warned }, async () => ext4);
+    expect(warnings).toEqual([]);
+    await probeForeignDisk(folder, process.execPath, { random, log: warned }, async () => nfs);
+    expect(warnings).toEqual([]);
+    await probeForeignDisk(folder, nowhere, { random, log: warned }, async () => nfs);
+    expect(warnings).toEqual(["the locks of the catalog's file could not be tried"]);
+    expect(readdirSync(folder)).toEqual([]);
   });
 });
