@@ -3,12 +3,13 @@ import { createBuilder } from "../arrow/builder.ts";
 import { FrazilError } from "../errors.ts";
 import type { FileIO } from "../io/file-io.ts";
 import type { Value } from "../manifest/data-file.ts";
-import { constantColumn, defaultColumn } from "../parquet/default-value.ts";
+import { constantColumn } from "../parquet/default-value.ts";
 import type { DataFileRef } from "../parquet/footer.ts";
-import type { AnyBatch, ColumnSources } from "../parquet/reader.ts";
+import type { ColumnSources } from "../parquet/reader.ts";
 import { isPrimitive, typeText } from "../schema/type-json.ts";
 import type { NestedField, PrimitiveType, Type } from "../schema/types.ts";
-import { type AnyColumn, type Cell, cellAt } from "../values/cell.ts";
+import type { AnyBatch, AnyColumn, Cell } from "../values/cell.ts";
+import { defaultCell } from "../values/default-cell.ts";
 import { decodeUnscaled } from "../values/single-value.ts";
 import { decodeAvroFile } from "./container.ts";
 import type { AvroValue } from "./decoder.ts";
@@ -61,20 +62,10 @@ function columnOf(type: Type, values: readonly (Cell | null)[]): AnyColumn {
 }
 
 function constantOf(where: string, field: NestedField): Convert {
-  const { type, initialDefault, required, name } = field;
-  if (initialDefault === undefined || initialDefault === null) {
-    if (required && type.kind !== "unknown")
-      throw corrupt(`${where}: expected column ${name}, which is required`, "none");
-    return () => null;
-  }
-  if (!isPrimitive(type)) {
-    throw new FrazilError(
-      "unsupported",
-      "NESTED_DEFAULT",
-      `${where}: column ${name}: defaults of ${type.kind}s are not read`,
-    );
-  }
-  const value = cellAt(defaultColumn(type, initialDefault, 1), 0);
+  const { type, required, name } = field;
+  const value = defaultCell(field, "initialDefault");
+  if (value === null && required && type.kind !== "unknown")
+    throw corrupt(`${where}: expected column ${name}, which is required`, "none");
   return () => value;
 }
 

@@ -1,23 +1,15 @@
 import type { ColumnMetaData, DecodedArray, PageHeader } from "hyparquet";
 import { parquetHeader } from "hyparquet/src/column.js";
 import { createBuilder } from "../arrow/builder.ts";
-import type { Column } from "../arrow/column.ts";
 import type { ColumnBuilder } from "../arrow/column-builder.ts";
 import { FrazilError } from "../errors.ts";
 import type { PrimitiveType } from "../schema/types.ts";
 import type { FileLeaf } from "./file-columns.ts";
+import type { LeafEntries } from "./leaf-entries.ts";
 import { checkPage, type DecodedPage, decodePage, inflatedPage, type PageFormat, plainValues } from "./page.ts";
 import { type AppendPhysical, physicalAppender } from "./physical-reader.ts";
 
 const CODECS: ReadonlySet<string> = new Set(["UNCOMPRESSED", "SNAPPY", "ZSTD", "GZIP", "BROTLI"]);
-
-/** A leaf's entries: one for each value, each null and each empty list on its path. */
-export interface LeafEntries {
-  /** One row an entry; null where the entry has no value. */
-  readonly column: Column;
-  readonly definitions: Int32Array | null;
-  readonly repetitions: Int32Array | null;
-}
 
 /**
  * Decodes a column chunk of a leaf. Pages become physical values, which go straight into a builder.

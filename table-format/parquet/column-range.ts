@@ -1,6 +1,6 @@
 import type { Column } from "../arrow/column.ts";
 
-/** Rows `start` to `end` of a column. A column chunk is made of several. */
+/** Rows `start` to `end` of a column (entries, where it is a leaf of a nested one). A column chunk is made of several. */
 export interface ColumnRange {
   readonly column: Column;
   readonly start: number;

@@ -1,15 +1,19 @@
-import type { ColumnBatch } from "../arrow/column.ts";
 import type { OutputStream } from "../io/file-io.ts";
 import type { DataFile } from "../manifest/data-file.ts";
 import type { Schema } from "../schema/types.ts";
+import type { AnyBatch } from "../values/cell.ts";
 
 /**
  * Encodes batches into one Parquet data file, row group by row group, with Iceberg's field ids and column metrics.
  * The seam behind which the encoder can be replaced: columns in Arrow layout go in, bytes go to the stream.
  */
 export interface DataFileWriter {
-  /** Appends rows. Columns stand in the order of the schema's fields and have their types. */
-  write(batch: ColumnBatch): Promise<void>;
+  /**
+   * Appends rows. Columns stand in the order of the schema's fields and have their types. Columns of structs, lists and maps are
+   * given as they are read, value by value (`Cell`); `batchOfRows` makes a batch of objects.
+   * @throws FrazilError `data` for nulls where a field is required, and for values of another type in nested columns
+   */
+  write(batch: AnyBatch): Promise<void>;
   /** Bytes written to the stream so far plus an estimate of what is buffered. */
   readonly estimatedBytes: number;
   readonly recordCount: number;

@@ -1,45 +1,49 @@
 import { ByteWriter, ParquetWriter } from "hyparquet-writer";
-import type { ColumnMetaData, RowGroup, SchemaElement, Statistics } from "hyparquet";
-import type { Column, ColumnBatch } from "../arrow/column.ts";
+import type { ColumnChunk, ColumnMetaData, Statistics } from "hyparquet";
 import { FrazilError, must } from "../errors.ts";
 import type { OutputStream } from "../io/file-io.ts";
+import type { Type } from "../schema/types.ts";
+import type { AnyBatch } from "../values/cell.ts";
 import { type ColumnStatistics, combine, measure } from "./bounds.ts";
-import type { ColumnRange } from "./column-range.ts";
-import { compressZstd } from "./compression.ts";
+import { type LeafRange, writeChunk } from "./chunk-writer.ts";
 import type { DataFileWriter, DataFileWriterOptions, EncodedFile } from "./data-file-writer.ts";
 import { fileMetrics } from "./metrics.ts";
-import { plainValues } from "./plain-values.ts";
-import type { PrimitiveType } from "../schema/types.ts";
-import { type LeafField, leafFields, physicalType, schemaElements } from "./schema-elements.ts";
+import { type FileField, fileLayout, type FileLayout, type LeafField } from "./schema-elements.ts";
+import { createShredder, type LeafRows, type Shredder } from "./shredder.ts";
 
 const DEFAULT_ROW_GROUP_BYTES = 32 << 20;
-
-/** Uncompressed bytes of one page; the unit of decompression. */
-const PAGE_BYTES = 1 << 20;
-
-/** A dictionary beyond this would be slow to build and no small read. */
-const DICTIONARY_BYTES = 1 << 20;
 
 /** Compressed to uncompressed size before the first row group is written. */
 const FIRST_RATIO = 0.4;
 
 /**
- * Writes a Parquet data file with hyparquet-writer: zstd, dictionaries where they halve a chunk, one row group at a time, so that
- * memory is bounded by the rows of one group and their encoded form. Batches are kept, not copied, until their group is written.
+ * Writes a Parquet data file with hyparquet-writer, one row group at a time, so that memory is bounded by the rows of one group and
+ * their encoded form. Flat columns are kept, not copied, until their group is written; nested ones are taken apart at once.
  *
- * The library encodes physical values only (the schema it sees while encoding has no logical types, so that it converts nothing);
- * the annotated schema and statistics of our own go into the footer.
+ * The library encodes physical values only (see `writeChunk`); the annotated schema and statistics of our own go into the footer.
  *
- * @throws FrazilError `unsupported` for columns that are not of a primitive type.
+ * @throws FrazilError `unsupported` for columns of type variant, geometry and geography, and for structs without columns
  */
 export function openDataFileWriter(options: DataFileWriterOptions): DataFileWriter {
   return new HyparquetEncoder(options);
+}
+
+/** A top-level field and, where it is nested, what takes its values apart. */
+type OpenField = FileField & { readonly shredder: Shredder | null };
+
+/** Rows that wait for their group: those of each leaf. */
+interface HeldRows {
+  readonly leaves: readonly LeafRows[];
+  readonly start: number;
+  readonly end: number;
 }
 
 class HyparquetEncoder implements DataFileWriter {
   recordCount = 0;
 
   private readonly output: OutputStream;
+  private readonly layout: FileLayout;
+  private readonly fields: readonly OpenField[];
   private readonly leaves: readonly LeafField[];
   private readonly identifiers: ReadonlySet<number>;
   private readonly fieldCount: number;
@@ -48,7 +52,7 @@ class HyparquetEncoder implements DataFileWriter {
   private readonly bytes = new ByteWriter();
   private readonly parquet: ParquetWriter;
   /** Rows of the open row group. */
-  private ranges: { batch: ColumnBatch; start: number; end: number }[] = [];
+  private held: HeldRows[] = [];
   private bufferedBytes = 0;
   private writtenBytes = 0;
   private encodedBytes = 0;
@@ -59,20 +63,18 @@ class HyparquetEncoder implements DataFileWriter {
   constructor({ schema, output, rowGroupSizeBytes = DEFAULT_ROW_GROUP_BYTES, breathe }: DataFileWriterOptions) {
     this.output = output;
     this.breathe = breathe ?? null;
-    this.leaves = leafFields(schema);
+    this.layout = fileLayout(schema);
+    this.fields = this.layout.fields.map((field) => ({
+      ...field,
+      shredder: isNested(field.field.type) ? createShredder(field.field) : null,
+    }));
+    this.leaves = this.fields.flatMap(({ leaves }) => leaves);
     this.identifiers = new Set(schema.identifierFieldIds);
     this.fieldCount = schema.fields.length;
     this.rowGroupSizeBytes = rowGroupSizeBytes;
     this.statistics = this.leaves.map(() => null);
     this.columnSizes = this.leaves.map(() => 0);
-    this.parquet = new ParquetWriter({
-      writer: this.bytes,
-      schema: encodingSchema(this.leaves),
-      codec: "ZSTD",
-      compressors: { ZSTD: compressZstd },
-      statistics: false,
-      createdBy: "frazil",
-    });
+    this.parquet = new ParquetWriter({ writer: this.bytes, schema: this.layout.elements, createdBy: "frazil" });
   }
 
   get estimatedBytes(): number {
@@ -80,21 +82,17 @@ class HyparquetEncoder implements DataFileWriter {
     return this.writtenBytes + Math.ceil(this.bufferedBytes * ratio);
   }
 
-  async write(batch: ColumnBatch): Promise<void> {
+  async write(batch: AnyBatch): Promise<void> {
     if (batch.columns.length !== this.fieldCount) {
-      throw new FrazilError(
-        "internal",
-        "WRONG_BATCH",
-        `expected a batch of ${this.fieldCount} columns, found ${batch.columns.length}`,
-      );
+      throw wrongBatch(`a batch of ${this.fieldCount} columns`, String(batch.columns.length));
     }
-    this.refuseNulls(batch);
+    const leaves = this.fields.flatMap((field) => leafRows(field, batch));
     this.recordCount += batch.length;
-    const bytesPerRow = batch.length === 0 ? 0 : batchBytes(batch) / batch.length;
+    const bytesPerRow = batch.length === 0 ? 0 : bytesOf(leaves) / batch.length;
     for (let start = 0; start < batch.length;) {
       const room = Math.ceil((this.rowGroupSizeBytes - this.bufferedBytes) / bytesPerRow);
       const end = Math.min(batch.length, start + Math.max(1, room));
-      this.ranges.push({ batch, start, end });
+      this.held.push({ leaves, start, end });
       this.bufferedBytes += (end - start) * bytesPerRow;
       start = end;
       if (this.bufferedBytes >= this.rowGroupSizeBytes) await this.writeRowGroup();
@@ -102,8 +100,7 @@ class HyparquetEncoder implements DataFileWriter {
   }
 
   async finish(): Promise<EncodedFile> {
-    if (this.ranges.length > 0) await this.writeRowGroup();
-    this.parquet.schema = schemaElements(this.leaves);
+    if (this.held.length > 0) await this.writeRowGroup();
     await this.parquet.finish();
     await this.flush();
     const { sizeBytes } = await this.output.close();
@@ -112,10 +109,11 @@ class HyparquetEncoder implements DataFileWriter {
       fileSizeBytes: BigInt(sizeBytes),
       splitOffsets: this.splitOffsets.length === 0 ? null : this.splitOffsets,
       ...fileMetrics(
-        this.leaves.map(({ id, type }, place) => ({
+        this.leaves.map(({ id, type, repetition }, place) => ({
           id,
           type,
           isIdentifier: this.identifiers.has(id),
+          isRepeated: repetition > 0,
           sizeBytes: this.columnSizes[place] as number,
           statistics: this.statistics[place] ?? measure([]),
         })),
@@ -124,44 +122,34 @@ class HyparquetEncoder implements DataFileWriter {
   }
 
   async abort(): Promise<void> {
-    this.ranges = [];
+    this.held = [];
     await this.output.abort();
   }
 
-  private refuseNulls(batch: ColumnBatch): void {
-    for (const { index, name, required } of this.leaves) {
-      const nulls = (batch.columns[index] as Column).nullCount;
-      if (required && nulls > 0) {
-        throw new FrazilError("data", "NULL_IN_REQUIRED", `column ${name} is required, found ${nulls} nulls in it`);
-      }
-    }
-  }
-
   private async writeRowGroup(): Promise<void> {
-    const ranges = this.ranges;
-    this.ranges = [];
-    this.splitOffsets.push(BigInt(this.bytes.offset));
+    const held = this.held;
+    this.held = [];
+    const start = this.bytes.offset;
+    this.splitOffsets.push(BigInt(start));
     const groupStatistics: ColumnStatistics[] = [];
-    const groups = this.parquet.row_groups;
-    const [groupsBefore, rowsBefore] = [groups.length, this.parquet.num_rows];
-    // Column by column, so that one alone is held in both forms, and others may have their turn in between. The library takes each for a group.
-    for (const { name, type, index } of this.leaves) {
-      const column: ColumnRange[] = ranges.map(({ batch, start, end }) => {
-        return { column: batch.columns[index] as Column, start, end };
-      });
-      groupStatistics.push(measure(column));
-      const encoding = isWrittenPlain(type) ? { encoding: "PLAIN" as const } : {};
-      await this.parquet.write({
-        columnData: [{ name, data: plainValues(type, column), ...encoding }],
-        rowGroupSize: Number.MAX_SAFE_INTEGER,
-        pageSize: PAGE_BYTES,
-        dictionarySize: DICTIONARY_BYTES,
-      });
+    const columns: ColumnChunk[] = [];
+    // Column by column, so that one alone is held in both forms, and others may have their turn in between.
+    for (const [place, leaf] of this.leaves.entries()) {
+      const ranges = held.map((rows) => leafRange(rows, place));
+      groupStatistics.push(measure(ranges));
+      const written = writeChunk(this.bytes, leaf, ranges);
+      columns.push(written.chunk);
+      this.parquet.pendingIndexes.push(written);
       await this.breathe?.();
     }
-    const group = joined(groups.splice(groupsBefore));
-    groups.push(group);
-    this.parquet.num_rows = rowsBefore + group.num_rows;
+    const rows = BigInt(held.reduce((sum, range) => sum + range.end - range.start, 0));
+    this.parquet.row_groups.push({
+      columns,
+      total_byte_size: columns.reduce((sum, { meta_data }) => sum + (meta_data?.total_uncompressed_size ?? 0n), 0n),
+      num_rows: rows,
+      total_compressed_size: BigInt(this.bytes.offset - start),
+    });
+    this.parquet.num_rows += rows;
     this.recordStatistics(groupStatistics);
     this.encodedBytes += this.bufferedBytes;
     this.bufferedBytes = 0;
@@ -190,34 +178,36 @@ class HyparquetEncoder implements DataFileWriter {
   }
 }
 
-/** One row group of the chunks of several, which stand behind one another in the file. */
-function joined(parts: readonly RowGroup[]): RowGroup {
-  const sum = (of: (part: RowGroup) => bigint | undefined): bigint =>
-    parts.reduce((total, part) => total + (of(part) ?? 0n), 0n);
-  return {
-    columns: parts.flatMap(({ columns }) => columns),
-    total_byte_size: sum((part) => part.total_byte_size),
-    num_rows: must(parts[0], "a row group has columns").num_rows,
-    total_compressed_size: sum((part) => part.total_compressed_size),
-  };
+/** The rows of a batch's field, leaf by leaf. */
+function leafRows({ index, field, leaves, shredder }: OpenField, batch: AnyBatch): readonly LeafRows[] {
+  const column = must(batch.columns[index], "the number of columns was checked");
+  if (column.length !== batch.length) {
+    throw wrongBatch(`${batch.length} rows in column ${field.name}`, String(column.length));
+  }
+  if (shredder !== null) {
+    if (column.layout !== "cells") throw wrongBatch(`values row by row in column ${field.name}`, column.layout);
+    return shredder.shred(column.values);
+  }
+  if (column.layout === "cells") throw wrongBatch(`a flat column ${field.name}`, "values row by row");
+  if (field.required && column.nullCount > 0) {
+    const message = `column ${field.name} is required, found ${column.nullCount} nulls in it`;
+    throw new FrazilError("data", "NULL_IN_REQUIRED", message);
+  }
+  return leaves.map(() => ({ column, definitions: null, repetitions: null, starts: null }));
 }
 
-/**
- * The library's dictionary takes 0.0 and −0.0 for one value, and it writes booleans as runs, which Spark's vectorized reader
- * (Iceberg 1.11) refuses.
- */
-function isWrittenPlain({ kind }: PrimitiveType): boolean {
-  return kind === "float" || kind === "double" || kind === "boolean";
+function isNested({ kind }: Type): boolean {
+  return kind === "struct" || kind === "list" || kind === "map";
 }
 
-/** The schema without annotations, under which hyparquet-writer takes physical values as they are. */
-function encodingSchema(leaves: readonly LeafField[]): SchemaElement[] {
-  const elements = leaves.map(({ name, required, type }): SchemaElement => ({
-    name,
-    repetition_type: required ? "REQUIRED" : "OPTIONAL",
-    ...physicalType(type),
-  }));
-  return [{ name: "table", num_children: leaves.length }, ...elements];
+function leafRange({ leaves, start, end }: HeldRows, place: number): LeafRange {
+  const { column, definitions, repetitions, starts } = must(leaves[place], "a batch has all leaves");
+  const entryOf = (row: number): number => starts?.[row] ?? row;
+  return { column, start: entryOf(start), end: entryOf(end), levels: { definitions, repetitions } };
+}
+
+function wrongBatch(expected: string, found: string): FrazilError {
+  return new FrazilError("internal", "WRONG_BATCH", `expected ${expected}, found ${found}`);
 }
 
 function footerStatistics({ nulls, min, max }: ColumnStatistics): Statistics {
@@ -225,11 +215,13 @@ function footerStatistics({ nulls, min, max }: ColumnStatistics): Statistics {
   return min === null || max === null ? counts : { ...counts, min_value: min, max_value: max };
 }
 
-function batchBytes(batch: ColumnBatch): number {
+function bytesOf(leaves: readonly LeafRows[]): number {
   let bytes = 0;
-  for (const column of batch.columns) {
+  for (const { column, definitions, repetitions } of leaves) {
     bytes += column.values.byteLength + (column.validity?.byteLength ?? 0);
     if (column.layout === "bytes") bytes += column.offsets.byteLength;
+    // Levels take a few bits each in the file.
+    bytes += ((definitions?.length ?? 0) + (repetitions?.length ?? 0)) / 2;
   }
   return bytes;
 }

@@ -1,8 +1,9 @@
-import type { Column, ColumnBatch } from "../arrow/column.ts";
+import type { Column } from "../arrow/column.ts";
 import { isValid } from "../arrow/column.ts";
 import { assert } from "../errors.ts";
 import type { LiveFile } from "../manifest/data-file.ts";
 import type { NestedField, PrimitiveType, Schema } from "../schema/types.ts";
+import type { AnyColumn } from "../values/cell.ts";
 
 const LONG: PrimitiveType = { kind: "long" };
 
@@ -11,6 +12,12 @@ const LINEAGE_FIELDS: readonly NestedField[] = [
   { id: 2147483540, name: "_row_id", required: false, type: LONG },
   { id: 2147483539, name: "_last_updated_sequence_number", required: false, type: LONG },
 ];
+
+/** A `ColumnBatch`, or an `AnyBatch`. */
+interface BatchOf<C extends AnyColumn> {
+  readonly length: number;
+  readonly columns: readonly C[];
+}
 
 /** The schema of files whose rows were moved: the table's fields, then `_row_id` and `_last_updated_sequence_number`. */
 export function withLineage(schema: Schema): Schema {
@@ -22,7 +29,11 @@ export function withLineage(schema: Schema): Schema {
  * plus its position, and the file's data sequence number (spec, "Row Lineage").
  * @param start position of the batch's first row in the file
  */
-export function explicitLineage(batch: ColumnBatch, { file, sequenceNumber }: LiveFile, start: number): ColumnBatch {
+export function explicitLineage<C extends AnyColumn>(
+  batch: BatchOf<C | Column>,
+  { file, sequenceNumber }: LiveFile,
+  start: number,
+): BatchOf<C | Column> {
   const count = batch.columns.length;
   const [rowId, updated] = batch.columns.slice(count - 2) as [Column, Column];
   const first = file.firstRowId;

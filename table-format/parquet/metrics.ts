@@ -17,6 +17,8 @@ export interface ColumnMetrics {
   readonly type: PrimitiveType;
   /** Identifier fields are measured whatever their place: keys are looked up by their bounds. */
   readonly isIdentifier: boolean;
+  /** Below a list or a map: such values are not one a row, so that readers take sizes alone, as Java writes it. */
+  readonly isRepeated: boolean;
   readonly sizeBytes: number;
   readonly statistics: ColumnStatistics;
 }
@@ -34,9 +36,9 @@ export function fileMetrics(
   const nanValueCounts = new Map<number, bigint>();
   const lowerBounds = new Map<number, Uint8Array>();
   const upperBounds = new Map<number, Uint8Array>();
-  for (const [place, { id, type, isIdentifier, sizeBytes, statistics }] of columns.entries()) {
+  for (const [place, { id, type, isIdentifier, isRepeated, sizeBytes, statistics }] of columns.entries()) {
     columnSizes.set(id, BigInt(sizeBytes));
-    if (place >= MAX_MEASURED_COLUMNS && !isIdentifier) continue;
+    if (isRepeated || (place >= MAX_MEASURED_COLUMNS && !isIdentifier)) continue;
     valueCounts.set(id, BigInt(statistics.rows));
     nullValueCounts.set(id, BigInt(statistics.nulls));
     if (type.kind === "float" || type.kind === "double") nanValueCounts.set(id, BigInt(statistics.nans));

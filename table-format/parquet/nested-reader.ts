@@ -2,11 +2,11 @@ import { isValid } from "../arrow/column.ts";
 import { FrazilError } from "../errors.ts";
 import { isPrimitive, typeText } from "../schema/type-json.ts";
 import type { NestedField, PrimitiveType, Type } from "../schema/types.ts";
-import { type Cell, type CellStruct, cellAt } from "../values/cell.ts";
+import type { Cell, CellStruct } from "../values/cell.ts";
+import { defaultCell } from "../values/default-cell.ts";
 import { valueAt } from "../values/single-value.ts";
-import type { LeafEntries } from "./chunk-reader.ts";
-import { defaultColumn } from "./default-value.ts";
 import { type FileLeaf, type FileNode, leavesOf } from "./file-columns.ts";
+import type { LeafEntries } from "./leaf-entries.ts";
 
 /** A leaf that is to be decoded, and the type that its values are to have. */
 export interface WantedLeaf {
@@ -176,15 +176,9 @@ function probeType({ element }: FileLeaf): PrimitiveType {
 
 /** What a field that the file lacks reads as. */
 function constantOf(path: string, field: NestedField): Assembler {
-  const { initialDefault, type, required } = field;
-  const none = initialDefault === undefined || initialDefault === null;
-  if (none && required && type.kind !== "unknown")
+  const value = defaultCell(field, "initialDefault");
+  if (value === null && field.required && field.type.kind !== "unknown")
     throw corrupt(`${path}, which is required and has no default`, "none");
-  if (none) return { leaves: [], read: () => null };
-  if (!isPrimitive(type)) {
-    throw new FrazilError("unsupported", "NESTED_DEFAULT", `column ${path}: defaults of ${type.kind}s are not read`);
-  }
-  const value = cellAt(defaultColumn(type, initialDefault, 1), 0);
   return { leaves: [], read: () => value };
 }
 

@@ -7,13 +7,15 @@ import { MAX_PARQUET_GROUP_ROWS } from "../limits.ts";
 import type { Value } from "../manifest/data-file.ts";
 import { fieldById } from "../schema/schema.ts";
 import type { NameMapping } from "../schema/name-mapping.ts";
-import { typeText } from "../schema/type-json.ts";
+import { isPrimitive, typeText } from "../schema/type-json.ts";
 import type { NestedField, PrimitiveType, Schema } from "../schema/types.ts";
-import type { AnyColumn } from "../values/cell.ts";
-import { type LeafEntries, readChunk } from "./chunk-reader.ts";
+import type { AnyBatch, AnyColumn } from "../values/cell.ts";
+import { defaultCell } from "../values/default-cell.ts";
+import { readChunk } from "./chunk-reader.ts";
 import { constantColumn, defaultColumn } from "./default-value.ts";
 import type { FileLeaf, FileNode } from "./file-columns.ts";
 import { type DataFileFooter, type DataFileRef, encrypted, readFooter } from "./footer.ts";
+import type { LeafEntries } from "./leaf-entries.ts";
 import { assembleRows, type NestedPlan, planNested } from "./nested-reader.ts";
 
 /** Chunks that lie so near are read in one request: on an object store a request costs as much as so many bytes. */
@@ -25,12 +27,6 @@ export interface ColumnSources {
   readonly mapping: NameMapping | null;
   /** Values of columns that a file may lack because its partition says them, by field id (spec, "Column Projection"). */
   readonly constants: ReadonlyMap<number, Value | null>;
-}
-
-/** Rows as columns of any type; all have `length` rows. */
-export interface AnyBatch {
-  readonly length: number;
-  readonly columns: readonly AnyColumn[];
 }
 
 /** A file that says everything itself. */
@@ -257,16 +253,10 @@ function inFile<T>({ filePath }: DataFileRef, run: () => T): T {
 function missingColumn(file: DataFileRef, field: NestedField, sources: ColumnSources): (rows: number) => AnyColumn {
   const { type, initialDefault, required } = field;
   const hasDefault = initialDefault !== undefined && initialDefault !== null;
-  if (type.kind === "struct" || type.kind === "list" || type.kind === "map" || type.kind === "opaque") {
-    if (hasDefault) {
-      throw new FrazilError(
-        "unsupported",
-        "NESTED_DEFAULT",
-        `column ${field.name}: defaults of ${type.kind}s are not read`,
-      );
-    }
-    if (required) throw missing(file, field);
-    return (rows) => ({ layout: "cells", type, length: rows, values: new Array<null>(rows).fill(null) });
+  if (!isPrimitive(type)) {
+    if (required && !hasDefault) throw missing(file, field);
+    const value = inFile(file, () => defaultCell(field, "initialDefault"));
+    return (rows) => ({ layout: "cells", type, length: rows, values: new Array<typeof value>(rows).fill(value) });
   }
   const constant = sources.constants.get(field.id);
   if (constant !== undefined) return (rows) => constantColumn(type, constant, rows);

@@ -1,61 +1,124 @@
 import type { SchemaElement } from "hyparquet";
 import { FrazilError } from "../errors.ts";
+import { childFields } from "../schema/schema.ts";
+import { typeText } from "../schema/type-json.ts";
 import type { NestedField, PrimitiveType, Schema } from "../schema/types.ts";
 
-/** A top-level field as a leaf column of a Parquet file. */
+/** A column chunk of each row group: a field of a primitive type, at the top or below structs, lists and maps. */
 export interface LeafField {
+  readonly id: number;
+  readonly type: PrimitiveType;
+  /** The elements from the root to this one, which is without annotations: as such its values are encoded. */
+  readonly path: readonly SchemaElement[];
+  /** Definition level of a value: optional and repeated elements on the path (Parquet format, "Nested Encoding"). */
+  readonly definition: number;
+  /** Repeated elements on the path: lists and maps. */
+  readonly repetition: number;
+}
+
+/** A top-level field that a data file has columns for. */
+export interface FileField {
   /** Place in the schema, and so in a batch. */
   readonly index: number;
-  readonly id: number;
+  readonly field: NestedField;
+  readonly leaves: readonly LeafField[];
+}
+
+/** How the rows of a schema lie in a data file. */
+export interface FileLayout {
+  /** The footer's schema, depth first, with field ids and REQUIRED where the table says so. */
+  readonly elements: SchemaElement[];
+  readonly fields: readonly FileField[];
+}
+
+interface Parent {
+  readonly path: readonly SchemaElement[];
   readonly name: string;
-  readonly required: boolean;
-  readonly type: PrimitiveType;
+  readonly definition: number;
+  readonly repetition: number;
 }
 
 /**
- * The fields that a data file has columns for: all but those of type unknown, which hold only nulls (spec, "Parquet").
+ * Lays out a schema (spec, appendix A, "Parquet"): lists and maps have three levels of the standard names. Fields of type unknown,
+ * which hold only nulls, have no column.
  *
- * @throws FrazilError `unsupported` for structs, lists, maps, variants and geo types.
+ * @throws FrazilError `unsupported` naming a field of type variant, geometry or geography, and one that would be a group of nothing
  */
-export function leafFields(schema: Schema): LeafField[] {
-  const leaves: LeafField[] = [];
-  for (const [index, field] of schema.fields.entries()) {
-    const type = writableType(field);
-    if (type.kind !== "unknown") leaves.push({ index, id: field.id, name: field.name, required: field.required, type });
-  }
-  return leaves;
+export function fileLayout(schema: Schema): FileLayout {
+  const stored = [...schema.fields.entries()].filter(([, field]) => isStored(field));
+  const root: SchemaElement = { name: "table", num_children: stored.length };
+  const elements = [root];
+  const fields = stored.map(([index, field]): FileField => {
+    const leaves: LeafField[] = [];
+    append(field, { path: [root], name: "", definition: 0, repetition: 0 }, elements, leaves);
+    return { index, field, leaves };
+  });
+  return { elements, fields };
 }
 
-function writableType(field: NestedField): PrimitiveType {
-  switch (field.type.kind) {
-    case "struct":
+/** Whether a field of a schema or a struct has columns. */
+export function isStored({ type }: NestedField): boolean {
+  return type.kind !== "unknown";
+}
+
+function append(field: NestedField, parent: Parent, elements: SchemaElement[], leaves: LeafField[]): void {
+  const { id, required, type } = field;
+  const name = parent.name === "" ? field.name : `${parent.name}.${field.name}`;
+  const named: SchemaElement = { name: field.name, repetition_type: required ? "REQUIRED" : "OPTIONAL" };
+  const { repetition } = parent;
+  const definition = parent.definition + (required ? 0 : 1);
+  switch (type.kind) {
+    case "struct": {
+      const children = type.fields.filter(isStored);
+      if (children.length === 0) throw unwritable(name, field);
+      const group = { ...named, field_id: id, num_children: children.length };
+      elements.push(group);
+      const below = { path: [...parent.path, group], name, definition, repetition };
+      for (const child of children) append(child, below, elements, leaves);
+      return;
+    }
     case "list":
-    case "map":
+    case "map": {
+      const children = childFields(type);
+      if (!children.every(isStored)) throw unwritable(name, field);
+      const kind = type.kind === "list" ? "LIST" : "MAP";
+      const group: SchemaElement = {
+        ...named,
+        field_id: id,
+        num_children: 1,
+        converted_type: kind,
+        logical_type: { type: kind },
+      };
+      const repeated: SchemaElement = {
+        name: type.kind === "list" ? "list" : "key_value",
+        repetition_type: "REPEATED",
+        num_children: children.length,
+      };
+      elements.push(group, repeated);
+      const path = [...parent.path, group, repeated];
+      const below = { path, name, definition: definition + 1, repetition: repetition + 1 };
+      for (const child of children) append(child, below, elements, leaves);
+      return;
+    }
+    case "unknown":
     case "variant":
     case "opaque":
-      throw new FrazilError(
-        "unsupported",
-        "UNSUPPORTED_COLUMN",
-        `columns of primitive types are written, found ${field.name} of type ${field.type.kind}`,
-      );
-    default:
-      return field.type;
+      throw unwritable(name, field);
+    default: {
+      const bare = { ...named, ...physicalType(type) };
+      elements.push({ ...bare, field_id: id, ...annotation(type) });
+      leaves.push({ id, type, path: [...parent.path, bare], definition, repetition });
+    }
   }
 }
 
-/** The footer's schema: a root and one element a leaf, with field ids and REQUIRED where the table says so. */
-export function schemaElements(leaves: readonly LeafField[]): SchemaElement[] {
-  return [{ name: "table", num_children: leaves.length }, ...leaves.map(schemaElement)];
-}
-
-function schemaElement(leaf: LeafField): SchemaElement {
-  return {
-    name: leaf.name,
-    repetition_type: leaf.required ? "REQUIRED" : "OPTIONAL",
-    field_id: leaf.id,
-    ...physicalType(leaf.type),
-    ...annotation(leaf.type),
-  };
+function unwritable(name: string, { type }: NestedField): FrazilError {
+  const text = typeText(type);
+  return new FrazilError(
+    "unsupported",
+    "UNSUPPORTED_COLUMN",
+    `column ${name}: columns of type ${text} are not written`,
+  );
 }
 
 type Physical = Pick<SchemaElement, "type" | "type_length">;

@@ -5,9 +5,10 @@ import type { DataFile, Value } from "../manifest/data-file.ts";
 import { specById } from "../metadata/refs.ts";
 import type { TableMetadata } from "../metadata/table-metadata.ts";
 import { encrypted } from "../parquet/footer.ts";
-import { type AnyBatch, type ColumnSources, readParquetColumns } from "../parquet/reader.ts";
+import { type ColumnSources, readParquetColumns } from "../parquet/reader.ts";
 import { nameMapping } from "../schema/name-mapping.ts";
 import type { NestedField } from "../schema/types.ts";
+import type { AnyBatch } from "../values/cell.ts";
 
 /**
  * Reads columns of any type from a data or delete file of a table, in file order: row numbers of the batches add up to positions.

@@ -31,7 +31,8 @@ export function* nestedFields(fields: readonly NestedField[]): Generator<NestedF
   }
 }
 
-function childFields(type: Type): readonly NestedField[] {
+/** The fields that a type holds: those of a struct, a list's `element`, a map's `key` and `value`; none of other types. */
+export function childFields(type: Type): readonly NestedField[] {
   switch (type.kind) {
     case "struct":
       return type.fields;

@@ -25,6 +25,12 @@ export interface NestedColumn {
 /** A column of any type. */
 export type AnyColumn = Column | NestedColumn;
 
+/** Rows as columns of any type; all have `length` rows. */
+export interface AnyBatch {
+  readonly length: number;
+  readonly columns: readonly AnyColumn[];
+}
+
 /** The value of one row. Bytes are views into the column. */
 export function cellAt(column: AnyColumn, row: number): Cell | null {
   return column.layout === "cells" ? (column.values[row] ?? null) : valueAt(column, row);

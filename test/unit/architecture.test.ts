@@ -48,7 +48,7 @@ const RULES: readonly (readonly [owner: string, mayImport: string])[] = [
 ];
 
 /** What the table format may use besides its own files: codecs and pure computation, no network, no disk. */
-const FORMAT_PACKAGES = /^(hyparquet(\/src\/\w+\.js)?|hyparquet-writer|node:(buffer|crypto|util|zlib))$/;
+const FORMAT_PACKAGES = /^(hyparquet(-writer)?(\/src\/\w+\.js)?|node:(buffer|crypto|util|zlib))$/;
 
 /** The module names of a file's imports, exports and dynamic imports. */
 function importsOf(text: string): string[] {

@@ -1,0 +1,109 @@
+// Types that nest, and values of them, for tests of anything that takes columns apart or puts them together.
+import fc from "fast-check";
+import type { Cell, CellStruct, NestedField, PrimitiveType, Type } from "../../table-format/index.ts";
+import type { Dice } from "./fuzz/mutate.ts";
+import { POOLS } from "./random-values.ts";
+
+const field = (name: string, required: boolean, type: Type): NestedField => ({ id: 0, name, required, type });
+
+/** A type of at most `depth` levels above its leaves; ids are for `newSchema` to give. */
+export function anyType(leaf: fc.Arbitrary<PrimitiveType>, depth: number): fc.Arbitrary<Type> {
+  if (depth === 0) return leaf;
+  const below = anyType(leaf, depth - 1);
+  const parts = fc.array(fc.tuple(fc.boolean(), below), { minLength: 1, maxLength: 3 });
+  return fc.oneof(
+    leaf,
+    parts.map((all): Type => ({
+      kind: "struct",
+      fields: all.map(([required, type], k) => field(`p${k}`, required, type)),
+    })),
+    fc.tuple(fc.boolean(), below).map(([elementRequired, element]): Type => {
+      return { kind: "list", elementId: 0, elementRequired, element };
+    }),
+    fc.tuple(fc.boolean(), below, below).map(([valueRequired, key, value]): Type => {
+      return { kind: "map", keyId: 0, key, valueId: 0, valueRequired, value };
+    }),
+  );
+}
+
+/** Values of a type; `valueOf` gives those of its leaves. */
+export function anyCell(
+  type: Type,
+  required: boolean,
+  valueOf: (type: PrimitiveType) => fc.Arbitrary<Cell>,
+): fc.Arbitrary<Cell | null> {
+  const present = anyPresent(type, valueOf);
+  return required ? present : fc.option(present, { nil: null, freq: 3 });
+}
+
+function anyPresent(type: Type, valueOf: (type: PrimitiveType) => fc.Arbitrary<Cell>): fc.Arbitrary<Cell> {
+  switch (type.kind) {
+    case "struct":
+      return fc
+        .tuple(...type.fields.map((each) => anyCell(each.type, each.required, valueOf)))
+        .map((values): CellStruct => {
+          return Object.fromEntries(type.fields.map(({ name }, k) => [name, values[k] as Cell | null]));
+        });
+    case "list":
+      return fc.array(anyCell(type.element, type.elementRequired, valueOf), { maxLength: 3 });
+    case "map": {
+      const pair = fc.tuple(anyCell(type.key, true, valueOf), anyCell(type.value, type.valueRequired, valueOf));
+      return fc.array(pair, { maxLength: 3 });
+    }
+    case "opaque":
+      throw new Error("no values of an opaque type");
+    default:
+      return valueOf(type);
+  }
+}
+
+/** A random nested type that the independent readers know, keys of maps among those that all of them compare alike. */
+export function randomNested(dice: Dice, depth: number, kinds: (type: PrimitiveType) => boolean): Type {
+  if (depth === 0) return dice.pick(POOLS.map(([type]) => type).filter(kinds));
+  switch (dice.below(4)) {
+    case 0:
+      return {
+        kind: "list",
+        elementId: 0,
+        elementRequired: dice.below(3) === 0,
+        element: randomNested(dice, depth - 1, kinds),
+      };
+    case 1: {
+      const key: PrimitiveType = { kind: dice.pick(["string", "long", "int"] as const) };
+      const value = randomNested(dice, depth - 1, kinds);
+      return { kind: "map", keyId: 0, key, valueId: 0, valueRequired: dice.below(3) === 0, value };
+    }
+    default: {
+      const fields = Array.from({ length: 1 + dice.below(3) }, (_, k) => {
+        return field(`p${k}`, dice.below(3) === 0, randomNested(dice, dice.below(depth), kinds));
+      });
+      return { kind: "struct", fields };
+    }
+  }
+}
+
+/** A random value of such a type, often null where it may be; the keys of a map differ. */
+export function randomCell(type: Type, required: boolean, dice: Dice): Cell | null {
+  if (!required && dice.below(4) === 0) return null;
+  switch (type.kind) {
+    case "struct":
+      return Object.fromEntries(type.fields.map((each) => [each.name, randomCell(each.type, each.required, dice)]));
+    case "list":
+      return Array.from({ length: dice.below(4) }, () => randomCell(type.element, type.elementRequired, dice));
+    case "map": {
+      const keys = poolOf(type.key as PrimitiveType).slice(0, dice.below(4));
+      return keys.map((key) => [key, randomCell(type.value, type.valueRequired, dice)]);
+    }
+    case "opaque":
+      throw new Error("no values of an opaque type");
+    default:
+      return dice.pick(poolOf(type));
+  }
+}
+
+function poolOf(type: PrimitiveType): readonly Cell[] {
+  const text = JSON.stringify(type);
+  const found = POOLS.find(([each]) => JSON.stringify(each) === text);
+  if (found === undefined) throw new Error(`no values of ${text}`);
+  return found[1];
+}
