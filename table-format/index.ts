@@ -5,7 +5,6 @@ export * from "./arrow/column.ts";
 export type { ColumnBuilder } from "./arrow/column-builder.ts";
 export { gatherColumn, type SourceNumbers } from "./arrow/gather.ts";
 export { BitsBuilder, F32Builder, F64Builder, I128Builder, I32Builder, I64Builder } from "./arrow/number-builders.ts";
-export { batchOfRows } from "./arrow/row-batch.ts";
 export { widenColumn } from "./arrow/widen.ts";
 export type * from "./catalog/catalog.ts";
 export { identText, parseIdent } from "./catalog/catalog.ts";
@@ -28,6 +27,7 @@ export type { RestContext, RestFetch, RestResponse } from "./catalog/rest/http.t
 export { RestCatalog, type RestCatalogOptions } from "./catalog/rest/rest-catalog.ts";
 export type { LentCredential } from "./catalog/rest/table-answer.ts";
 export * from "./errors.ts";
+export { canonicalPath, isWithin, placesInTable } from "./io/canonical-path.ts";
 export { mapConcurrently } from "./io/concurrent-map.ts";
 export { confinedTo, tableRoots } from "./io/confined.ts";
 export type * from "./io/file-io.ts";
@@ -93,8 +93,45 @@ export { isPrimitive, parsePrimitiveType, parseType, typeJson, typesEqual, typeT
 export type * from "./schema/types.ts";
 export { type CompareRows, rowOrder, sortRows } from "./sort/row-order.ts";
 export { normalSortBy, orderApplies, parseSortBy, sortByTexts } from "./sort/sort-order.ts";
+export { type Append, appendFiles, fastAppend } from "./transaction/append.ts";
+export { cherryPick } from "./transaction/cherry-pick.ts";
+export { commitOperations } from "./transaction/commit.ts";
+export { type DeleteDataFiles, deleteDataFiles } from "./transaction/delete-data-files.ts";
+export {
+  type ExpiredSnapshots,
+  type ExpireSnapshots,
+  expireSnapshots,
+  removeSnapshots,
+} from "./transaction/expire-snapshots.ts";
+export { EVERY_FILE, type FileFilter, partitionsOf } from "./transaction/file-filter.ts";
+export {
+  createBranch,
+  createTag,
+  fastForwardBranch,
+  type RefRetention,
+  removeBranch,
+  removeTag,
+  renameBranch,
+  replaceRef,
+  rollbackTo,
+  rollbackToTime,
+  setCurrentSnapshot,
+  setRefRetention,
+} from "./transaction/manage-snapshots.ts";
 export type { PlannedFile } from "./transaction/manifest-filter.ts";
 export { mergeSettings } from "./transaction/manifest-merge.ts";
+export type { OperationAttempt, OperationNames, TableOperation, WriteContext } from "./transaction/operation.ts";
+export { type OverwriteFiles, overwriteFiles } from "./transaction/overwrite.ts";
+export type { PositionDelta } from "./transaction/position-deltas.ts";
+export { type ReplacePartitions, replacePartitions } from "./transaction/replace-partitions.ts";
+export {
+  keepBranch,
+  reachedByBranches,
+  refExpired,
+  type SnapshotRetention,
+  tableRetention,
+} from "./transaction/retention.ts";
+export { type RewriteFiles, rewriteFiles } from "./transaction/rewrite-files.ts";
 export {
   type ManifestGroup,
   planManifestRewrite,
@@ -102,6 +139,9 @@ export {
   type RewrittenGroup,
   rewriteManifestGroup,
 } from "./transaction/rewrite-manifests.ts";
+export { type RowDelta, rowDelta } from "./transaction/row-delta.ts";
+export type { SchemaChange } from "./transaction/schema-changes.ts";
+export type { SnapshotOptions, ValidationOptions } from "./transaction/snapshot-operation.ts";
 export {
   type Operation,
   type ProducedSnapshot,
@@ -109,5 +149,14 @@ export {
   type SnapshotInput,
   type SnapshotNames,
 } from "./transaction/snapshot-producer.ts";
-export { type AnyBatch, type AnyColumn, type Cell, cellAt, type CellStruct, type NestedColumn } from "./values/cell.ts";
+export { type UnreachableFiles, unreachableFiles } from "./transaction/unreachable-files.ts";
+export { updateSchema } from "./transaction/update-schema.ts";
+export { type SpecChange, updateSpec } from "./transaction/update-spec.ts";
+export {
+  replaceSortOrder,
+  updateLocation,
+  updateProperties,
+  upgradeFormatVersion,
+} from "./transaction/update-table.ts";
+export { type AnyColumn, type Cell, cellAt, type CellStruct, type NestedColumn } from "./values/cell.ts";
 export { compareValues, decodeValue, encodeValue, valueAt } from "./values/single-value.ts";

@@ -1,7 +1,10 @@
 import { FrazilError } from "../errors.ts";
-import { parseJson } from "../json/exact-json.ts";
+import { jsonText, parseJson } from "../json/exact-json.ts";
 import { JsonFields } from "../json/fields.ts";
 import { MAX_TYPE_DEPTH } from "../limits.ts";
+import type { JsonValue } from "../metadata/table-metadata.ts";
+import { childFields } from "./schema.ts";
+import type { NestedField, Schema } from "./types.ts";
 
 /** The table property that holds a mapping. */
 export const NAME_MAPPING_PROPERTY = "schema.name-mapping.default";
@@ -42,4 +45,47 @@ function levelOf(json: JsonFields, depth: number): NameMapping {
     });
   }
   return level;
+}
+
+/** The mapping of a schema by the names that its columns have now, as the table property holds it. */
+export function nameMappingText(schema: Schema): string {
+  return jsonText(mappingOf(schema.fields, new Map()));
+}
+
+/**
+ * The table's mapping with the names of a changed schema: columns keep the names that they had, new ones come in, and a name that a
+ * new column takes belongs to it alone (as Java's `MappingUtil.update`). Null when the table has none, or nothing changes.
+ */
+export function changedNameMapping(properties: ReadonlyMap<string, string>, schema: Schema): string | null {
+  const text = properties.get(NAME_MAPPING_PROPERTY);
+  const known = nameMapping(properties);
+  if (text === undefined || known === null) return null;
+  const changed = jsonText(mappingOf(schema.fields, known));
+  return changed === jsonText(parseJson(text)) ? null : changed;
+}
+
+function mappingOf(fields: readonly NestedField[], known: NameMapping): JsonValue {
+  const current = new Set(fields.map(({ name }) => name));
+  const entry = (id: number | null, names: readonly string[], children: JsonValue): JsonValue => ({
+    ...(id === null ? {} : { "field-id": BigInt(id) }),
+    names,
+    ...(Array.isArray(children) && children.length === 0 ? {} : { fields: children }),
+  });
+  const old = Map.groupBy(known, ([, { fieldId }]) => fieldId);
+  const mapped = fields.map((field) => {
+    const before = old.get(field.id) ?? [];
+    // A name that another column has now is that column's.
+    const names = before.map(([name]) => name).filter((name) => name === field.name || !current.has(name));
+    if (!names.includes(field.name)) names.push(field.name);
+    return entry(field.id, names, mappingOf(childFields(field.type), before[0]?.[1].fields ?? new Map()));
+  });
+  const ids = new Set<number | null>(fields.map(({ id }) => id));
+  // Columns that are gone keep their names: without them a file's column might be taken for a new one.
+  const gone = [...old]
+    .filter(([id]) => !ids.has(id))
+    .flatMap(([id, entries]) => {
+      const names = entries.map(([name]) => name).filter((name) => !current.has(name));
+      return names.length === 0 ? [] : [entry(id, names, mappingOf([], entries[0]?.[1].fields ?? new Map()))];
+    });
+  return [...mapped, ...gone];
 }

@@ -120,19 +120,22 @@ function identifierField(schema: Schema, name: string): NestedField {
       hint: `columns: ${schema.fields.map((other) => other.name).join(", ")}`,
     });
   }
-  const { kind } = field.type;
-  if (!isPrimitive(field.type) || kind === "float" || kind === "double" || kind === "variant" || kind === "unknown") {
+  checkIdentifierField(field);
+  return field;
+}
+
+/** @throws FrazilError kind `config` for a field that the spec does not allow to identify rows. */
+export function checkIdentifierField({ name, type, required }: NestedField): void {
+  const { kind } = type;
+  if (!isPrimitive(type) || kind === "float" || kind === "double" || kind === "variant" || kind === "unknown") {
     throw new FrazilError(
       "config",
       "KEY_TYPE",
-      `key column ${name} has type ${typeText(field.type)}, which cannot identify rows`,
+      `key column ${name} has type ${typeText(type)}, which cannot identify rows`,
       {
         hint: "use integers, strings, decimals, dates, times, uuid or binary as key",
       },
     );
   }
-  if (!field.required) {
-    throw new FrazilError("config", "KEY_OPTIONAL", `key column ${name} must be required`);
-  }
-  return field;
+  if (!required) throw new FrazilError("config", "KEY_OPTIONAL", `key column ${name} must be required`);
 }

@@ -166,7 +166,8 @@ function candidateTest(removals: readonly LiveFile[], base: TableMetadata): (man
   return (manifest) => manifest.sequenceNumber >= oldest && mayHoldPartitions(manifest);
 }
 
-function partitionTest(files: readonly DataFile[], base: TableMetadata): (manifest: ManifestFile) => boolean {
+/** Whether a manifest may hold files of the same partitions as the given ones, by its spec and its partition summaries. */
+export function partitionTest(files: readonly DataFile[], base: TableMetadata): (manifest: ManifestFile) => boolean {
   const schemas = schemasCurrentFirst(base);
   const bySpec = new Map<number, { types: readonly (PrimitiveType | null)[]; files: readonly DataFile[] }>();
   for (const [specId, ofSpec] of Map.groupBy(files, (file) => file.specId)) {

@@ -34,6 +34,10 @@ export interface SnapshotInput {
   /** The table's current schema after the commit. */
   readonly schema: Schema;
   readonly ref: "main";
+  /** Data sequence number of the added data files: rows that only moved keep theirs, so that later deletes still apply. Default: the snapshot's. */
+  readonly dataSequenceNumber?: bigint | undefined;
+  /** Whether small manifests are merged, as the table's `commit.manifest-merge.*` say (default). False makes a commit that reads none. */
+  readonly mergeManifests?: boolean | undefined;
 }
 
 /** Full locations of the files of one attempt, never used before. */
@@ -71,7 +75,8 @@ export async function produceSnapshot(
     names.manifest(manifestNumber++),
   );
   const read = (manifest: ManifestFile) => readManifest(io, base, manifest, cache);
-  const settings = mergeSettings(base.properties);
+  const allowed = mergeSettings(base.properties);
+  const settings = input.mergeManifests === false ? { ...allowed, enabled: false } : allowed;
   const context: FilterContext = { base, builder, joinBytes: settings.enabled ? settings.targetSizeBytes : 0n, read };
 
   // A manifest whose entries are all DELETED belongs to the snapshot that wrote it and to no later one.
@@ -91,7 +96,7 @@ export async function produceSnapshot(
         ofSpec.map((file) => ({
           status: "added",
           snapshotId: null,
-          sequenceNumber: null,
+          sequenceNumber: content === "data" ? (input.dataSequenceNumber ?? null) : null,
           fileSequenceNumber: null,
           // Given by the manifest list when the snapshot is read; one of our own would claim somebody else's ids.
           file: file.firstRowId === null ? file : { ...file, firstRowId: null },

@@ -1,9 +1,14 @@
 import { counted } from "../../core/count-text.ts";
-import { createManifestCache, FrazilError, type LoadedTable } from "../../../table-format/index.ts";
+import {
+  createManifestCache,
+  FrazilError,
+  type LoadedTable,
+  tableRetention,
+  type UnreachableFiles,
+} from "../../../table-format/index.ts";
 import { MANIFEST_CACHE_ENTRIES } from "../../core/limits.ts";
 import { type ExpirePlan, planExpiry, runExpiry } from "../../maintenance/expire/expire.ts";
-import { type RetentionPolicy, tablePolicy } from "../../maintenance/expire/retention.ts";
-import type { UnreachableFiles } from "../../maintenance/expire/unreachable.ts";
+import type { RetentionPolicy } from "../../maintenance/expire/retention.ts";
 import { namedTable } from "../../query/table-names.ts";
 import type { CliContext } from "../context.ts";
 import type { EngineOptions } from "../engine-options.ts";
@@ -55,7 +60,7 @@ export async function expire(context: CliContext, name: string, options: ExpireO
 
 /** The table's own policy unless the command says otherwise. */
 function policyOf({ metadata }: LoadedTable, { keepLast, keepFor, consumersHold }: ExpireOptions): RetentionPolicy {
-  const own = tablePolicy(metadata);
+  const own = tableRetention(metadata);
   return {
     minSnapshotsToKeep: keepLast ?? own.minSnapshotsToKeep,
     maxSnapshotAgeMs: keepFor === undefined ? own.maxSnapshotAgeMs : BigInt(keepFor),

@@ -1,10 +1,13 @@
 import {
+  canonicalPath,
   currentSnapshot,
   type FileEntry,
   type FileIO,
   FrazilError,
   identText,
+  isWithin,
   type LoadedTable,
+  placesInTable,
   type TableIdent,
 } from "../../../table-format/index.ts";
 import type { MaintenanceContext } from "../../commit/maintenance-commit.ts";
@@ -13,7 +16,6 @@ import { readStamp, type Stamp } from "../../commit/stamp.ts";
 import { asWritten } from "../../commit/writer-branch.ts";
 import { ORPHAN_CANDIDATES_HELD } from "../../core/limits.ts";
 import { checkMayDelete } from "../expire/expire.ts";
-import { canonicalPath, isWithin, placesInTable } from "./canonical.ts";
 import { walkReachable } from "./reachable.ts";
 import { isNestedMetadata, type OrphanKind, shapeOf, versionOf } from "./shape.ts";
 

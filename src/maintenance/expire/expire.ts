@@ -6,6 +6,8 @@ import {
   mapConcurrently,
   type Snapshot,
   type TableMetadata,
+  type UnreachableFiles,
+  unreachableFiles,
 } from "../../../table-format/index.ts";
 import { commitExpiry } from "../../commit/expire-commit.ts";
 import { LedgerStore } from "../../commit/ledger.ts";
@@ -16,7 +18,6 @@ import { listConsumers } from "../../core/consumer-state.ts";
 import { CONSUMER_HOLDS_MS, EXPIRE_REQUESTS_IN_FLIGHT } from "../../core/limits.ts";
 import { heldSnapshots } from "../../core/snapshot-holds.ts";
 import { expiredAt, type Expired, keepDownTo, type RetentionPolicy } from "./retention.ts";
-import { type UnreachableFiles, unreachableFiles } from "./unreachable.ts";
 
 export interface ExpireContext extends MaintenanceContext {
   readonly warehouseLocation: string;

@@ -1,4 +1,11 @@
-import { ancestors, snapshotById, type SnapshotRef, type TableMetadata } from "../../../table-format/index.ts";
+import {
+  ancestors,
+  keepBranch,
+  reachedByBranches,
+  refExpired,
+  snapshotById,
+  type TableMetadata,
+} from "../../../table-format/index.ts";
 import { pipelineOfTag } from "../../commit/names.ts";
 import { writerBranch } from "../../commit/writer-branch.ts";
 
@@ -18,20 +25,6 @@ export interface Expired {
   readonly refs: readonly string[];
 }
 
-const DAY_MS = 86_400_000n;
-
-/** The table's own policy: `history.expire.*`, with Iceberg's defaults of one snapshot and five days. */
-export function tablePolicy({ properties }: TableMetadata): RetentionPolicy {
-  const number = (name: string, fallback: bigint): bigint => {
-    const text = properties.get(name);
-    return text !== undefined && /^\d+$/.test(text) ? BigInt(text) : fallback;
-  };
-  return {
-    minSnapshotsToKeep: Number(number("history.expire.min-snapshots-to-keep", 1n)),
-    maxSnapshotAgeMs: number("history.expire.max-snapshot-age-ms", 5n * DAY_MS),
-  };
-}
-
 /**
  * What the policy lets go at a time. Beyond the spec's rules it keeps every snapshot that lies between a pipeline's tag and the
  * branch that leads to it: with a hole there the pipeline could not tell a foreign commit from a rollback; what lies between `main` and
@@ -45,55 +38,24 @@ export function expiredAt(
 ): Expired {
   const refs: string[] = [];
   const kept = new Set(pinned);
+  const oldest = nowMs - policy.maxSnapshotAgeMs;
+  const retention = { minSnapshotsToKeep: policy.minSnapshotsToKeep, olderThanMs: oldest, nowMs };
   for (const [name, ref] of metadata.refs) {
-    if (refExpired(metadata, name, ref, nowMs)) refs.push(name);
+    const isPipelines = pipelineOfTag(name) !== null;
+    // A pipeline's tag is its position and fence.
+    if (!isPipelines && refExpired(metadata, name, ref, nowMs)) refs.push(name);
     else if (ref.type === "tag") kept.add(ref.snapshotId);
-    else keepBranch(metadata, ref, policy, nowMs, kept);
-    if (pipelineOfTag(name) !== null) keepDownTo(metadata, ref.snapshotId, kept);
+    else keepBranch(metadata, ref, retention, kept);
+    if (isPipelines) keepDownTo(metadata, ref.snapshotId, kept);
   }
   keepForks(metadata, kept);
-  const oldest = nowMs - policy.maxSnapshotAgeMs;
   // What no branch reaches has been rolled back or belonged to one that is gone: age alone decides.
-  const reached = new Set<bigint>();
-  for (const { snapshotId, type } of metadata.refs.values()) {
-    if (type === "tag") continue;
-    for (const snapshot of ancestors(metadata, snapshotId)) {
-      if (reached.has(snapshot.snapshotId)) break;
-      reached.add(snapshot.snapshotId);
-    }
-  }
+  const reached = reachedByBranches(metadata);
   const gone = metadata.snapshots.filter(({ snapshotId, timestampMs }) => {
     if (kept.has(snapshotId)) return false;
     return reached.has(snapshotId) || timestampMs < oldest;
   });
   return { snapshotIds: gone.map(({ snapshotId }) => snapshotId), refs };
-}
-
-/** `main` never expires, and a pipeline's tag is its position and fence. */
-function refExpired(metadata: TableMetadata, name: string, ref: SnapshotRef, nowMs: bigint): boolean {
-  if (name === "main" || pipelineOfTag(name) !== null) return false;
-  const property = metadata.properties.get("history.expire.max-ref-age-ms");
-  const maxAgeMs = ref.maxRefAgeMs ?? (property === undefined ? null : BigInt(property));
-  if (maxAgeMs === null) return false;
-  const snapshot = metadata.snapshots.find(({ snapshotId }) => snapshotId === ref.snapshotId);
-  return snapshot !== undefined && nowMs - snapshot.timestampMs > maxAgeMs;
-}
-
-function keepBranch(
-  metadata: TableMetadata,
-  ref: SnapshotRef,
-  policy: RetentionPolicy,
-  nowMs: bigint,
-  kept: Set<bigint>,
-): void {
-  const atLeast = Math.max(1, ref.minSnapshotsToKeep ?? policy.minSnapshotsToKeep);
-  const oldest = nowMs - (ref.maxSnapshotAgeMs ?? policy.maxSnapshotAgeMs);
-  let count = 0;
-  for (const { snapshotId, timestampMs } of ancestors(metadata, ref.snapshotId)) {
-    if (count >= atLeast && timestampMs < oldest) return;
-    kept.add(snapshotId);
-    count++;
-  }
 }
 
 /** Keeps all snapshots from each branch down to a snapshot; where it does not lead there, what tells so. */

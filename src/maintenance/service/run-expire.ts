@@ -1,12 +1,12 @@
+import { tableRetention } from "../../../table-format/index.ts";
 import { planExpiry, runExpiry } from "../expire/expire.ts";
-import { tablePolicy } from "../expire/retention.ts";
 import { NO_EFFECT } from "../history/run-record.ts";
 import { type DueRun, type MaintenancePlace, nothingDone, type RunEnd } from "./due-run.ts";
 
 /** Expires snapshots of a table by the task's policy, and by the table's own where that says nothing. */
 export async function runExpire(place: MaintenancePlace, run: DueRun<"expire">): Promise<RunEnd> {
   const { table, task } = run;
-  const own = tablePolicy(table.metadata);
+  const own = tableRetention(table.metadata);
   const plan = await planExpiry(place, table, {
     minSnapshotsToKeep: task.minSnapshots ?? own.minSnapshotsToKeep,
     maxSnapshotAgeMs: task.keepMs === null ? own.maxSnapshotAgeMs : BigInt(task.keepMs),

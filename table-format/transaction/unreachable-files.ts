@@ -1,16 +1,13 @@
-import {
-  type FileIO,
-  FrazilError,
-  type ManifestFile,
-  mapConcurrently,
-  readManifest,
-  readManifestList,
-  type Snapshot,
-  statisticsPaths,
-  type TableMetadata,
-} from "../../../table-format/index.ts";
-import { EXPIRE_REQUESTS_IN_FLIGHT } from "../../core/limits.ts";
-import { canonicalPath } from "../clean-orphans/canonical.ts";
+import { FrazilError } from "../errors.ts";
+import { canonicalPath } from "../io/canonical-path.ts";
+import { mapConcurrently } from "../io/concurrent-map.ts";
+import type { FileIO } from "../io/file-io.ts";
+import { MANIFESTS_AT_ONCE } from "../limits.ts";
+import type { ManifestFile } from "../manifest/manifest-file.ts";
+import { readManifestList } from "../manifest/manifest-list.ts";
+import { readManifest } from "../manifest/manifest-reader.ts";
+import { statisticsPaths } from "../metadata/statistics.ts";
+import type { Snapshot, TableMetadata } from "../metadata/table-metadata.ts";
 
 /** Files that only expired snapshots reach, by what they are. */
 export interface UnreachableFiles {
@@ -66,7 +63,7 @@ async function manifestsOf(
   settle: (entries: Promise<readonly ManifestFile[]>) => Promise<readonly ManifestFile[]>,
 ): Promise<Map<string, ManifestFile>> {
   const found = new Map<string, ManifestFile>();
-  await mapConcurrently(snapshots, EXPIRE_REQUESTS_IN_FLIGHT, async (snapshot) => {
+  await mapConcurrently(snapshots, MANIFESTS_AT_ONCE, async (snapshot) => {
     for (const manifest of await settle(readManifestList(io, snapshot))) found.set(manifest.path, manifest);
   });
   return found;
@@ -86,7 +83,7 @@ async function emptyIfDeleted<T>(entries: Promise<readonly T[]>): Promise<readon
 async function filesIn(io: FileIO, metadata: TableMetadata, manifests: readonly ManifestFile[]): Promise<Candidates> {
   const files: Candidates = new Map();
   const counted = new Set<string>();
-  await mapConcurrently(manifests, EXPIRE_REQUESTS_IN_FLIGHT, async (manifest) => {
+  await mapConcurrently(manifests, MANIFESTS_AT_ONCE, async (manifest) => {
     for (const { file } of await emptyIfDeleted(readManifest(io, metadata, manifest))) {
       const place = canonicalPath(file.filePath);
       const { path, bytes } = files.get(place) ?? { path: file.filePath, bytes: 0n };
@@ -105,7 +102,7 @@ async function dropReachable(
   manifests: readonly ManifestFile[],
   candidates: Candidates,
 ): Promise<void> {
-  await mapConcurrently(manifests, EXPIRE_REQUESTS_IN_FLIGHT, async (manifest) => {
+  await mapConcurrently(manifests, MANIFESTS_AT_ONCE, async (manifest) => {
     if (candidates.size === 0) return;
     for (const { status, file } of await readManifest(io, metadata, manifest)) {
       if (status !== "deleted") candidates.delete(canonicalPath(file.filePath));

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { canonicalPath, isWithin } from "../../../../src/maintenance/clean-orphans/canonical.ts";
+import { canonicalPath, isWithin } from "../../../../table-format/io/canonical-path.ts";
 import { isNestedMetadata, shapeOf, versionOf } from "../../../../src/maintenance/clean-orphans/shape.ts";
 
 it("takes the spellings of one location for equal", () => {

@@ -1,0 +1,51 @@
+import type { TableMetadata } from "../metadata/table-metadata.ts";
+import type { TableRequirement, TableUpdate } from "../metadata/updates.ts";
+
+/**
+ * What must still hold of the base for updates to take effect, as Java's `UpdateRequirements` has it: what an update moves is
+ * asserted as it was. Beyond Java, a ref that is taken away is asserted too, and all refs where snapshots are: a request that
+ * arrives late must not remove what a ref has been moved to since.
+ */
+export function requirementsFor(base: TableMetadata, updates: readonly TableUpdate[]): TableRequirement[] {
+  const requirements = new Map<string, TableRequirement>();
+  const require = (key: string, requirement: TableRequirement): void => {
+    if (!requirements.has(key)) requirements.set(key, requirement);
+  };
+  const requireRef = (ref: string): void =>
+    require(`ref ${ref}`, {
+      type: "assert-ref-snapshot-id",
+      ref,
+      snapshotId: base.refs.get(ref)?.snapshotId ?? null,
+    });
+  require("uuid", { type: "assert-table-uuid", uuid: base.tableUuid });
+  for (const update of updates) {
+    switch (update.action) {
+      case "set-snapshot-ref":
+      case "remove-snapshot-ref":
+        requireRef(update.name);
+        break;
+      case "remove-snapshots":
+        for (const ref of base.refs.keys()) requireRef(ref);
+        break;
+      case "add-schema":
+        require("field", { type: "assert-last-assigned-field-id", lastAssignedFieldId: base.lastColumnId });
+        break;
+      case "set-current-schema":
+        require("schema", { type: "assert-current-schema-id", currentSchemaId: base.currentSchemaId });
+        break;
+      case "add-spec":
+        require("partition", {
+          type: "assert-last-assigned-partition-id",
+          lastAssignedPartitionId: base.lastPartitionId,
+        });
+        break;
+      case "set-default-spec":
+        require("spec", { type: "assert-default-spec-id", defaultSpecId: base.defaultSpecId });
+        break;
+      case "set-default-sort-order":
+        require("order", { type: "assert-default-sort-order-id", defaultSortOrderId: base.defaultSortOrderId });
+        break;
+    }
+  }
+  return [...requirements.values()];
+}

@@ -1,0 +1,114 @@
+import { FrazilError } from "../errors.ts";
+import type { DataFile, LiveFile } from "../manifest/data-file.ts";
+import { scopedDataFile } from "../manifest/delete-scope.ts";
+import { isDeletionVector } from "../puffin/deletion-vector.ts";
+import {
+  validateAddedDataFiles,
+  validateAddedVectors,
+  validateDataFilesExist,
+  validateNoNewDeleteFiles,
+  validateNoNewDeletesForDataFiles,
+} from "./conflicts.ts";
+import { distinct } from "./delete-data-files.ts";
+import { EVERY_FILE, type FileFilter } from "./file-filter.ts";
+import type { OperationAttempt, TableOperation } from "./operation.ts";
+import { joinDeltas, type PositionDelta, storeDeltas } from "./position-deltas.ts";
+import {
+  branchHead,
+  type SnapshotOptions,
+  snapshotUpdates,
+  type ValidationOptions,
+  type ValidationRange,
+  validationRange,
+} from "./snapshot-operation.ts";
+import type { Operation } from "./snapshot-producer.ts";
+import { checkStartIsAncestor, entriesSince } from "./validation-history.ts";
+
+export interface RowDelta extends SnapshotOptions, ValidationOptions {
+  /** New rows. */
+  readonly dataFiles?: readonly DataFile[] | undefined;
+  /**
+   * Rows that go, by their places. The files for it are written at every attempt, merged with what is deleted already. A data file
+   * that is removed meanwhile is a conflict, unless its rows were deleted as a whole (`validateDeletedFiles`).
+   */
+  readonly deletedRows?: readonly PositionDelta[] | undefined;
+  /** Delete files that the caller has written: deletion vectors complete, beside the removal of those before them. */
+  readonly deleteFiles?: readonly DataFile[] | undefined;
+  readonly removedDataFiles?: readonly LiveFile[] | undefined;
+  readonly removedDeleteFiles?: readonly LiveFile[] | undefined;
+  /** Rows that the change has read: others may not have touched them. Default: all. */
+  readonly conflictDetectionFilter?: FileFilter | undefined;
+  /** Paths of data files that the delete files are about: they may not have been replaced since. */
+  readonly validateDataFilesExist?: readonly string[] | undefined;
+  /** Counts files that were removed by a `delete` among those too. */
+  readonly validateDeletedFiles?: boolean | undefined;
+  /** Serializable isolation: nobody may have added rows that match since. */
+  readonly validateNoConflictingDataFiles?: boolean | undefined;
+  /** Snapshot isolation: nobody may have deleted rows that match since. */
+  readonly validateNoConflictingDeleteFiles?: boolean | undefined;
+}
+
+/**
+ * Adds and deletes rows in one commit (Java's `newRowDelta`): merge-on-read updates and deletes. A deletion vector that others have
+ * added since for the same data file is always a conflict.
+ */
+export function rowDelta(delta: RowDelta): TableOperation {
+  const { dataFiles = [], deleteFiles = [], removedDataFiles = [], removedDeleteFiles = [] } = delta;
+  const deletedRows = joinDeltas(delta.deletedRows ?? []);
+  const removed = new Set(removedDataFiles.map(({ file }) => file.filePath));
+  const about = [...deleteFiles.map(scopedDataFile), ...deletedRows.map(({ dataFile }) => dataFile.file.filePath)];
+  for (const path of about) {
+    if (path === null || !removed.has(path)) continue;
+    const message = `expected deletes of data files that stay, found some of ${path}, which is removed`;
+    throw new FrazilError("data", "DELETES_OF_REMOVED_FILE", message);
+  }
+  return {
+    name: "row delta",
+    async updates(attempt) {
+      const range = validationRange(attempt, delta);
+      const left = await validate(attempt, range, delta, deletedRows);
+      const stored = await storeDeltas(attempt, branchHead(attempt.base, delta.branch), left);
+      const addsDeletes = deleteFiles.length + deletedRows.length > 0;
+      return snapshotUpdates(attempt, delta, operationOf(dataFiles.length > 0, addsDeletes, removed.size > 0), {
+        addedDataFiles: dataFiles,
+        addedDeleteFiles: [...deleteFiles, ...stored.addedDeleteFiles],
+        removedDataFiles: distinct([...removedDataFiles, ...stored.removedDataFiles]),
+        removedDeleteFiles: [...removedDeleteFiles, ...stored.removedDeleteFiles],
+      });
+    },
+  };
+}
+
+/** As `BaseRowDelta.operation` names it. */
+function operationOf(addsData: boolean, addsDeletes: boolean, removesData: boolean): Operation {
+  if (addsData && !addsDeletes && !removesData) return "append";
+  return addsDeletes && !addsData ? "delete" : "overwrite";
+}
+
+/** As `BaseRowDelta.validate` has it; gives the deletes whose data files are still there. */
+async function validate(
+  attempt: OperationAttempt,
+  range: ValidationRange,
+  delta: RowDelta,
+  deletedRows: readonly PositionDelta[],
+): Promise<PositionDelta[]> {
+  const filter = delta.conflictDetectionFilter ?? EVERY_FILE;
+  const paths = deletedRows.map(({ dataFile }) => dataFile.file.filePath);
+  const referenced = new Set([...(delta.validateDataFilesExist ?? []), ...paths]);
+  if (delta.validateFromSnapshot !== undefined) checkStartIsAncestor(attempt, range);
+  const skipDeletes = delta.validateDeletedFiles !== true;
+  await validateDataFilesExist(attempt, range, referenced, { skipDeletes, filter: delta.conflictDetectionFilter });
+  if (delta.validateNoConflictingDataFiles === true) await validateAddedDataFiles(attempt, range, filter);
+  if (delta.validateNoConflictingDeleteFiles === true) {
+    await validateNoNewDeletesForDataFiles(attempt, range, delta.removedDataFiles ?? [], { filter });
+    await validateNoNewDeleteFiles(attempt, range, filter);
+  }
+  const vectors = (delta.deleteFiles ?? []).filter(isDeletionVector).map((file) => file.referencedDataFile ?? "");
+  await validateAddedVectors(attempt, range, new Set([...paths, ...vectors]));
+  if (deletedRows.length === 0) return [];
+  const gone = await entriesSince(attempt, range, "data", ["delete"], ({ status, file }) => {
+    return status === "deleted" && referenced.has(file.filePath);
+  });
+  const gonePaths = new Set(gone.map(({ file }) => file.filePath));
+  return deletedRows.filter(({ dataFile }) => !gonePaths.has(dataFile.file.filePath));
+}

@@ -1,0 +1,104 @@
+import { FrazilError } from "../errors.ts";
+import { currentSchema, defaultSpec } from "../metadata/refs.ts";
+import type { PartitionField } from "../metadata/table-metadata.ts";
+import { parsePartitionBy } from "../partition/spec.ts";
+import { parseTransform } from "../partition/transform.ts";
+import { fieldById, fieldByName } from "../schema/schema.ts";
+import type { Schema } from "../schema/types.ts";
+import { metadataOperation } from "./manage-snapshots.ts";
+import type { TableOperation } from "./operation.ts";
+
+/** A step of a change of the partition spec (Java's `UpdatePartitionSpec`). Terms are written `region`, `day(ts)`, `bucket(16, id)`. */
+export type SpecChange =
+  /** The name is by default Java's: `id_bucket_16`, `name_trunc_4`, `ts_day`. */
+  | { readonly change: "add-field"; readonly term: string; readonly name?: string }
+  | { readonly change: "remove-field"; readonly name: string }
+  | { readonly change: "rename-field"; readonly name: string; readonly to: string };
+
+/**
+ * Changes what new files are partitioned by; those that are there keep their spec (spec, "Partition Evolution"). A field that an older
+ * spec had gets its old id.
+ *
+ * The commit throws `config` naming the field and what is wrong with it; `unsupported` for removals in format version 1, which keep the
+ * field as `void`: upgrade the table before.
+ */
+export function updateSpec(changes: readonly SpecChange[]): TableOperation {
+  return metadataOperation("update partition spec", (base) => {
+    const schema = currentSchema(base);
+    const before = defaultSpec(base).fields;
+    let fields = before;
+    for (const change of changes) {
+      if (change.change === "remove-field" && base.formatVersion === 1) {
+        const message = `partition field ${change.name} cannot be removed from a table of format version 1`;
+        throw new FrazilError("unsupported", "FORMAT_VERSION", message, {
+          hint: "upgrade the table to version 2 first",
+        });
+      }
+      fields = applyChange(fields, change, schema);
+    }
+    if (sameFields(fields, before)) return [];
+    return [
+      { action: "add-spec", spec: { specId: 0, fields } },
+      { action: "set-default-spec", specId: -1 },
+    ];
+  });
+}
+
+function applyChange(fields: readonly PartitionField[], change: SpecChange, schema: Schema): PartitionField[] {
+  if (change.change === "add-field") return [...fields, added(fields, change, schema)];
+  const index = fields.findIndex(({ name }) => name === change.name);
+  const field = fields[index];
+  if (field === undefined) {
+    throw refused(`partition field ${change.name} does not exist`, fields.map(({ name }) => name).join(", "));
+  }
+  if (change.change === "remove-field") return fields.toSpliced(index, 1);
+  checkName(fields, change.to, field, schema);
+  return fields.toSpliced(index, 1, { ...field, name: change.to });
+}
+
+function added(
+  fields: readonly PartitionField[],
+  { term, name }: Extract<SpecChange, { change: "add-field" }>,
+  schema: Schema,
+): PartitionField {
+  const [parsed] = parsePartitionBy([term], schema).fields;
+  if (parsed === undefined) throw refused(`${term} is no partition term`);
+  const twin = fields.find((field) => field.sourceId === parsed.sourceId && isRedundant(field, parsed));
+  if (twin !== undefined) throw refused(`${term} says what partition field ${twin.name} says`);
+  const field = { ...parsed, fieldId: 0, name: name ?? defaultName(parsed, schema) };
+  checkName(fields, field.name, field, schema);
+  return field;
+}
+
+/** Two fields that say the same, or two widths of time. */
+function isRedundant(a: PartitionField, b: PartitionField): boolean {
+  const isTime = (transform: string): boolean => /^(?:year|month|day|hour)$/.test(transform);
+  return a.transform === b.transform || (isTime(a.transform) && isTime(b.transform));
+}
+
+/** As Java's `BaseUpdatePartitionSpec` names fields. */
+function defaultName({ sourceId, transform, name }: PartitionField, schema: Schema): string {
+  const parsed = parseTransform(transform);
+  const column = fieldById(schema, sourceId)?.name ?? name;
+  if (parsed.kind === "bucket") return `${column}_bucket_${parsed.buckets}`;
+  return parsed.kind === "truncate" ? `${column}_trunc_${parsed.width}` : name;
+}
+
+function checkName(fields: readonly PartitionField[], name: string, field: PartitionField, schema: Schema): void {
+  if (fields.some((other) => other.name === name && other !== field)) {
+    throw refused(`a partition field ${name} is already there`, "give the new one another name");
+  }
+  const column = fieldByName(schema, name);
+  if (column === null || (column.id === field.sourceId && field.transform === "identity")) return;
+  throw refused(`partition field ${name} would have the name of a column`, "give it another name");
+}
+
+function sameFields(a: readonly PartitionField[], b: readonly PartitionField[]): boolean {
+  const text = (fields: readonly PartitionField[]): string =>
+    JSON.stringify(fields.map(({ sourceId, transform, name }) => [sourceId, transform, name]));
+  return text(a) === text(b);
+}
+
+function refused(message: string, hint?: string): FrazilError {
+  return new FrazilError("config", "SPEC_CHANGE", message, { hint });
+}
