@@ -68,3 +68,9 @@ export const MAX_REST_PAGES = 100_000;
 
 /** Names asked for in one page of a list. */
 export const REST_PAGE_SIZE = 1_000;
+
+/** Files of a dropped table that are deleted at once: hides a store's latency. */
+export const FILES_DELETED_AT_ONCE = 16;
+
+/** Levels of `and`, `or` and `not` in a filter: far above what people and programs write, below what would overflow the stack. */
+export const MAX_EXPRESSION_DEPTH = 1_000;

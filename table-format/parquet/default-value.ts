@@ -65,7 +65,7 @@ function appenderOf(type: PrimitiveType, json: unknown, builder: ReturnType<type
     default: {
       const value = typeof json === "string" ? numberOfText(type, json) : null;
       if (value === null) break;
-      return type.kind === "date" ? () => builder.appendI32(Number(value)) : () => builder.appendI64(value);
+      return () => appendValue(builder, type, value);
     }
   }
   throw new FrazilError("corrupt", "BAD_DEFAULT", `expected a default of type ${type.kind}, found ${String(json)}`);
@@ -75,8 +75,8 @@ function isInteger(json: unknown): json is number | bigint {
   return typeof json === "bigint" || Number.isSafeInteger(json);
 }
 
-/** Days, µs, ns or the unscaled value. */
-function numberOfText(type: PrimitiveType, text: string): bigint | null {
+/** Days, µs, ns or the unscaled value of a text in the JSON single-value form (spec, appendix D); null when it has another form. */
+export function numberOfText(type: PrimitiveType, text: string): bigint | null {
   switch (type.kind) {
     case "decimal":
       return unscaledOf(text, type.scale);
