@@ -1,6 +1,7 @@
 import { FrazilError } from "../errors.ts";
 import type { DataFile, Value } from "../manifest/data-file.ts";
 import type { FieldSummary } from "../manifest/manifest-file.ts";
+import { isMisordered } from "../manifest/partition-match.ts";
 import { isPrimitive } from "../schema/type-json.ts";
 import type { PrimitiveType, Type } from "../schema/types.ts";
 import { decodeValue } from "../values/single-value.ts";
@@ -35,8 +36,7 @@ export function rangeOfMetrics(file: DataFile): RangeOf {
       mayHoldNull: nulls !== 0n || !isEveryRowCounted,
       mayHoldNan: nans !== 0n,
       mayHoldOthers: values === undefined || nulls === undefined || values !== nulls + (nans ?? 0n),
-      lower: boundOf(type, file.lowerBounds?.get(fieldId)),
-      upper: boundOf(type, file.upperBounds?.get(fieldId)),
+      ...boundsOf(type, file.lowerBounds?.get(fieldId), file.upperBounds?.get(fieldId)),
     };
   };
 }
@@ -50,13 +50,17 @@ export function rangeOfSummary(summary: FieldSummary, type: Type): ValueRange {
     mayHoldNan: isReal(type) && containsNan !== false,
     // Without bounds all values are null or NaN; where there are none either, the writer left the bounds out.
     mayHoldOthers: hasBounds || (!containsNull && containsNan !== true),
-    lower: boundOf(type, lowerBound),
-    upper: boundOf(type, upperBound),
+    ...boundsOf(type, lowerBound, upperBound),
   };
 }
 
-function boundOf(type: Type, bytes: Uint8Array | undefined | null): Value | null {
-  return isPrimitive(type) ? decodeBound(type, bytes) : null;
+type BoundBytes = Uint8Array | undefined | null;
+
+function boundsOf(type: Type, low: BoundBytes, high: BoundBytes): Pick<ValueRange, "lower" | "upper"> {
+  if (!isPrimitive(type)) return { lower: null, upper: null };
+  const [lower, upper] = [decodeBound(type, low), decodeBound(type, high)];
+  if (lower !== null && upper !== null && isMisordered(type, lower, upper)) return { lower: null, upper: null };
+  return { lower, upper };
 }
 
 function isReal(type: Type): boolean {

@@ -24,8 +24,12 @@ function mayHoldValue(summary: FieldSummary, type: PrimitiveType | null, value: 
   const { lowerBound, upperBound } = summary;
   // Without bounds all values are null or NaN (spec, "field_summary"); where there are none either, the writer left the bounds out.
   if (lowerBound === null || upperBound === null) return !summary.containsNull && summary.containsNan !== true;
-  return (
-    compareValues(type, value, decodeValue(type, lowerBound)) >= 0 &&
-    compareValues(type, value, decodeValue(type, upperBound)) <= 0
-  );
+  const [low, high] = [decodeValue(type, lowerBound), decodeValue(type, upperBound)];
+  if (isMisordered(type, low, high)) return true;
+  return compareValues(type, value, low) >= 0 && compareValues(type, value, high) <= 0;
+}
+
+/** Java up to 1.11 compares the halves of a uuid as signed numbers: bounds of both signs then stand the wrong way round, and say nothing. */
+export function isMisordered(type: PrimitiveType, lower: Value, upper: Value): boolean {
+  return type.kind === "uuid" && compareValues(type, lower, upper) > 0;
 }

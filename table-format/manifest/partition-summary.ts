@@ -27,7 +27,7 @@ export function summarizePartitions(
     }
     return {
       containsNull,
-      containsNan: type.kind === "float" || type.kind === "double" ? containsNan : null,
+      containsNan,
       lowerBound: lower === null ? null : encodeValue(type, lower),
       upperBound: upper === null ? null : encodeValue(type, upper),
     };
