@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { parsePosition, type Position } from "../../src/core/position.ts";
-import type { BankFeed, BankTable } from "../it/job/bank-feed.ts";
-import { canonicalLines } from "../readers/canonical.ts";
+import { canonicalLines, digestOf } from "../readers/canonical.ts";
 import type { Readers, TableDescription } from "../readers/reader.ts";
-import type { LocatedTable, S3Location, SqliteTable } from "../readers/requests.ts";
+import type { LocatedTable, S3Location, SqliteTable, TableContents } from "../readers/requests.ts";
+import type { Cut, Cuts } from "./cuts.ts";
+import { type FedTable, type Feed } from "./feed.ts";
 
 /** What reading the tables' snapshots has found. */
 export interface AuditResult {
@@ -15,13 +16,20 @@ export interface AuditResult {
   /** Rows that are in a snapshot and should not be there, or not as often. */
   readonly doubled: number;
   readonly missingFiles: number;
+  /** Cuts over all tables that readers were offered; their rows are among `lost` and `doubled`. */
+  readonly cuts: number;
+  /** Of them, those at which the accounts did not hold what they must together. */
+  readonly wrongSums: number;
+  /** Numbers of registers that were left out or came again, over all snapshots, told without knowing what was sent. */
+  readonly registerGaps: number;
+  readonly registerRepeats: number;
   /** The first complaints, in words. */
   readonly complaints: readonly string[];
 }
 
 /** A table under audit and where PyIceberg finds it. */
 export interface AuditedTable {
-  readonly name: BankTable;
+  readonly name: FedTable;
   readonly place: LocatedTable | SqliteTable;
 }
 
@@ -37,21 +45,32 @@ const MOST_COMPLAINTS = 20;
 const ATTEMPTS = 60;
 const PAUSE_MS = 500;
 
+/** What is kept of a snapshot that was read. */
+interface Read {
+  readonly columns: readonly string[];
+  readonly digest: string;
+  /** What its accounts hold; 0 for tables without a balance. */
+  readonly balance: number;
+}
+
 /**
- * Compares every snapshot of the tables with what was sent to Kafka up to the position that stands in it. The rows are read by PyIceberg: none of
- * the product's reading code has a part.
+ * Compares every snapshot of the tables with what was sent to Kafka up to the position that stands in it, and every cut over all tables with
+ * what was sent up to the cut's. The rows are read by PyIceberg: none of the product's reading code has a part.
  */
 export function openAudit(
-  feed: BankFeed,
+  feed: Feed,
   tables: readonly AuditedTable[],
+  cuts: Cuts,
   readers: Readers,
   s3: S3Location | undefined,
 ): Audit {
-  const seen = new Set<string>();
-  const created = new Set<BankTable>();
+  const seen = new Map<string, Read | null>();
+  const created = new Set<FedTable>();
   const complaints: string[] = [];
-  const lastRows = new Map<BankTable, number>();
-  let [lost, doubled, missingFiles] = [0, 0, 0];
+  const lastRows = new Map<FedTable, number>();
+  const waiting = new Map<string, Cut>();
+  const looked = new Set<string>();
+  let [lost, doubled, missingFiles, wrongSums, registerGaps, registerRepeats] = [0, 0, 0, 0, 0, 0];
   const options = s3 === undefined ? {} : { s3 };
 
   function complain(text: string): void {
@@ -97,9 +116,53 @@ export function openAudit(
       readers.pyiceberg(table.place, { ...options, snapshotId: BigInt(snapshotId) }),
     );
     if (contents === null) return;
-    const names = contents.columns.map(({ name }) => name);
-    compare(what, canonicalLines(names, feed.rowsAt(table.name, position)), contents.lines);
+    const columns = contents.columns.map(({ name }) => name);
+    compare(what, canonicalLines(columns, feed.rowsAt(table.name, position)), contents.lines);
     lastRows.set(table.name, contents.count);
+    if (table.name === "registers") countRegisters(what, contents);
+    const balance = table.name === "checking" || table.name === "saving" ? sumOfBalances(contents) : 0;
+    seen.set(`${table.name} ${snapshotId}`, { columns, digest: digestOf(contents.lines), balance });
+  }
+
+  /** A register's numbers are 1, 2, 3 and so on, each once. */
+  function countRegisters(what: string, { rows }: TableContents): void {
+    for (const [register, numbers] of Map.groupBy(rows, (row) => row["register"])) {
+      const distinct = new Set(numbers.map((row) => Number(row["next"])));
+      const gaps = Math.max(...distinct) - distinct.size;
+      const repeats = numbers.length - distinct.size;
+      if (gaps + repeats > 0) complain(`${what}: register ${String(register)} has ${gaps} gaps and ${repeats} repeats`);
+      registerGaps += gaps;
+      registerRepeats += repeats;
+    }
+  }
+
+  /** Looks at the cuts whose snapshots have all been read. */
+  function judgeCuts(): void {
+    for (const [id, cut] of waiting) {
+      const reads = [...cut.tables].map(([name, snapshotId]) => [name, seen.get(`${name} ${snapshotId}`)] as const);
+      if (reads.some(([, read]) => read === undefined)) continue;
+      waiting.delete(id);
+      for (const [name, read] of reads) {
+        if (read == null) continue;
+        const expected = canonicalLines(read.columns, feed.rowsAt(name, cut.position));
+        if (digestOf(expected) === read.digest) continue;
+        complain(`the cut ${id}: ${name} does not hold what was sent up to the cut's position`);
+        lost++;
+      }
+      const sum = feed.transfers.sumAt(cut.position);
+      if (sum === null || !cut.tables.has("checking") || !cut.tables.has("saving")) continue;
+      const found = reads.reduce((total, [, read]) => total + (read?.balance ?? 0), 0);
+      if (found === sum) continue;
+      wrongSums++;
+      complain(`the cut ${id}: the accounts hold ${found} together, expected ${sum}`);
+    }
+  }
+
+  async function lookAtCut(): Promise<void> {
+    const cut = await asked("the cut", () => cuts.newest(), true);
+    if (cut == null || looked.has(cut.id)) return;
+    looked.add(cut.id);
+    waiting.set(cut.id, cut);
   }
 
   async function lookAt(table: AuditedTable): Promise<TableDescription | null> {
@@ -110,7 +173,7 @@ export function openAudit(
     for (const { snapshotId } of described.snapshots) {
       const id = `${table.name} ${snapshotId}`;
       if (seen.has(id)) continue;
-      seen.add(id);
+      seen.set(id, null);
       await readSnapshot(table, snapshotId, positions.get(snapshotId) ?? new Map());
     }
     return described;
@@ -118,16 +181,25 @@ export function openAudit(
 
   return {
     async look() {
+      // Before the tables: then they have the snapshots that it names.
+      await lookAtCut();
       for (const table of tables) await lookAt(table);
+      judgeCuts();
     },
     async finish() {
+      await lookAtCut();
       for (const table of tables) {
         const described = await lookAt(table);
         if (described?.currentSnapshotId == null) complain(`${table.name}: has no snapshot`);
         else await readSnapshot(table, described.currentSnapshotId, null);
       }
+      judgeCuts();
+      for (const id of waiting.keys()) complain(`the cut ${id} names a snapshot that no table has`);
       const rows = [...lastRows.values()].reduce((sum, count) => sum + count, 0);
-      return { snapshots: seen.size, rows, lost, doubled, missingFiles, complaints };
+      return {
+        ...{ snapshots: seen.size, rows, lost, doubled, missingFiles, complaints },
+        ...{ cuts: looked.size, wrongSums, registerGaps, registerRepeats },
+      };
     },
   };
 }
@@ -141,6 +213,10 @@ function positionsOf({ snapshots }: TableDescription): ReadonlyMap<string, Posit
     if (position !== undefined) positions.set(snapshotId, position);
   }
   return positions;
+}
+
+function sumOfBalances({ rows }: TableContents): number {
+  return rows.reduce((sum, row) => sum + Number(row["balance"]), 0);
 }
 
 function countLines(lines: readonly string[]): Map<string, number> {

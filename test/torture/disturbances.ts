@@ -11,7 +11,7 @@ export type Tally = Map<string, number>;
 /** Ends that a process under faults may come to: done, a server away, temporary, fenced, or our signal (SIGTERM before it was up). */
 const ALLOWED_ENDS: readonly (number | string)[] = [0, 69, 75, 76, "SIGKILL", "SIGTERM"];
 /** A process that hangs would hold up everything: it must end within this time after SIGTERM. */
-const PATIENCE_MS = 120_000;
+const PATIENCE_MS = 180_000;
 const COMMITTED = /checkpoint [\d ]+ /;
 
 /** One thing to do to a running job; it leaves no process behind. */
@@ -23,7 +23,17 @@ interface Scene {
   readonly tally: Tally;
   /** Longest time that a process is suspended, in milliseconds. */
   readonly longestStopMs: number;
+  /** Processes that sleep that long; meanwhile everything else goes on. */
+  readonly sleepers: Sleeper[];
 }
+
+interface Sleeper {
+  readonly job: JobProcess;
+  readonly wakesAtMs: number;
+}
+
+/** Sleepers hold memory. */
+const MOST_SLEEPERS = 3;
 
 function count({ tally }: Scene, name: string): void {
   tally.set(name, (tally.get(name) ?? 0) + 1);
@@ -39,7 +49,9 @@ function start(scene: Scene): JobProcess {
 }
 
 async function kill(scene: Scene, job: JobProcess): Promise<void> {
-  count(scene, "killed");
+  // One that was fenced may have ended by itself.
+  const alive = job.child.exitCode === null && job.child.signalCode === null;
+  count(scene, alive ? "killed" : "ended before its kill");
   job.child.kill("SIGKILL");
   await ended(job);
 }
@@ -80,13 +92,33 @@ const suspended: Disturbance = async (scene) => {
   older.child.kill("SIGSTOP");
   count(scene, "stopped");
   const newer = start(scene);
-  const long = scene.random.below(4) === 0;
-  await sleep(long ? scene.longestStopMs : scene.random.below(3_000));
+  if (scene.random.below(4) === 0 && scene.sleepers.length < MOST_SLEEPERS) {
+    scene.sleepers.push({ job: older, wakesAtMs: performance.now() + scene.longestStopMs });
+    await sleep(scene.random.below(3_000));
+    await kill(scene, newer);
+    return;
+  }
+  await sleep(scene.random.below(3_000));
   older.child.kill("SIGCONT");
   await sleep(scene.random.below(2_500));
   await kill(scene, older);
   await kill(scene, newer);
 };
+
+/** Wakes those that have slept long enough, beside one that runs now. */
+async function wake(scene: Scene, dueMs: number): Promise<void> {
+  const due = scene.sleepers.filter(({ wakesAtMs }) => wakesAtMs <= dueMs);
+  for (const sleeper of due) {
+    scene.sleepers.splice(scene.sleepers.indexOf(sleeper), 1);
+    const newest = start(scene);
+    await sleep(scene.random.below(2_500));
+    sleeper.job.child.kill("SIGCONT");
+    count(scene, "woken late");
+    await sleep(scene.random.below(2_500));
+    await kill(scene, sleeper.job);
+    await kill(scene, newest);
+  }
+}
 
 const together: Disturbance = async (scene) => {
   const jobs = [start(scene)];
@@ -174,7 +206,12 @@ export async function disturb(scene: Scene, kills: number, each: () => void): Pr
   for (let round = 0; (scene.tally.get("killed") ?? 0) < kills; round++) {
     scene.world.http?.storm(STORMS[round % STORMS.length] ?? 0);
     await scene.random.pick(ONE_OF)(scene);
+    await wake(scene, performance.now());
     each();
+  }
+  for (let last = scene.sleepers.at(-1); last !== undefined; last = scene.sleepers.at(-1)) {
+    await sleep(Math.max(0, last.wakesAtMs - performance.now()));
+    await wake(scene, Math.max(last.wakesAtMs, performance.now()));
   }
   scene.world.http?.storm(0);
 }

@@ -32,5 +32,6 @@ const report = await torture({
   progress: (line) => void process.stderr.write(`${line}\n`),
 });
 process.stdout.write(`${JSON.stringify(report)}\n`);
-const wrong = report.lost + report.doubled + report.missing_files + report.complaints.length;
+const { lost, doubled, missing_files, wrong_sums, register_gaps, register_repeats, complaints } = report;
+const wrong = lost + doubled + missing_files + wrong_sums + register_gaps + register_repeats + complaints.length;
 process.exitCode = wrong === 0 ? 0 : 1;

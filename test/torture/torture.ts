@@ -26,6 +26,12 @@ export interface TortureReport {
   readonly lost: number;
   readonly doubled: number;
   readonly missing_files: number;
+  /** Cuts over all tables that were read, and those at which the accounts did not hold the same together. */
+  readonly cuts: number;
+  readonly wrong_sums: number;
+  /** Numbers of registers that were left out or came again. */
+  readonly register_gaps: number;
+  readonly register_repeats: number;
   readonly seconds: number;
   readonly kinds: Readonly<Record<string, number>>;
   readonly complaints: readonly string[];
@@ -43,7 +49,7 @@ export async function torture({ kills, seed, store, longestStopMs, progress }: T
   const random = choices(seed);
   await using world = await openWorld(store, seed, choices(seed + 1));
   const { feed, readers, http } = world;
-  const audit = openAudit(feed, world.tables, readers, world.store ?? undefined);
+  const audit = openAudit(feed, world.tables, world.cuts, readers, world.store ?? undefined);
   const tally: Tally = new Map();
   const feeding = feed.run(BATCH, BATCH_PAUSE_MS);
   let over = false;
@@ -55,7 +61,7 @@ export async function torture({ kills, seed, store, longestStopMs, progress }: T
   })();
   let said = 0;
   try {
-    await disturb({ world, random, tally, longestStopMs }, kills, () => {
+    await disturb({ world, random, tally, longestStopMs, sleepers: [] }, kills, () => {
       const done = tally.get("killed") ?? 0;
       if (done < said + 25) return;
       said = done;
@@ -72,7 +78,7 @@ export async function torture({ kills, seed, store, longestStopMs, progress }: T
   if (end !== 0) throw new Error(`expected the last run to catch up, found exit ${end}:\n${last.stderr()}`);
   const result = await audit.finish();
   const kinds = new Map([...tally, ...[...(http?.counts ?? [])].map(([name, n]) => [`store: ${name}`, n] as const)]);
-  const processes = new Set(["killed", "stopped", "terminated"]);
+  const processes = new Set(["killed", "stopped", "terminated", "woken late", "ended before its kill"]);
   return {
     seed,
     store,
@@ -85,6 +91,10 @@ export async function torture({ kills, seed, store, longestStopMs, progress }: T
     lost: result.lost,
     doubled: result.doubled,
     missing_files: result.missingFiles,
+    cuts: result.cuts,
+    wrong_sums: result.wrongSums,
+    register_gaps: result.registerGaps,
+    register_repeats: result.registerRepeats,
     seconds: Math.round((performance.now() - startMs) / 1000),
     kinds: Object.fromEntries([...kinds].toSorted(([a], [b]) => (a < b ? -1 : 1))),
     complaints: result.complaints,

@@ -1,7 +1,6 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { BankFeed, type BankTable } from "../it/job/bank-feed.ts";
 import { openReaders, type Readers } from "../readers/reader.ts";
 import { type RunningKafka, startKafka } from "../services/kafka.ts";
 import { startMinio } from "../services/minio.ts";
@@ -11,12 +10,15 @@ import { startTcpProxy, type TcpProxy } from "../services/toxiproxy.ts";
 import { startVersitygw } from "../services/versitygw.ts";
 import type { AuditedTable } from "./audit.ts";
 import type { SeededRandom } from "./choice.ts";
+import { type Cuts, ledgerCuts, stampCuts } from "./cuts.ts";
+import { FED_TABLES, Feed, type FedTable } from "./feed.ts";
 import { type HttpFaults, startHttpFaults } from "./http-faults.ts";
 
 export const STORES = ["minio", "versitygw", "local"] as const;
 export type StoreName = (typeof STORES)[number];
 
-const TABLES: readonly BankTable[] = ["accounts", "stock", "entries"];
+/** The key of the job's ledger, by which readers find a cut over all its tables. */
+const LEDGER = "lake/_ingest/bank/ledger.json";
 
 /** Real servers, what stands between them and a job, and the job. */
 export interface World extends AsyncDisposable {
@@ -25,10 +27,11 @@ export interface World extends AsyncDisposable {
   readonly store: RunningS3 | null;
   readonly network: TcpProxy;
   readonly http: HttpFaults | null;
-  readonly feed: BankFeed;
+  readonly feed: Feed;
   readonly readers: Readers;
   readonly job: string;
   readonly tables: readonly AuditedTable[];
+  readonly cuts: Cuts;
   /** How far a process' clock may be off, in milliseconds: S3 refuses signatures that are fifteen minutes off. */
   readonly clockSpanMs: number;
 }
@@ -58,15 +61,17 @@ export async function openWorld(storeName: StoreName, seed: number, random: Seed
   if (store !== null) stack.use(store);
   const http = store === null ? null : stack.use(await startHttpFaults(store.endpoint, random));
   const readers = stack.use(await openReaders());
-  const feed = await BankFeed.open(kafka.brokers, "torture", seed);
+  const feed = await Feed.open(kafka.brokers, "torture", seed);
   stack.defer(() => feed.close());
   const location = store === null ? join(folder, "lake") : `s3://${store.bucket}/lake`;
   const job = join(folder, "bank.yaml");
   writeFileSync(job, jobFile(feed, network.address, location, store, http));
-  const places = (table: BankTable): AuditedTable["place"] =>
+  const places = (table: FedTable): AuditedTable["place"] =>
     store === null
       ? { sqlite: join(location, "catalog.sqlite"), table: `bank.${table}` }
       : { location: `${location}/bank/${table}` };
+  const tables = FED_TABLES.map((name) => ({ name, place: places(name) }));
+  const cuts = stack.use(store === null ? stampCuts(tables, readers) : ledgerCuts(store, LEDGER));
   const owned = stack.move();
   return {
     kafka,
@@ -76,14 +81,15 @@ export async function openWorld(storeName: StoreName, seed: number, random: Seed
     feed,
     readers,
     job,
-    tables: TABLES.map((name) => ({ name, place: places(name) })),
+    tables,
+    cuts,
     clockSpanMs: store === null ? 3_600_000 : 600_000,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }
 
 function jobFile(
-  feed: BankFeed,
+  feed: Feed,
   broker: string,
   location: string,
   store: RunningS3 | null,
@@ -97,7 +103,7 @@ function jobFile(
 source:
   type: kafka
   brokers: ["${broker}"]
-  topics: [${TABLES.map((table) => feed.topic(table)).join(", ")}]
+  topics: [${feed.topics.join(", ")}]
   format: debezium-json
 warehouse:
   location: ${location}
@@ -105,6 +111,9 @@ ${s3}tables:
   - { from: bank.accounts, to: bank.accounts, mode: upsert, columns: { balance: "decimal(18,2)", moved_at: timestamptz }, partition_by: ["bucket(4, id)"] }
   - { from: bank.stock, to: bank.stock, mode: upsert, columns: { quantity: int } }
   - { from: bank.entries, to: bank.entries, mode: append, columns: { amount: "decimal(18,2)" } }
+  - { from: bank.checking, to: bank.checking, mode: upsert }
+  - { from: bank.saving, to: bank.saving, mode: upsert }
+  - { from: bank.registers, to: bank.registers, mode: append }
 checkpoint: { interval: 400ms }
 maintenance:
   compact: { every: 3s, min_files: 4, pace: 1 }
