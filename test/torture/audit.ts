@@ -130,7 +130,7 @@ export function openAudit(
       const distinct = new Set(numbers.map((row) => Number(row["next"])));
       const gaps = Math.max(...distinct) - distinct.size;
       const repeats = numbers.length - distinct.size;
-      if (gaps + repeats > 0) complain(`${what}: register ${String(register)} has ${gaps} gaps and ${repeats} repeats`);
+      if (gaps + repeats > 0) complain(`${what}: register ${JSON.stringify(register)} has ${gaps} gaps and ${repeats} repeats`);
       registerGaps += gaps;
       registerRepeats += repeats;
     }
