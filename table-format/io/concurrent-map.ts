@@ -39,3 +39,23 @@ export function limitConcurrency<T, R>(atOnce: number, run: (item: T) => Promise
     }
   };
 }
+
+/** Maps items in their order with at most `atOnce` calls ahead of the consumer. */
+export async function* mapAhead<T, R>(
+  items: readonly T[],
+  atOnce: number,
+  run: (item: T) => Promise<R>,
+): AsyncGenerator<R> {
+  const underWay: Promise<R>[] = [];
+  const start = (item: T): void => {
+    const call = run(item);
+    // It is awaited in its turn, or never, when the consumer goes away.
+    call.catch(() => undefined);
+    underWay.push(call);
+  };
+  let next = 0;
+  while (next < items.length || underWay.length > 0) {
+    while (next < items.length && underWay.length < atOnce) start(items[next++] as T);
+    yield await (underWay.shift() as Promise<R>);
+  }
+}

@@ -22,6 +22,8 @@ export interface DataFileRef extends Partial<Pick<DataFile, "fileFormat" | "keyM
 
 export interface DataFileFooter {
   readonly metadata: FileMetaData;
+  /** `FileMetaData` as the file holds it, and what ends the file. */
+  readonly bytes: Uint8Array;
   /** Top-level columns by field id. */
   readonly columns: ReadonlyMap<number, FileNode>;
 }
@@ -54,7 +56,7 @@ export async function readFooter(io: FileIO, file: DataFileRef, mapping: NameMap
     const metadata = parquetMetadata(bytes, { geoparquet: false });
     const nodes = fileColumns(metadata.schema, mapping);
     const columns = new Map(nodes.flatMap((node) => (node.id === null ? [] : [[node.id, node] as const])));
-    return { metadata, columns };
+    return { metadata, bytes, columns };
   } catch (error) {
     if (error instanceof FrazilError) {
       throw new FrazilError(error.kind, error.code, `${filePath}: ${error.message}`, {

@@ -57,6 +57,7 @@ export async function* readDataFile(
  *
  * @param fields as the table has them now; the batch's columns stand in this order
  * @param breathe as of `readDataFile`
+ * @param choose looks at the footer and says which row groups are read; by default all
  * @throws FrazilError `not-found`, `corrupt`, `unsupported`
  */
 export async function* readParquetColumns(
@@ -65,11 +66,29 @@ export async function* readParquetColumns(
   fields: readonly NestedField[],
   sources: ColumnSources,
   breathe?: () => Promise<void>,
-): AsyncGenerator<AnyBatch> {
+  choose?: (footer: DataFileFooter) => RowGroupChoice,
+): AsyncGenerator<PlacedBatch> {
   checkFormat(file);
   const footer = await readFooter(io, file, sources.mapping);
   const columns = fields.map((field) => planColumn(file, footer, field, sources));
-  for (const group of footer.metadata.row_groups) yield readGroup(io, file, group, columns, breathe);
+  const isChosen = choose?.(footer);
+  let start = 0;
+  for (const [place, group] of footer.metadata.row_groups.entries()) {
+    const rows = rowsOf(file, group);
+    if (isChosen?.(place, rows) !== false) {
+      yield { start, ...(await readGroup(io, file, group, columns, breathe)) };
+    }
+    start += rows;
+  }
+}
+
+/** Whether a row group of a file, by its place and its number of rows, is read. */
+export type RowGroupChoice = (place: number, rows: number) => boolean;
+
+/** Rows of a file. */
+export interface PlacedBatch extends AnyBatch {
+  /** Position of the first in the file. */
+  readonly start: number;
 }
 
 /**
@@ -185,11 +204,7 @@ async function readGroup(
   columns: readonly PlannedColumn[],
   breathe?: () => Promise<void>,
 ): Promise<AnyBatch> {
-  const rows = Number(group.num_rows);
-  if (!(rows >= 0 && rows <= MAX_PARQUET_GROUP_ROWS)) {
-    const message = `${file.filePath}: expected a row group of at most ${MAX_PARQUET_GROUP_ROWS} rows, found ${rows}`;
-    throw new FrazilError("corrupt", "ROW_GROUP", message);
-  }
+  const rows = rowsOf(file, group);
   const chunksOf = columns.map((column) => {
     if (column.from === "constant") return [];
     const leaves = column.from === "leaf" ? [column] : column.plan.leaves;
@@ -225,6 +240,13 @@ async function readGroup(
     await breathe?.();
   }
   return { length: rows, columns: out };
+}
+
+function rowsOf(file: DataFileRef, group: RowGroup): number {
+  const rows = Number(group.num_rows);
+  if (rows >= 0 && rows <= MAX_PARQUET_GROUP_ROWS) return rows;
+  const message = `${file.filePath}: expected a row group of at most ${MAX_PARQUET_GROUP_ROWS} rows, found ${rows}`;
+  throw new FrazilError("corrupt", "ROW_GROUP", message);
 }
 
 /** Entries of a chunk: rows, unless a list makes them more. */

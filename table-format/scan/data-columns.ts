@@ -1,14 +1,16 @@
 import { readAvroColumns } from "../avro/data-reader.ts";
 import { FrazilError } from "../errors.ts";
+import type { BoundExpression } from "../expression/bound.ts";
+import { mayMatch } from "../expression/value-range.ts";
 import type { FileIO } from "../io/file-io.ts";
 import type { DataFile, Value } from "../manifest/data-file.ts";
 import { specById } from "../metadata/refs.ts";
 import type { TableMetadata } from "../metadata/table-metadata.ts";
-import { encrypted } from "../parquet/footer.ts";
-import { type ColumnSources, readParquetColumns } from "../parquet/reader.ts";
+import { type DataFileFooter, encrypted } from "../parquet/footer.ts";
+import { type ColumnSources, type PlacedBatch, readParquetColumns, type RowGroupChoice } from "../parquet/reader.ts";
+import { rowGroupRanges } from "../parquet/row-group-range.ts";
 import { nameMapping } from "../schema/name-mapping.ts";
 import type { NestedField } from "../schema/types.ts";
-import type { AnyBatch } from "../values/cell.ts";
 
 /**
  * Reads columns of any type from a data or delete file of a table, in file order: row numbers of the batches add up to positions.
@@ -17,6 +19,7 @@ import type { AnyBatch } from "../values/cell.ts";
  *
  * @param fields the batch's columns stand in this order
  * @param breathe awaited after each column of a batch, so that others may have their turn
+ * @param filter row groups are passed over when their statistics say that it is true of none of their rows
  * @throws FrazilError `unsupported` naming the format of an ORC or encrypted file; `not-found`, `corrupt`
  */
 export async function* readColumns(
@@ -25,10 +28,23 @@ export async function* readColumns(
   file: DataFile,
   fields: readonly NestedField[],
   breathe?: () => Promise<void>,
-): AsyncGenerator<AnyBatch> {
+  filter?: BoundExpression,
+): AsyncGenerator<PlacedBatch> {
   const sources = { mapping: nameMapping(metadata.properties), constants: constantsOf(metadata, file) };
   let rows = 0n;
-  for await (const batch of readFileColumns(io, file, fields, sources, breathe)) {
+  const choose =
+    (wanted: BoundExpression) =>
+    (footer: DataFileFooter): RowGroupChoice => {
+      const ranges = rowGroupRanges(footer);
+      return (place, groupRows) => {
+        const isRead = mayMatch(wanted, ranges(place));
+        if (!isRead) rows += BigInt(groupRows);
+        return isRead;
+      };
+    };
+  // A filter that is always true needs no statistics.
+  const choice = filter === undefined || filter.kind === "true" ? undefined : choose(filter);
+  for await (const batch of readFileColumns(io, file, fields, sources, breathe, choice)) {
     rows += BigInt(batch.length);
     yield batch;
   }
@@ -48,14 +64,15 @@ export async function* readFileColumns(
   fields: readonly NestedField[],
   sources: ColumnSources,
   breathe?: () => Promise<void>,
-): AsyncGenerator<AnyBatch> {
+  choose?: (footer: DataFileFooter) => RowGroupChoice,
+): AsyncGenerator<PlacedBatch> {
   if (file.keyMetadata !== null) throw encrypted(file.filePath);
   switch (file.fileFormat) {
     case "PARQUET":
-      yield* readParquetColumns(io, file, fields, sources, breathe);
+      yield* readParquetColumns(io, file, fields, sources, breathe, choose);
       return;
     case "AVRO":
-      yield await readAvroColumns(io, file, fields, sources);
+      yield { start: 0, ...(await readAvroColumns(io, file, fields, sources)) };
       return;
     default:
       throw new FrazilError(

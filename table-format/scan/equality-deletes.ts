@@ -1,4 +1,5 @@
 import { FrazilError } from "../errors.ts";
+import { decodeBound } from "../expression/metrics-range.ts";
 import type { FileIO } from "../io/file-io.ts";
 import type { DataFile, LiveFile } from "../manifest/data-file.ts";
 import { schemasCurrentFirst } from "../manifest/manifest-reader.ts";
@@ -10,8 +11,9 @@ import { isPrimitive, typeText } from "../schema/type-json.ts";
 import type { NestedField, PrimitiveType } from "../schema/types.ts";
 import { partitionKey } from "../transaction/snapshot-summary.ts";
 import { type AnyColumn, type Cell, cellAt, type CellStruct } from "../values/cell.ts";
-import { compareValues, decodeValue } from "../values/single-value.ts";
+import { compareValues } from "../values/single-value.ts";
 import { readColumns } from "./data-columns.ts";
+import { type DeleteIndex, push } from "./delete-index.ts";
 
 /** Finds the rows that equality deletes take from data files. */
 export interface EqualityDeletes {
@@ -20,14 +22,13 @@ export interface EqualityDeletes {
 }
 
 /**
- * Gives each data file the equality deletes that may hide rows of it (spec, "Scan Planning"): of a higher sequence number, and of
- * the same partition or of an unpartitioned spec. Data files without any are absent.
+ * Finds the equality deletes that may hide rows of a data file (spec, "Scan Planning"): of a higher sequence number, and of the same
+ * partition or of an unpartitioned spec.
  */
-export function matchEqualityDeletes<T extends LiveFile>(
+export function equalityDeleteIndex<T extends LiveFile>(
   metadata: TableMetadata,
-  dataFiles: readonly LiveFile[],
   deleteFiles: readonly T[],
-): Map<string, T[]> {
+): DeleteIndex<T> {
   const everywhere: T[] = [];
   const byPartition = new Map<string, T[]>();
   for (const each of deleteFiles) {
@@ -35,13 +36,24 @@ export function matchEqualityDeletes<T extends LiveFile>(
     if (isUnpartitioned(metadata, each.file.specId)) everywhere.push(each);
     else push(byPartition, partitionKey(each.file), each);
   }
-  const matched = new Map<string, T[]>();
-  if (everywhere.length === 0 && byPartition.size === 0) return matched;
-  for (const { file, sequenceNumber } of dataFiles) {
-    const applying = [...everywhere, ...(byPartition.get(partitionKey(file)) ?? [])].filter(
+  if (everywhere.length === 0 && byPartition.size === 0) return () => [];
+  return ({ file, sequenceNumber }) =>
+    [...everywhere, ...(byPartition.get(partitionKey(file)) ?? [])].filter(
       (each) => sequenceNumber < each.sequenceNumber && mayMatch(metadata, file, each.file),
     );
-    if (applying.length > 0) matched.set(file.filePath, applying);
+}
+
+/** Gives each data file the equality deletes that may hide rows of it; data files without any are absent. */
+export function matchEqualityDeletes<T extends LiveFile>(
+  metadata: TableMetadata,
+  dataFiles: readonly LiveFile[],
+  deleteFiles: readonly T[],
+): Map<string, readonly T[]> {
+  const deletesOf = equalityDeleteIndex(metadata, deleteFiles);
+  const matched = new Map<string, readonly T[]>();
+  for (const each of dataFiles) {
+    const applying = deletesOf(each);
+    if (applying.length > 0) matched.set(each.file.filePath, applying);
   }
   return matched;
 }
@@ -51,22 +63,13 @@ function isUnpartitioned(metadata: TableMetadata, specId: number): boolean {
   return specById(metadata, specId).fields.every(({ transform }) => transform === "void");
 }
 
-function push<K, V>(map: Map<K, V[]>, key: K, value: V): void {
-  const values = map.get(key);
-  if (values === undefined) map.set(key, [value]);
-  else values.push(value);
-}
-
 /** False when the bounds of a key column say that no row can be equal. */
 function mayMatch(metadata: TableMetadata, data: DataFile, deletes: DataFile): boolean {
   return (deletes.equalityIds ?? []).every((id) => {
     const { type } = keyField(metadata, id, deletes).leaf;
     const nulls = (file: DataFile): bigint | undefined => file.nullValueCounts?.get(id);
     if (nulls(data) !== 0n && nulls(deletes) !== 0n) return true;
-    const bound = (file: DataFile, side: "lowerBounds" | "upperBounds") => {
-      const bytes = file[side]?.get(id);
-      return bytes === undefined ? null : decodeValue(type, bytes);
-    };
+    const bound = (file: DataFile, side: "lowerBounds" | "upperBounds") => decodeBound(type, file[side]?.get(id));
     const [low, high] = [bound(data, "lowerBounds"), bound(data, "upperBounds")];
     const [from, to] = [bound(deletes, "lowerBounds"), bound(deletes, "upperBounds")];
     if (low === null || high === null || from === null || to === null) return true;

@@ -2,14 +2,14 @@ import { mapConcurrently } from "../io/concurrent-map.ts";
 import type { FileIO } from "../io/file-io.ts";
 import { MANIFESTS_AT_ONCE } from "../limits.ts";
 import type { LiveFile } from "../manifest/data-file.ts";
-import { scopedDataFile } from "../manifest/delete-scope.ts";
-import { hasLiveFiles, isLive, type ManifestFile } from "../manifest/manifest-file.ts";
+import { hasLiveFiles, type ManifestFile } from "../manifest/manifest-file.ts";
 import { readManifestList } from "../manifest/manifest-list.ts";
-import { type ManifestCache, readManifest } from "../manifest/manifest-reader.ts";
+import type { ManifestCache } from "../manifest/manifest-reader.ts";
 import type { Snapshot, TableMetadata } from "../metadata/table-metadata.ts";
-import { isDeletionVector } from "../puffin/deletion-vector.ts";
 import type { PlannedFile } from "../transaction/manifest-filter.ts";
-import { partitionKey } from "../transaction/snapshot-summary.ts";
+import { positionDeleteIndex } from "./delete-index.ts";
+import { filterOf, ofContent, type PlanOptions } from "./file-tasks.ts";
+import { liveFilesOf } from "./live-files.ts";
 
 /** What a snapshot consists of. */
 export interface SnapshotPlan {
@@ -22,18 +22,23 @@ export interface SnapshotPlan {
 
 /**
  * Lists the live files of a snapshot and which position deletes apply to which data file (spec, "Scan Planning"): those of the
- * same file or partition with a sequence number that is not lower. Beside a deletion vector no position delete file counts.
+ * same file or partition with a sequence number that is not lower. Beside a deletion vector no position delete file counts. All are
+ * held; `planFiles` gives them one by one.
+ * @param wanted with a filter only the files that may hold rows of which it is true, and the deletes that may take such rows
  */
 export async function planSnapshot(
   io: FileIO,
   metadata: TableMetadata,
   snapshot: Snapshot,
   cache?: ManifestCache,
+  wanted: Pick<PlanOptions, "filter" | "schema"> = {},
 ): Promise<SnapshotPlan> {
+  const filter = filterOf(metadata, snapshot, wanted);
   const manifests = (await readManifestList(io, snapshot)).filter(hasLiveFiles);
-  const of = (content: ManifestFile["content"]) => manifests.filter((manifest) => manifest.content === content);
-  const dataFiles = await liveFiles(io, metadata, of("data"), cache);
-  const deleteFiles = await liveFiles(io, metadata, of("deletes"), cache);
+  const data = await liveFiles(io, metadata, ofContent(manifests, "data", filter), cache);
+  const dataFiles = filter === null ? data : data.filter(({ file }) => filter.residualOf(file) !== null);
+  const deletes = await liveFiles(io, metadata, ofContent(manifests, "deletes", filter), cache);
+  const deleteFiles = filter === null ? deletes : deletes.filter(({ file }) => filter.mayDelete(file));
   const equalityDeletes = deleteFiles.filter((each) => each.file.content === "equality-deletes");
   return {
     dataFiles,
@@ -50,16 +55,9 @@ export async function liveFiles(
   manifests: readonly ManifestFile[],
   cache?: ManifestCache,
 ): Promise<PlannedFile[]> {
-  const lists = await mapConcurrently(manifests, MANIFESTS_AT_ONCE, async (manifest) => {
-    const entries = await readManifest(io, metadata, manifest, cache);
-    return entries.filter(isLive).map(({ file, snapshotId, sequenceNumber, fileSequenceNumber }): PlannedFile => ({
-      file,
-      snapshotId,
-      sequenceNumber,
-      fileSequenceNumber,
-      manifestPath: manifest.path,
-    }));
-  });
+  const lists = await mapConcurrently(manifests, MANIFESTS_AT_ONCE, (manifest) =>
+    liveFilesOf(io, metadata, manifest, cache),
+  );
   return lists.flat();
 }
 
@@ -67,30 +65,12 @@ export async function liveFiles(
 export function matchDeletes<T extends LiveFile>(
   dataFiles: readonly LiveFile[],
   deleteFiles: readonly T[],
-): Map<string, T[]> {
-  const byPath = new Map<string, T[]>();
-  const byPartition = new Map<string, T[]>();
-  for (const each of deleteFiles) {
-    if (each.file.content !== "position-deletes") continue;
-    const path = scopedDataFile(each.file);
-    if (path === null) push(byPartition, partitionKey(each.file), each);
-    else push(byPath, path, each);
-  }
-  const matched = new Map<string, T[]>();
-  if (byPath.size === 0 && byPartition.size === 0) return matched;
-  for (const { file, sequenceNumber } of dataFiles) {
-    const scoped = byPath.get(file.filePath) ?? [];
-    const inPartition = byPartition.size === 0 ? [] : (byPartition.get(partitionKey(file)) ?? []);
-    // Not lower: a vector may delete rows that its own commit added.
-    const applying = [...scoped, ...inPartition].filter((each) => each.sequenceNumber >= sequenceNumber);
-    const vectors = applying.filter((each) => isDeletionVector(each.file));
-    if (applying.length > 0) matched.set(file.filePath, vectors.length > 0 ? vectors : applying);
+): Map<string, readonly T[]> {
+  const deletesOf = positionDeleteIndex(deleteFiles);
+  const matched = new Map<string, readonly T[]>();
+  for (const each of dataFiles) {
+    const applying = deletesOf(each);
+    if (applying.length > 0) matched.set(each.file.filePath, applying);
   }
   return matched;
-}
-
-function push<K, V>(map: Map<K, V[]>, key: K, value: V): void {
-  const values = map.get(key);
-  if (values === undefined) map.set(key, [value]);
-  else values.push(value);
 }

@@ -2,6 +2,7 @@ import {
   type Cell,
   type CellStruct,
   cellAt,
+  type Expression,
   type FileIO,
   type NestedField,
   scanRows,
@@ -11,15 +12,16 @@ import {
 } from "../../table-format/index.ts";
 import { canonicalLines, canonicalNumber, type CanonicalRow, type CanonicalValue } from "../readers/canonical.ts";
 
-/** The live rows of a snapshot as the readers of `test/readers` give them: canonical JSON lines, sorted. */
+/** The live rows of a snapshot, or those that a filter wants, as the readers of `test/readers` give them: canonical JSON lines, sorted. */
 export async function scanLines(
   io: FileIO,
   metadata: TableMetadata,
   snapshot: Snapshot,
   fields: readonly NestedField[],
+  filter: Expression = { type: "true" },
 ): Promise<string[]> {
   const rows: CanonicalRow[] = [];
-  for await (const { length, columns } of scanRows(io, metadata, snapshot, { fields })) {
+  for await (const { length, columns } of scanRows(io, metadata, snapshot, { fields, filter })) {
     for (let row = 0; row < length; row++) {
       rows.push(
         Object.fromEntries(
