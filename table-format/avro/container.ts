@@ -3,7 +3,8 @@ import { crc32, deflateRawSync, inflateRawSync, zstdDecompressSync } from "node:
 import { snappyUncompress } from "hyparquet";
 import { FrazilError } from "../errors.ts";
 import { AVRO_SCHEMA_KEPT_LENGTH, AVRO_SCHEMAS_KEPT, MAX_AVRO_BLOCK_BYTES, MAX_AVRO_FILE_BYTES } from "../limits.ts";
-import { AvroCursor, type AvroValue, compileDecoder } from "./decoder.ts";
+import { AvroCursor } from "./cursor.ts";
+import { type AvroDecoder, type AvroValue, compileDecoder } from "./decoder.ts";
 import { AvroSink, compileEncoder } from "./encoder.ts";
 import { type AvroSchemaJson, type AvroType, parseAvroSchema } from "./schema.ts";
 
@@ -101,30 +102,76 @@ export function encodeAvroFile(
  * @throws FrazilError kind `corrupt` when it breaks the format, `unsupported` for another codec.
  */
 export function decodeAvroFile(bytes: Uint8Array, location: string): AvroFile {
+  return named(location, () => {
+    const { schemaText, metadata, blocks } = readContainer(bytes, location);
+    const { schema, read } = decoders(schemaText);
+    const rows: AvroValue[] = [];
+    const push = (cursor: AvroCursor): void => void rows.push(read(cursor));
+    for (const block of blocks) eachRow(block, push);
+    return { schema, metadata, rows };
+  });
+}
+
+/**
+ * Reads the rows of a container file, or parts of them, without keeping them all: one block is decompressed at a time.
+ * @param open given the file's schema and what reads a whole row of it, gives what is called at the start of each row and reads exactly one
+ * @throws FrazilError as `decodeAvroFile`
+ */
+export function visitAvroRows(
+  bytes: Uint8Array,
+  location: string,
+  open: (schema: AvroType, read: AvroDecoder) => (cursor: AvroCursor) => void,
+): void {
+  named(location, () => {
+    const { schemaText, blocks } = readContainer(bytes, location);
+    const { schema, read } = decoders(schemaText);
+    const visit = open(schema, read);
+    for (const block of blocks) eachRow(block, visit);
+  });
+}
+
+function named<T>(location: string, read: () => T): T {
   try {
-    return decode(bytes, location);
+    return read();
   } catch (error) {
-    if (error instanceof FrazilError && error.kind === "corrupt") {
-      throw new FrazilError(error.kind, error.code, `${location}: ${error.message}`, { cause: error });
-    }
-    throw error;
+    if (!(error instanceof FrazilError) || error.kind !== "corrupt" || error.message.startsWith(location)) throw error;
+    throw new FrazilError(error.kind, error.code, `${location}: ${error.message}`, { cause: error });
   }
 }
 
-function decode(bytes: Uint8Array, location: string): AvroFile {
+interface Container {
+  readonly schemaText: string;
+  readonly metadata: ReadonlyMap<string, string>;
+  readonly blocks: Iterable<Block>;
+}
+
+interface Block {
+  readonly rows: number;
+  readonly cursor: AvroCursor;
+}
+
+function readContainer(bytes: Uint8Array, location: string): Container {
   const cursor = new AvroCursor(bytes);
   const magic = bytes.length < MAGIC.length ? null : cursor.take(MAGIC.length);
   if (magic === null || !MAGIC.every((byte, i) => magic[i] === byte)) {
     throw new FrazilError("corrupt", "AVRO_MAGIC", "expected an Avro container file, found other bytes");
   }
-  const header = readHeader(cursor);
-  const sync = cursor.take(SYNC_BYTES);
-  const { schema, read } = decoders(header.get("avro.schema") ?? "");
-  const inflate = inflater(header.get("avro.codec") ?? "null", location);
-  const rows: AvroValue[] = [];
+  const metadata = readHeader(cursor);
+  const schemaText = metadata.get("avro.schema") ?? "";
+  const inflate = inflater(metadata.get("avro.codec") ?? "null", location);
+  metadata.delete("avro.schema");
+  metadata.delete("avro.codec");
+  return { schemaText, metadata, blocks: readBlocks(cursor, cursor.take(SYNC_BYTES), inflate) };
+}
+
+function* readBlocks(
+  cursor: AvroCursor,
+  sync: Uint8Array,
+  inflate: (block: Uint8Array) => Uint8Array,
+): Generator<Block> {
   let total = 0;
   while (!cursor.atEnd) {
-    const count = cursor.long();
+    const rows = cursor.long();
     const block = new AvroCursor(inflate(cursor.sized()));
     total += block.bytes.length;
     if (total > MAX_AVRO_FILE_BYTES) {
@@ -134,42 +181,38 @@ function decode(bytes: Uint8Array, location: string): AvroFile {
         `expected blocks of at most ${MAX_AVRO_FILE_BYTES} bytes, found more`,
       );
     }
-    if (count < 0n || count > BigInt(block.bytes.length)) {
-      throw new FrazilError("corrupt", "AVRO_BLOCK", `expected as many rows as fit a block, found ${count}`);
+    if (rows < 0n || rows > BigInt(block.bytes.length)) {
+      throw new FrazilError("corrupt", "AVRO_BLOCK", `expected as many rows as fit a block, found ${rows}`);
     }
     if (!Buffer.from(cursor.take(SYNC_BYTES)).equals(sync)) {
       throw new FrazilError("corrupt", "AVRO_SYNC", "expected the sync marker after a block, found other bytes");
     }
-    for (let i = 0n; i < count; i++) {
-      const start = block.position;
-      rows.push(read(block));
-      // Rows of no bytes would let a short file demand endless memory.
-      if (block.position === start)
-        throw new FrazilError("corrupt", "AVRO_BLOCK", "expected rows of some bytes, found empty ones");
-    }
-    if (!block.atEnd) {
-      throw new FrazilError("corrupt", "AVRO_BLOCK", `expected a block of ${count} rows, found bytes after them`);
-    }
+    yield { rows: Number(rows), cursor: block };
   }
-  header.delete("avro.schema");
-  header.delete("avro.codec");
-  return { schema, metadata: header, rows };
+}
+
+function eachRow({ rows, cursor }: Block, visit: (cursor: AvroCursor) => void): void {
+  for (let i = 0; i < rows; i++) {
+    const start = cursor.position;
+    visit(cursor);
+    // Rows of no bytes would let a short file demand endless memory.
+    if (cursor.position === start)
+      throw new FrazilError("corrupt", "AVRO_BLOCK", "expected rows of some bytes, found empty ones");
+  }
+  if (!cursor.atEnd) {
+    throw new FrazilError("corrupt", "AVRO_BLOCK", `expected a block of ${rows} rows, found bytes after them`);
+  }
 }
 
 function readHeader(cursor: AvroCursor): Map<string, string> {
   const header = new Map<string, string>();
-  for (;;) {
-    let count = cursor.long();
-    if (count === 0n) return header;
-    if (count < 0n) {
-      count = -count;
-      cursor.long();
-    }
-    for (let i = 0n; i < count; i++) {
+  for (let count = cursor.count(); count > 0; count = cursor.count()) {
+    for (let i = 0; i < count; i++) {
       const key = Buffer.from(cursor.sized()).toString("utf8");
       header.set(key, Buffer.from(cursor.sized()).toString("utf8"));
     }
   }
+  return header;
 }
 
 function inflater(codec: string, location: string): (block: Uint8Array) => Uint8Array {

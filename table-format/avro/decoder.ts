@@ -1,5 +1,6 @@
-import { FrazilError } from "../errors.ts";
-import type { AvroType } from "./schema.ts";
+import type { AvroCursor } from "./cursor.ts";
+import type { AvroField, AvroRecord, AvroType } from "./schema.ts";
+import { compileSkipper } from "./skipper.ts";
 
 /**
  * A decoded Avro value: long is bigint, int/float/double number, bytes and fixed views of the block, records arrays in file
@@ -7,127 +8,41 @@ import type { AvroType } from "./schema.ts";
  */
 export type AvroValue = null | boolean | number | bigint | string | Uint8Array | readonly AvroValue[];
 
-/** Reads the Avro binary encoding from one block of bytes. */
-export class AvroCursor {
-  readonly bytes: Uint8Array;
-  readonly #view: DataView;
-  #at = 0;
-
-  constructor(bytes: Uint8Array) {
-    this.bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  }
-
-  get atEnd(): boolean {
-    return this.#at >= this.bytes.length;
-  }
-
-  /** Bytes read so far. */
-  get position(): number {
-    return this.#at;
-  }
-
-  byte(): number {
-    const value = this.bytes[this.#at];
-    if (value === undefined) throw truncated();
-    this.#at += 1;
-    return value;
-  }
-
-  /** A zig-zag varint that must fit 32 bits. */
-  int(): number {
-    const value = this.long();
-    if (value < -0x80000000n || value > 0x7fffffffn) throw corrupt("an int of 32 bits", String(value));
-    return Number(value);
-  }
-
-  /** A zig-zag varint of at most 64 bits. */
-  long(): bigint {
-    // Seven varint bytes hold 49 bits: exact as a double, and nearly all values end here.
-    let low = 0;
-    let scale = 1;
-    for (let i = 0; i < 7; i++) {
-      const part = this.byte();
-      low += (part & 0x7f) * scale;
-      if (part < 0x80) {
-        return BigInt(low % 2 === 0 ? low / 2 : -(low + 1) / 2);
-      }
-      scale *= 128;
-    }
-    let value = BigInt(low);
-    for (let shift = 49n; shift < 70n; shift += 7n) {
-      const part = this.byte();
-      value |= BigInt(part & 0x7f) << shift;
-      if (part < 0x80) {
-        if (value >> 64n !== 0n) break;
-        return (value >> 1n) ^ -(value & 1n);
-      }
-    }
-    throw corrupt("a varint of at most 64 bits", "a longer one");
-  }
-
-  float(): number {
-    this.#need(4);
-    const value = this.#view.getFloat32(this.#at, true);
-    this.#at += 4;
-    return value;
-  }
-
-  double(): number {
-    this.#need(8);
-    const value = this.#view.getFloat64(this.#at, true);
-    this.#at += 8;
-    return value;
-  }
-
-  /** A view of the next `length` bytes. */
-  take(length: number): Uint8Array {
-    this.#need(length);
-    const start = this.#at;
-    this.#at += length;
-    return this.bytes.subarray(start, start + length);
-  }
-
-  /** Bytes preceded by their length. */
-  sized(): Uint8Array {
-    return this.take(this.length());
-  }
-
-  /** A length or a count: a long that is a byte or item count within this block. */
-  length(): number {
-    const value = this.long();
-    if (value < 0n || value > BigInt(this.bytes.length)) throw corrupt("a length within the block", String(value));
-    return Number(value);
-  }
-
-  #need(length: number): void {
-    if (length < 0 || this.#at + length > this.bytes.length) throw truncated();
-  }
-}
-
 /** Reads one value of a type. */
 export type AvroDecoder = (cursor: AvroCursor) => AvroValue;
 
 const UTF8 = new TextDecoder("utf-8", { fatal: false, ignoreBOM: true });
 
-/** Turns a schema into a function that reads it, so that no schema is walked per value. */
-export function compileDecoder(type: AvroType): AvroDecoder {
-  return compile(type, new Map());
+/**
+ * How much of a record's field is read: all, nothing (null stands in its place), or of a map that is written as an array of key-value
+ * records (Iceberg spec, Appendix A) the entries with these keys.
+ */
+export type FieldPart = "all" | "none" | ReadonlySet<number>;
+
+/**
+ * Turns a schema into a function that reads it, so that no schema is walked per value.
+ * @param partOf asked once for each field of a record, by field id
+ */
+export function compileDecoder(
+  type: AvroType,
+  partOf: (fieldId: number | null) => FieldPart = () => "all",
+): AvroDecoder {
+  return compile(type, { partOf, known: new Map() });
 }
 
-function compile(type: AvroType, known: Map<AvroType, { decoder: AvroDecoder | null }>): AvroDecoder {
-  const seen = known.get(type);
-  if (seen !== undefined) {
-    // A record that contains itself: its decoder exists only once the outer call has ended.
-    return seen.decoder ?? ((cursor) => (seen.decoder as AvroDecoder)(cursor));
-  }
-  const slot: { decoder: AvroDecoder | null } = { decoder: null };
-  known.set(type, slot);
-  slot.decoder = build(type, known);
-  return slot.decoder;
+interface Compilation {
+  readonly partOf: (fieldId: number | null) => FieldPart;
+  readonly known: Map<AvroType, AvroDecoder>;
 }
 
-function build(type: AvroType, known: Map<AvroType, { decoder: AvroDecoder | null }>): AvroDecoder {
+function compile(type: AvroType, compilation: Compilation): AvroDecoder {
+  const { known } = compilation;
+  const decoder = known.get(type) ?? build(type, compilation);
+  known.set(type, decoder);
+  return decoder;
+}
+
+function build(type: AvroType, compilation: Compilation): AvroDecoder {
   switch (type.kind) {
     case "null":
       return () => null;
@@ -148,19 +63,19 @@ function build(type: AvroType, known: Map<AvroType, { decoder: AvroDecoder | nul
     case "fixed":
       return (cursor) => cursor.take(type.size);
     case "enum":
-      return (cursor) => pick(type.symbols, cursor.int());
+      return (cursor) => cursor.choice(type.symbols);
     case "array":
-      return blocks(compile(type.items, known));
+      return blocks(compile(type.items, compilation));
     case "map": {
-      const values = compile(type.values, known);
+      const values = compile(type.values, compilation);
       return blocks((cursor) => [UTF8.decode(cursor.sized()), values(cursor)]);
     }
     case "union": {
-      const branches = type.branches.map((branch) => compile(branch, known));
-      return (cursor) => pick(branches, cursor.int())(cursor);
+      const branches = type.branches.map((branch) => compile(branch, compilation));
+      return (cursor) => cursor.choice(branches)(cursor);
     }
     case "record": {
-      const fields = type.fields.map((field) => compile(field.type, known));
+      const fields = type.fields.map((field) => partDecoder(field, compilation));
       return (cursor) => {
         const values: AvroValue[] = [];
         for (const field of fields) values.push(field(cursor));
@@ -170,33 +85,50 @@ function build(type: AvroType, known: Map<AvroType, { decoder: AvroDecoder | nul
   }
 }
 
-function blocks(item: AvroDecoder): AvroDecoder {
+function partDecoder({ type, fieldId }: AvroField, compilation: Compilation): AvroDecoder {
+  const part = compilation.partOf(fieldId);
+  if (part === "all") return compile(type, compilation);
+  if (part === "none" || part.size === 0) {
+    const skip = compileSkipper(type);
+    return (cursor) => {
+      skip(cursor);
+      return null;
+    };
+  }
+  return someEntries(type, part, compilation);
+}
+
+/** Reads the entries of a map with some keys; a type that is no map is read as it is. */
+function someEntries(type: AvroType, keys: ReadonlySet<number>, compilation: Compilation): AvroDecoder {
+  if (type.kind === "union") {
+    const branches = type.branches.map((branch) => someEntries(branch, keys, compilation));
+    return (cursor) => cursor.choice(branches)(cursor);
+  }
+  const [key, value] = type.kind === "array" && type.items.kind === "record" ? type.items.fields : [];
+  const isMap = key?.type.kind === "int" && value !== undefined;
+  if (type.kind !== "array" || !isMap || (type.items as AvroRecord).fields.length > 2)
+    return compile(type, compilation);
+  const read = compile(value.type, compilation);
+  const skip = compileSkipper(value.type);
   return (cursor) => {
     const values: AvroValue[] = [];
-    for (;;) {
-      let count = cursor.long();
-      if (count === 0n) return values;
-      if (count < 0n) {
-        count = -count;
-        cursor.long();
+    for (let count = cursor.count(); count > 0; count = cursor.count()) {
+      for (let i = count; i > 0; i--) {
+        const at = cursor.int();
+        if (keys.has(at)) values.push([at, read(cursor)]);
+        else skip(cursor);
       }
-      // An item of zero bytes would let a short file demand endless memory.
-      if (count > BigInt(cursor.bytes.length)) throw corrupt("as many items as fit the block", String(count));
-      for (let i = Number(count); i > 0; i--) values.push(item(cursor));
     }
+    return values;
   };
 }
 
-function pick<T>(choices: readonly T[], index: number): T {
-  const choice = choices[index];
-  if (choice === undefined) throw corrupt(`one of ${choices.length} choices`, String(index));
-  return choice;
-}
-
-function truncated(): FrazilError {
-  return corrupt("more bytes", "the end of the block");
-}
-
-function corrupt(expected: string, found: string): FrazilError {
-  return new FrazilError("corrupt", "AVRO_DATA", `Avro data: expected ${expected}, found ${found}`);
+function blocks(item: AvroDecoder): AvroDecoder {
+  return (cursor) => {
+    const values: AvroValue[] = [];
+    for (let count = cursor.count(); count > 0; count = cursor.count()) {
+      for (let i = count; i > 0; i--) values.push(item(cursor));
+    }
+    return values;
+  };
 }

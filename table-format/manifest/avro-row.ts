@@ -46,8 +46,10 @@ export class AvroRow {
 
   /** An int; writers that use long are fine while the value fits. */
   int(id: number): number | null {
-    const value = this.long(id);
-    if (value === null || BigInt.asIntN(32, value) === value) return value === null ? null : Number(value);
+    const value = this.value(id);
+    if (value === null) return null;
+    if (typeof value === "number" && (value | 0) === value) return value;
+    if (typeof value === "bigint" && BigInt.asIntN(32, value) === value) return Number(value);
     throw this.#mismatch(id, "an int of 32 bits", value);
   }
 
@@ -111,8 +113,10 @@ export class AvroRow {
     if (pairs === null) return null;
     const map = new Map<number, T>();
     for (const pair of pairs) {
-      const [key, value] = (Array.isArray(pair) ? pair : []) as readonly AvroValue[];
-      const parsed = parse(value ?? null);
+      const items = Array.isArray(pair) ? (pair as readonly AvroValue[]) : [];
+      // By index: taking the pair apart as an iterable costs more than all the rest.
+      const key = items[0];
+      const parsed = parse(items[1] ?? null);
       if (typeof key !== "number" || parsed === null) throw this.#mismatch(id, `pairs of an int and ${expected}`, pair);
       map.set(key, parsed);
     }

@@ -1,13 +1,13 @@
-import { decodeAvroFile } from "../avro/container.ts";
+import { visitAvroRows } from "../avro/container.ts";
 import type { AvroValue } from "../avro/decoder.ts";
-
+import type { AvroType } from "../avro/schema.ts";
 import { FrazilError } from "../errors.ts";
 import type { FileIO } from "../io/file-io.ts";
 import { specById } from "../metadata/refs.ts";
 import type { PartitionSpec, TableMetadata } from "../metadata/table-metadata.ts";
 import type { PrimitiveType } from "../schema/types.ts";
 import { AvroRow } from "./avro-row.ts";
-import type { DataFile } from "./data-file.ts";
+import type { DataFile, Value } from "./data-file.ts";
 import type { EntryStatus, ManifestEntry, ManifestFile } from "./manifest-file.ts";
 import { CONTENT_CODES, PARTITION_ID } from "./manifest-schema.ts";
 import { partitionFromAvro, partitionTypes } from "./partition-avro.ts";
@@ -46,18 +46,57 @@ export function schemasCurrentFirst(metadata: TableMetadata): TableMetadata["sch
 
 /** Decodes the bytes of a manifest; see `readManifest`. */
 export function parseManifest(bytes: Uint8Array, metadata: TableMetadata, manifest: ManifestFile): ManifestEntry[] {
-  const file = decodeAvroFile(bytes, manifest.path);
-  const entry = new AvroRow(file.schema, manifest.path);
-  const dataFile = new AvroRow(entry.typeOf(2), manifest.path);
+  const entries: ManifestEntry[] = [];
+  const firstRowIdOf = rowIds(manifest);
+  visitAvroRows(bytes, manifest.path, (schema, readRow) => {
+    const read = entryReader(schema, metadata, manifest);
+    return (cursor) => {
+      const entry = read(readRow(cursor) as readonly AvroValue[]);
+      entries.push(withRowId(entry, firstRowIdOf(entry.status, entry.file.recordCount, entry.file.firstRowId)));
+    };
+  });
+  return entries;
+}
+
+/** The entry with the first row id that its data file has or inherits. */
+export function withRowId(entry: ManifestEntry, firstRowId: bigint | null): ManifestEntry {
+  return entry.file.firstRowId === firstRowId ? entry : { ...entry, file: { ...entry.file, firstRowId } };
+}
+
+/** Gives the first row id of each data file, asked in the order of the entries (spec, "First Row ID Inheritance"). */
+export function rowIds(
+  manifest: ManifestFile,
+): (status: EntryStatus, recordCount: bigint, own: bigint | null) => bigint | null {
+  let nextRowId = manifest.firstRowId;
+  return (status, recordCount, own) => {
+    if (nextRowId === null || manifest.content !== "data") return null;
+    if (own !== null || status === "deleted") return own;
+    const firstRowId = nextRowId;
+    nextRowId += recordCount;
+    return firstRowId;
+  };
+}
+
+/** Makes a decoded row of a manifest an entry, with what it inherits; its first row id is the one that it states. */
+export function entryReader(
+  schema: AvroType,
+  metadata: TableMetadata,
+  manifest: ManifestFile,
+): (row: readonly AvroValue[]) => ManifestEntry {
+  const entry = new AvroRow(schema, manifest.path);
   const spec = specById(metadata, manifest.specId);
-  const readFile = dataFileReader(dataFile, spec, partitionTypes(spec, schemasCurrentFirst(metadata)), manifest);
+  const readFile = dataFileReader(
+    new AvroRow(entry.typeOf(2), manifest.path),
+    spec,
+    partitionTypes(spec, schemasCurrentFirst(metadata)),
+    manifest,
+  );
   // Format version 1 has no sequence numbers: all its files count as 0, whatever their status.
   const hasSequenceNumbers = entry.has(3);
-  let nextRowId = manifest.firstRowId;
-  return file.rows.map((row): ManifestEntry => {
-    entry.values = row as readonly AvroValue[];
-    const status = STATUSES[entry.int(0) ?? -1] ?? unknownValue(manifest, "status", entry.int(0));
-    const parsed = readFile(entry.required(2, entry.items(2)));
+  return (row) => {
+    entry.values = row;
+    const status = statusOf(entry, manifest);
+    const file = readFile(entry.required(2, entry.items(2)));
     const inherited = hasSequenceNumbers && (status === "added" || manifest.sequenceNumber === 0n);
     const sequence = (id: number): bigint => {
       if (!hasSequenceNumbers) return 0n;
@@ -65,22 +104,19 @@ export function parseManifest(bytes: Uint8Array, metadata: TableMetadata, manife
         (inherited ? (entry.long(id) ?? manifest.sequenceNumber) : entry.long(id)) ?? missing(id, status, manifest)
       );
     };
-    let firstRowId: bigint | null = null;
-    if (nextRowId !== null && manifest.content === "data") {
-      firstRowId = parsed.firstRowId;
-      if (firstRowId === null && status !== "deleted") {
-        firstRowId = nextRowId;
-        nextRowId += parsed.recordCount;
-      }
-    }
     return {
       status,
       snapshotId: entry.long(1) ?? manifest.addedSnapshotId,
       sequenceNumber: sequence(3),
       fileSequenceNumber: sequence(4),
-      file: firstRowId === parsed.firstRowId ? parsed : { ...parsed, firstRowId },
+      file,
     };
-  });
+  };
+}
+
+/** Status (0) of an entry. */
+export function statusOf(entry: AvroRow, manifest: ManifestFile): EntryStatus {
+  return STATUSES[entry.int(0) ?? -1] ?? unknownValue(manifest, "status", entry.int(0));
 }
 
 const STATUSES: readonly EntryStatus[] = ["existing", "added", "deleted"];
@@ -98,22 +134,15 @@ function dataFileReader(
   types: readonly (PrimitiveType | null)[],
   manifest: ManifestFile,
 ): (values: readonly AvroValue[]) => DataFile {
-  const partition = new AvroRow(row.typeOf(PARTITION_ID), manifest.path);
+  const partitionOf = partitionReader(row, spec, types, manifest);
   return (values) => {
     row.values = values;
-    partition.values = row.required(PARTITION_ID, row.items(PARTITION_ID));
     return {
       content: CONTENTS[row.int(134) ?? 0] ?? unknownValue(manifest, "content", row.int(134)),
       filePath: row.required(100, row.string(100)),
       fileFormat: formatOf(row.required(101, row.string(101)), manifest),
       specId: spec.specId,
-      partition: spec.fields.map((field, i) =>
-        partitionFromAvro(
-          types[i] ?? null,
-          partition.value(field.fieldId),
-          `${manifest.path}: partition field ${field.name}`,
-        ),
-      ),
+      partition: partitionOf(),
       recordCount: notNegative(manifest, 103, row.required(103, row.long(103))),
       fileSizeBytes: notNegative(manifest, 104, row.required(104, row.long(104))),
       columnSizes: row.longMap(108),
@@ -131,6 +160,23 @@ function dataFileReader(
       contentOffset: row.long(144),
       contentSizeBytes: row.long(145),
     };
+  };
+}
+
+/** Reads the partition values of the data file that a row stands at. */
+export function partitionReader(
+  row: AvroRow,
+  spec: PartitionSpec,
+  types: readonly (PrimitiveType | null)[],
+  manifest: ManifestFile,
+): () => (Value | null)[] {
+  const partition = new AvroRow(row.typeOf(PARTITION_ID), manifest.path);
+  const fields = spec.fields.map(({ fieldId, name }, i) => {
+    return { fieldId, type: types[i] ?? null, where: `${manifest.path}: partition field ${name}` };
+  });
+  return () => {
+    partition.values = row.required(PARTITION_ID, row.items(PARTITION_ID));
+    return fields.map(({ fieldId, type, where }) => partitionFromAvro(type, partition.value(fieldId), where));
   };
 }
 

@@ -12,7 +12,7 @@ import {
   snapshotAsOf,
   type TableMetadata,
 } from "../../../table-format/index.ts";
-import { AvroCursor } from "../../../table-format/avro/decoder.ts";
+import { AvroCursor } from "../../../table-format/avro/cursor.ts";
 import { AvroSink } from "../../../table-format/avro/encoder.ts";
 import type { ManifestFile } from "../../../table-format/manifest/manifest-file.ts";
 import { parseManifestList } from "../../../table-format/manifest/manifest-list.ts";
