@@ -13,6 +13,8 @@ import { checkMetadata } from "./validate.ts";
 /** The newest version that this library reads and writes. */
 const MAX_FORMAT_VERSION = 3;
 
+const SUMMARIES = { within: "snapshots", key: "summary" };
+
 const KNOWN_FIELDS: ReadonlySet<string> = new Set([
   "format-version",
   "table-uuid",
@@ -44,7 +46,7 @@ const KNOWN_FIELDS: ReadonlySet<string> = new Set([
  * @throws FrazilError `unsupported` for later versions and encrypted tables, `corrupt` for what Java would refuse to load.
  */
 export function parseTableMetadata(bytes: Uint8Array, location: string): TableMetadata {
-  return named(location, () => checked(parseJson(textOf(bytes, location)), location));
+  return named(location, () => checked(parseJson(textOf(bytes, location), SUMMARIES), location));
 }
 
 /**
@@ -181,38 +183,63 @@ export function tableMetadataBytes(m: TableMetadata): Uint8Array {
       hint: "upgrade the table to version 2 or 3",
     });
   }
-  return new TextEncoder().encode(jsonText(toJson(m)));
+  return new TextEncoder().encode(metadataText(m));
 }
 
-function toJson(m: TableMetadata): JsonValue {
+function metadataText(m: TableMetadata): string {
   const none = m.formatVersion === 2 ? -1n : null;
-  return {
-    "format-version": BigInt(m.formatVersion),
-    "table-uuid": m.tableUuid,
-    location: m.location,
-    "last-sequence-number": m.lastSequenceNumber,
-    "last-updated-ms": m.lastUpdatedMs,
-    "last-column-id": BigInt(m.lastColumnId),
-    "current-schema-id": BigInt(m.currentSchemaId),
-    schemas: m.schemas.map(schemaJson),
-    "default-spec-id": BigInt(m.defaultSpecId),
-    "partition-specs": m.partitionSpecs.map(specJson),
-    "last-partition-id": BigInt(m.lastPartitionId),
-    "default-sort-order-id": BigInt(m.defaultSortOrderId),
-    "sort-orders": m.sortOrders.map(sortOrderJson),
-    properties: Object.fromEntries(m.properties),
-    "current-snapshot-id": m.currentSnapshotId ?? none,
-    ...(m.formatVersion >= 3 && { "next-row-id": m.nextRowId }),
-    refs: Object.fromEntries([...m.refs].map(([name, ref]) => [name, refJson(ref)])),
-    snapshots: m.snapshots.map(snapshotJson),
-    ...Object.fromEntries(m.unknownFields),
-    "snapshot-log": m.snapshotLog.map((entry) => ({
-      "timestamp-ms": entry.timestampMs,
-      "snapshot-id": entry.snapshotId,
-    })),
-    "metadata-log": m.metadataLog.map((entry) => ({
-      "timestamp-ms": entry.timestampMs,
-      "metadata-file": entry.metadataFile,
-    })),
-  };
+  const members = [
+    ...membersOf({
+      "format-version": BigInt(m.formatVersion),
+      "table-uuid": m.tableUuid,
+      location: m.location,
+      "last-sequence-number": m.lastSequenceNumber,
+      "last-updated-ms": m.lastUpdatedMs,
+      "last-column-id": BigInt(m.lastColumnId),
+      "current-schema-id": BigInt(m.currentSchemaId),
+      schemas: m.schemas.map(schemaJson),
+      "default-spec-id": BigInt(m.defaultSpecId),
+      "partition-specs": m.partitionSpecs.map(specJson),
+      "last-partition-id": BigInt(m.lastPartitionId),
+      "default-sort-order-id": BigInt(m.defaultSortOrderId),
+      "sort-orders": m.sortOrders.map(sortOrderJson),
+      properties: Object.fromEntries(m.properties),
+      "current-snapshot-id": m.currentSnapshotId ?? none,
+      ...(m.formatVersion >= 3 && { "next-row-id": m.nextRowId }),
+      refs: Object.fromEntries([...m.refs].map(([name, ref]) => [name, refJson(ref)])),
+    }),
+    member("snapshots", listText(m.snapshots, snapshotJson)),
+    ...membersOf(Object.fromEntries(m.unknownFields)),
+    member("snapshot-log", listText(m.snapshotLog, snapshotLogJson)),
+    member("metadata-log", listText(m.metadataLog, metadataLogJson)),
+  ];
+  return `{${members.join(",")}}`;
+}
+
+function membersOf(object: { readonly [key: string]: JsonValue }): string[] {
+  return Object.entries(object).map(([key, value]) => member(key, jsonText(value)));
+}
+
+function member(key: string, text: string): string {
+  return `${JSON.stringify(key)}:${text}`;
+}
+
+/** Texts of what a table's metadata has thousands of and hands on from commit to commit, so that a commit writes out what it adds alone. */
+const texts = new WeakMap<object, string>();
+
+function listText<T extends object>(entries: readonly T[], toJson: (entry: T) => JsonValue): string {
+  const all = entries.map((entry) => {
+    const text = texts.get(entry) ?? jsonText(toJson(entry));
+    texts.set(entry, text);
+    return text;
+  });
+  return `[${all.join(",")}]`;
+}
+
+function snapshotLogJson({ timestampMs, snapshotId }: TableMetadata["snapshotLog"][number]): JsonValue {
+  return { "timestamp-ms": timestampMs, "snapshot-id": snapshotId };
+}
+
+function metadataLogJson({ timestampMs, metadataFile }: TableMetadata["metadataLog"][number]): JsonValue {
+  return { "timestamp-ms": timestampMs, "metadata-file": metadataFile };
 }

@@ -2,16 +2,21 @@ import { FrazilError } from "../errors.ts";
 import type { Schema } from "../schema/types.ts";
 import type { PartitionSpec, Snapshot, TableMetadata } from "./table-metadata.ts";
 
-const indexes = new WeakMap<TableMetadata, ReadonlyMap<bigint, Snapshot>>();
+/** By the list of snapshots, which changes less often than the metadata that holds it. */
+const indexes = new WeakMap<readonly Snapshot[], ReadonlyMap<bigint, Snapshot>>();
+
+/** The table's snapshots by id; fewer than there are when an id stands twice. */
+export function snapshotIndex({ snapshots }: TableMetadata): ReadonlyMap<bigint, Snapshot> {
+  const known = indexes.get(snapshots);
+  if (known !== undefined) return known;
+  const index = new Map(snapshots.map((snapshot) => [snapshot.snapshotId, snapshot]));
+  indexes.set(snapshots, index);
+  return index;
+}
 
 /** The snapshot with this id, or null when the table does not hold it (any more). */
 export function snapshotById(metadata: TableMetadata, id: bigint): Snapshot | null {
-  let index = indexes.get(metadata);
-  if (index === undefined) {
-    index = new Map(metadata.snapshots.map((snapshot) => [snapshot.snapshotId, snapshot]));
-    indexes.set(metadata, index);
-  }
-  return index.get(id) ?? null;
+  return snapshotIndex(metadata).get(id) ?? null;
 }
 
 /** The head of `main`, or null for a table without snapshots. */

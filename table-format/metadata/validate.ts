@@ -1,5 +1,5 @@
 import { FrazilError } from "../errors.ts";
-import { snapshotById } from "./refs.ts";
+import { snapshotById, snapshotIndex } from "./refs.ts";
 import type { TableMetadata } from "./table-metadata.ts";
 
 /** Clocks of different writers may differ by this much (as in Java). */
@@ -45,10 +45,12 @@ function refFlaw(m: TableMetadata): string | null {
 }
 
 function snapshotFlaw(m: TableMetadata): string | null {
-  const seen = new Set<bigint>();
+  if (snapshotIndex(m).size < m.snapshots.length) {
+    const seen = new Set<bigint>();
+    const twice = m.snapshots.find(({ snapshotId }) => seen.size === seen.add(snapshotId).size);
+    return `snapshot ${twice?.snapshotId} stands twice`;
+  }
   for (const { snapshotId, sequenceNumber } of m.snapshots) {
-    if (seen.has(snapshotId)) return `snapshot ${snapshotId} stands twice`;
-    seen.add(snapshotId);
     if (sequenceNumber > m.lastSequenceNumber) {
       return `snapshot ${snapshotId} has sequence number ${sequenceNumber}, above last-sequence-number ${m.lastSequenceNumber}`;
     }

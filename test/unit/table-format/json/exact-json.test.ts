@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { jsonText, parseJson } from "../../../../table-format/json/exact-json.ts";
+import { JsonFields } from "../../../../table-format/json/fields.ts";
 import type { JsonValue } from "../../../../table-format/metadata/table-metadata.ts";
 
 const { json } = fc.letrec<{ json: JsonValue }>((tie) => ({
@@ -78,6 +79,38 @@ test("integers beyond 2^53 survive, fractions stay numbers", () => {
   expect(parseJson(text)).toEqual({ "snapshot-id": 9223372036854775807n, ratio: 0.1, whole: 1, exponent: 1e30 });
   expect(jsonText(parseJson(text))).toBe(text);
 });
+
+const partsOf = (text: string): [unknown, unknown][] =>
+  [null, { within: "snapshots", key: "summary" }].map((deferred) => {
+    const document = new JsonFields(parseJson(text, deferred), "");
+    const entries = document
+      .objects("snapshots")
+      .map((fields) => [fields.get("other"), outcomeOf(() => fields.stringsLater("summary")())]);
+    return [entries, document.get("summary")];
+  });
+
+test("objects of strings that are left as text are read as they stand, and all else as always", () => {
+  const strings = fc.dictionary(fc.string({ unit: "binary" }), fc.string({ unit: "binary" }));
+  const below = fc.array(fc.dictionary(fc.constantFrom("summary", "other"), fc.oneof(strings, json)));
+  fc.assert(
+    fc.property(below, json, (snapshots, summary) => {
+      const [whole, parts] = partsOf(jsonText({ snapshots, summary }));
+      expect(parts).toEqual(whole);
+    }),
+  );
+  const [whole, parts] = partsOf(
+    '{ "snapshots" : [ { "summary" : { "a" : "\\"b\\\\" , "c":"" } , "other":{} } ], "summary": { "a": "b" } }',
+  );
+  expect(parts).toEqual(whole);
+});
+
+function outcomeOf(read: () => ReadonlyMap<string, string>): unknown {
+  try {
+    return [...read()];
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
 
 test("a key named __proto__ is data", () => {
   const value = parseJson('{"__proto__":{"polluted":true}}') as Record<string, JsonValue>;
