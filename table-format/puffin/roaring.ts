@@ -5,11 +5,11 @@ import {
   copyOf,
   countBelow,
   differenceOf,
-  eachValue,
   emptyContainer,
   hasIn,
   rangeContainer,
   unionOf,
+  writeValues,
 } from "./roaring-container.ts";
 import { decodeContainers, encodeContainers } from "./roaring-format.ts";
 
@@ -17,7 +17,7 @@ import { decodeContainers, encodeContainers } from "./roaring-format.ts";
 export class RoaringBitmap {
   readonly #keys: number[];
   readonly #containers: Container[];
-  /** Where the last addition went: positions of one batch lie close together. */
+  /** Where the last addition or question went: positions of one batch lie close together. */
   #last = 0;
 
   constructor() {
@@ -61,8 +61,11 @@ export class RoaringBitmap {
   }
 
   has(position: number): boolean {
-    const at = this.#find(position >>> 16);
-    return at >= 0 && hasIn(this.#containers[at] as Container, position & 0xffff);
+    const key = position >>> 16;
+    const at = this.#keys[this.#last] === key ? this.#last : this.#find(key);
+    if (at < 0) return false;
+    this.#last = at;
+    return hasIn(this.#containers[at] as Container, position & 0xffff);
   }
 
   /** Number of positions. */
@@ -89,10 +92,7 @@ export class RoaringBitmap {
     const out = new Uint32Array(this.cardinality);
     let at = 0;
     this.#containers.forEach((container, i) => {
-      const high = (this.#keys[i] as number) * 0x10000;
-      eachValue(container, (value) => {
-        out[at++] = high + value;
-      });
+      at = writeValues(container, (this.#keys[i] as number) * 0x10000, out, at);
     });
     return out;
   }
