@@ -1,5 +1,6 @@
 /** `npm run bench -- <name> [--json]`: one line a figure. Exits non-zero when a bench's results are wrong. */
 import { changes } from "./changes.ts";
+import { commit } from "./commit.ts";
 import { decode } from "./decode.ts";
 import { freshness } from "./freshness.ts";
 import { ingest } from "./ingest.ts";
@@ -19,7 +20,7 @@ export interface Figure {
 /** Runs a bench and yields its figures as they come; throws when its results are wrong. */
 export type Bench = (progress: (line: string) => void) => AsyncIterable<Figure>;
 
-const BENCHES: Readonly<Record<string, Bench>> = { changes, decode, freshness, ingest, read, soak, upsert };
+const BENCHES: Readonly<Record<string, Bench>> = { changes, commit, decode, freshness, ingest, read, soak, upsert };
 
 const json = process.argv.includes("--json");
 const name = process.argv.slice(2).find((argument) => !argument.startsWith("--"));

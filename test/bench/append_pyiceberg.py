@@ -1,0 +1,35 @@
+"""Appends the rows of Parquet files to a new table with PyIceberg, a commit a file, and prints how many milliseconds each took."""
+
+import json
+import os
+import sys
+import time
+
+import pyarrow.parquet as pq
+from pyiceberg.catalog.sql import SqlCatalog
+
+request = json.loads(sys.argv[1])
+properties = {"uri": request["uri"], "warehouse": request["warehouse"]}
+if s3 := request.get("s3"):
+    properties |= {
+        "s3.endpoint": s3["endpoint"],
+        "s3.region": s3["region"],
+        "s3.access-key-id": s3["accessKeyId"],
+        "s3.secret-access-key": s3["secretAccessKey"],
+    }
+else:
+    os.makedirs(request["warehouse"].removeprefix("file://"), exist_ok=True)
+catalog = SqlCatalog("bench", **properties)
+catalog.create_namespace("bench")
+tables = [pq.read_table(file) for file in request["files"]]
+table = catalog.create_table("bench.a", schema=tables[0].schema)
+took = []
+for rows in tables:
+    start = time.perf_counter()
+    table.append(rows)
+    took.append((time.perf_counter() - start) * 1000)
+found = sum(file["record_count"] for file in table.inspect.files().to_pylist())
+expected = sum(rows.num_rows for rows in tables)
+if found != expected:
+    raise SystemExit(f"expected {expected} rows, found {found}")
+print(json.dumps(took))
