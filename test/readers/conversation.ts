@@ -2,7 +2,7 @@ import type { ChildProcess } from "node:child_process";
 import { createInterface } from "node:readline";
 
 /** An answer without error; what else it holds depends on the request. */
-export type Answer = { id: number; error?: string; lines?: string[] };
+export type Answer = { id: number; error?: string; lines?: string[]; many?: Answer[] };
 
 type Pending = { resolve(answer: Answer): void; reject(error: Error): void };
 

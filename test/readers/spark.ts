@@ -16,6 +16,8 @@ import { installSpark } from "./spark-install.ts";
 export interface SparkReader extends AsyncDisposable {
   /** A table by its place must be a metadata file. Of a type `uuid` it gives text. */
   read(table: LocatedTable | SqliteTable, options?: ReadOptions): Promise<TableContents>;
+  /** All rows of many small tables in local metadata files: of each its contents, or what Spark says instead. */
+  readMany(tables: readonly LocatedTable[]): Promise<(TableContents | Error)[]>;
   /** Any query; `{table}` stands for the table's name and `{catalog}` for its catalog's. */
   sql(
     table: LocatedTable | SqliteTable,
@@ -35,6 +37,10 @@ export async function openSpark(options: { readonly timeoutMs?: number } = {}): 
   const spark = converse(child, options.timeoutMs ?? 120_000);
   return {
     read: async (table, read = {}) => contentsOf(await spark.ask({ table: sparkTable(table), ...requestOf(read) })),
+    async readMany(tables) {
+      const { many = [] } = await spark.ask({ many: tables.map(({ location }) => location) });
+      return many.map((each) => (each.error === undefined ? contentsOf(each) : new Error(each.error)));
+    },
     sql: async (table, sql, read = {}) =>
       contentsOf(await spark.ask({ table: sparkTable(table), sql, ...requestOf(read) })),
     [Symbol.asyncDispose]: () => spark.end(),

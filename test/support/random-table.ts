@@ -83,8 +83,9 @@ export class RandomTable {
     const dice = this.#dice;
     const formatVersion = dice.pick([2, 3] as const);
     this.features.add(`format version ${formatVersion}`);
-    // Equality deletes keep some engines from reading the rest.
+    // Equality deletes and some types keep engines from reading the rest.
     this.#byEquality = dice.below(2) === 0;
+    this.#commonTypes = dice.below(3) > 0;
     await this.#create(formatVersion);
     await this.#change({ append: 4 + dice.below(12) });
     for (let left = 3 + dice.below(6); left > 0; left--) await this.#step();
@@ -115,7 +116,11 @@ export class RandomTable {
   }
 
   #newField(id: number): NestedField {
-    const pools = POOLS.filter(([{ kind }]) => this.#formatVersion === 3 || !kind.endsWith("_ns"));
+    const pools = POOLS.filter(
+      ([{ kind }]) =>
+        (this.#formatVersion === 3 || !kind.endsWith("_ns")) &&
+        (!this.#commonTypes || (kind !== "time" && !kind.endsWith("_ns"))),
+    );
     const [type] = this.#dice.pick(pools);
     if (type.kind.endsWith("_ns")) this.features.add("nanoseconds");
     return { id, name: this.#dice.below(2) === 0 ? `c${id}` : `c${id} ü`, required: false, type };
@@ -123,6 +128,7 @@ export class RandomTable {
 
   #formatVersion: 2 | 3 = 2;
   #byEquality = false;
+  #commonTypes = false;
 
   async #create(formatVersion: 2 | 3): Promise<void> {
     this.#formatVersion = formatVersion;
