@@ -20,9 +20,12 @@ export {
   prepareChange,
 } from "./catalog/commit-file.ts";
 export { checkIdent, checkNames, tableLocation } from "./catalog/ident.ts";
+export * from "./catalog/lifecycle-errors.ts";
+export type * from "./catalog/managed-catalog.ts";
 export { MemoryCatalog } from "./catalog/memory.ts";
 export { MetadataFiles } from "./catalog/metadata-files.ts";
 export { ObjectStoreCatalog } from "./catalog/object-store.ts";
+export { checkMayDelete, deleteFiles, ownFiles } from "./catalog/purge.ts";
 export type { RestContext, RestFetch, RestResponse } from "./catalog/rest/http.ts";
 export { RestCatalog, type RestCatalogOptions } from "./catalog/rest/rest-catalog.ts";
 export type { LentCredential } from "./catalog/rest/table-answer.ts";

@@ -20,6 +20,8 @@ export interface PreparedChange {
   /** What it was built on; null for a creation. */
   readonly base: LoadedTable | null;
   readonly next: LoadedTable;
+  /** The metadata file of `next`. */
+  readonly bytes: Uint8Array;
 }
 
 /**
@@ -46,8 +48,9 @@ export async function prepareChange(
     });
     const name = `${nextCounter(base?.metadataLocation ?? null)}-${context.uuid()}.metadata.json`;
     const metadataLocation = `${metadata.location}/metadata/${name}`;
-    await io.write(metadataLocation, tableMetadataBytes(metadata));
-    return { outcome: "prepared", base, next: { ident: change.ident, metadata, metadataLocation } };
+    const bytes = tableMetadataBytes(metadata);
+    await io.write(metadataLocation, bytes);
+    return { outcome: "prepared", base, next: { ident: change.ident, metadata, metadataLocation }, bytes };
   } catch (error) {
     if (error instanceof FrazilError && error.kind === "conflict") return conflictOutcome(change.ident, error.message);
     throw error;

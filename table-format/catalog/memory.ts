@@ -1,7 +1,6 @@
 import { must } from "../errors.ts";
 import type { FileIO } from "../io/file-io.ts";
 import {
-  type Catalog,
   type Claim,
   type CommitOutcome,
   identText,
@@ -19,19 +18,23 @@ import {
   type PreparedChange,
   prepareChange,
 } from "./commit-file.ts";
-import { checkNames, tableLocation } from "./ident.ts";
+import { checkIdent, tableLocation } from "./ident.ts";
+import { movedOn, nameTaken, noTable, sharedFolder } from "./lifecycle-errors.ts";
+import type { ManagedCatalog } from "./managed-catalog.ts";
+import { MemoryNamespaces } from "./memory-namespaces.ts";
 import { MetadataFiles } from "./metadata-files.ts";
+import { deleteFiles, ownFiles } from "./purge.ts";
 
 /** A catalog that lives as long as the object, for tests and simulations; metadata files go to the storage as everywhere. */
-export class MemoryCatalog implements Catalog {
+export class MemoryCatalog implements ManagedCatalog {
   readonly name: string;
   readonly atomicAcrossTables = true;
   readonly claims = true;
+  readonly namespaces = new MemoryNamespaces((namespace) => this.#tablesOf(namespace));
   readonly #io: FileIO;
   readonly #warehouseLocation: string;
   readonly #context: CatalogContext;
   readonly #files: MetadataFiles;
-  readonly #namespaces = new Map<string, readonly string[]>();
   readonly #tables = new Map<string, { readonly ident: TableIdent; readonly metadataLocation: string }>();
   readonly #claims = new Map<string, string>();
 
@@ -44,15 +47,18 @@ export class MemoryCatalog implements Catalog {
   }
 
   async listNamespaces(): Promise<readonly (readonly string[])[]> {
-    return [...this.#namespaces.values()];
+    return this.namespaces.list();
   }
 
   async ensureNamespace(namespace: readonly string[]): Promise<void> {
-    checkNames(namespace);
-    this.#namespaces.set(namespace.join("."), namespace);
+    this.namespaces.ensure(namespace);
   }
 
   async listTables(namespace: readonly string[]): Promise<readonly TableIdent[]> {
+    return this.#tablesOf(namespace);
+  }
+
+  #tablesOf(namespace: readonly string[]): readonly TableIdent[] {
     const wanted = namespace.join(".");
     return [...this.#tables.values()].map(({ ident }) => ident).filter((ident) => ident.namespace.join(".") === wanted);
   }
@@ -87,12 +93,49 @@ export class MemoryCatalog implements Catalog {
       for (const { next } of prepared) {
         const { ident, metadataLocation } = next;
         this.#tables.set(identText(ident), { ident, metadataLocation });
-        this.#namespaces.set(ident.namespace.join("."), ident.namespace);
+        this.namespaces.ensure(ident.namespace);
         this.#files.remember(metadataLocation, next.metadata);
       }
       await deleteForgotten(this.#io, prepared);
       return { outcome: "committed", tables: prepared.map(({ next }) => next) };
     });
+  }
+
+  async registerTable(ident: TableIdent, metadataLocation: string): Promise<LoadedTable> {
+    checkIdent(ident);
+    const metadata = await this.#files.load(metadataLocation);
+    if (this.#tables.has(identText(ident))) throw nameTaken(ident);
+    this.namespaces.ensure(ident.namespace);
+    this.#tables.set(identText(ident), { ident, metadataLocation });
+    return { ident, metadata, metadataLocation };
+  }
+
+  async renameTable(from: TableIdent, to: TableIdent): Promise<void> {
+    checkIdent(to);
+    const table = this.#tables.get(identText(from));
+    if (table === undefined) throw noTable(from);
+    if (this.#tables.has(identText(to))) throw nameTaken(to);
+    this.namespaces.ensure(to.namespace);
+    this.#tables.delete(identText(from));
+    this.#tables.set(identText(to), { ...table, ident: to });
+  }
+
+  async dropTable(ident: TableIdent, purge: boolean): Promise<void> {
+    const table = await this.loadTable(ident);
+    if (table === null) throw noTable(ident);
+    const files = purge ? await ownFiles(this.#io, table) : [];
+    if (purge) this.#checkSole(table);
+    this.#tables.delete(identText(ident));
+    await deleteFiles(this.#io, files);
+  }
+
+  /** @throws FrazilError `conflict` when the table has moved on, or another one lies in the same folder. */
+  #checkSole({ ident, metadata, metadataLocation }: LoadedTable): void {
+    if (this.#tables.get(identText(ident))?.metadataLocation !== metadataLocation) throw movedOn(ident);
+    for (const other of this.#tables.values()) {
+      const isInside = other.metadataLocation.startsWith(`${metadata.location}/`);
+      if (isInside && identText(other.ident) !== identText(ident)) throw sharedFolder(ident, identText(other.ident));
+    }
   }
 
   async readClaim(key: string): Promise<string | null> {

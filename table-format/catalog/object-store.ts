@@ -1,9 +1,9 @@
 import { isDeepStrictEqual } from "node:util";
 import { FrazilError, must } from "../errors.ts";
 import type { FileIO } from "../io/file-io.ts";
+import { tableMetadataBytes } from "../metadata/metadata-json.ts";
 import { snapshotById } from "../metadata/refs.ts";
 import {
-  type Catalog,
   type Claim,
   type CommitOutcome,
   identText,
@@ -20,24 +20,34 @@ import {
   prepareChange,
 } from "./commit-file.ts";
 import { checkIdent, checkNames, tableLocation } from "./ident.ts";
+import { movedOn, nameTaken, noTable } from "./lifecycle-errors.ts";
+import type { ManagedCatalog } from "./managed-catalog.ts";
 import { MetadataFiles } from "./metadata-files.ts";
+import { namespaceFile, ObjectStoreNamespaces } from "./object-store-namespaces.ts";
+import { deleteFiles, ownFiles } from "./purge.ts";
+import { VersionCopies } from "./version-copies.ts";
 
 const HINT = "/metadata/version-hint.text";
 const METADATA_SUFFIX = ".metadata.json";
+/** What a hint of ours holds: the name of a metadata file without its end. */
+const HINT_TEXT = /^\d{5,}-[0-9a-f-]{36}$/i;
 
 /**
  * A catalog that is nothing but folders: a table is the folder `<warehouse>/<namespace>/<table>`, and its current metadata file is
- * the one that `metadata/version-hint.text` names. DuckDB and PyIceberg open the folder. Replacing the hint with `If-Match` is the
- * commit point, so the store must honour conditional writes. Namespaces exist as far as they hold tables.
+ * the one that `metadata/version-hint.text` names. DuckDB and PyIceberg open the folder by it, Java's readers of folders by copies
+ * (`VersionCopies`). Replacing the hint with `If-Match` is the commit point and nothing else is, so the store must honour conditional
+ * writes. Namespaces exist as far as they hold tables or were given properties.
  */
-export class ObjectStoreCatalog implements Catalog {
+export class ObjectStoreCatalog implements ManagedCatalog {
   readonly name: string;
   readonly atomicAcrossTables = false;
   readonly claims = false;
+  readonly namespaces: ObjectStoreNamespaces;
   readonly #io: FileIO;
   readonly #warehouseLocation: string;
   readonly #context: CatalogContext;
   readonly #files: MetadataFiles;
+  readonly #copies: VersionCopies;
 
   constructor(name: string, io: FileIO, warehouseLocation: string, context: CatalogContext) {
     this.name = name;
@@ -45,12 +55,24 @@ export class ObjectStoreCatalog implements Catalog {
     this.#warehouseLocation = warehouseLocation.replace(/\/+$/, "");
     this.#context = context;
     this.#files = new MetadataFiles(io);
+    this.#copies = new VersionCopies(io);
+    const holdsTables = async (namespace: readonly string[]): Promise<boolean> => {
+      for await (const { location } of this.#io.list(this.#folder(namespace))) if (location.endsWith(HINT)) return true;
+      return false;
+    };
+    this.namespaces = new ObjectStoreNamespaces(io, (namespace) => this.#folder(namespace), holdsTables);
   }
 
   /** Lists the whole warehouse. */
   async listNamespaces(): Promise<readonly (readonly string[])[]> {
     const namespaces = new Map<string, readonly string[]>();
-    for await (const { namespace } of this.#tablesBelow([])) namespaces.set(namespace.join("/"), namespace);
+    for await (const { location } of this.#io.list(this.#warehouseLocation)) {
+      const end = location.endsWith(HINT) ? HINT : namespaceFile("");
+      if (!location.endsWith(end)) continue;
+      const names = location.slice(this.#warehouseLocation.length + 1, -end.length).split("/");
+      if (end === HINT) names.pop();
+      if (names.length > 0 && names[0] !== "") namespaces.set(names.join("/"), names);
+    }
     return [...namespaces.entries()].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, namespace]) => namespace);
   }
 
@@ -62,19 +84,17 @@ export class ObjectStoreCatalog implements Catalog {
   async listTables(namespace: readonly string[]): Promise<readonly TableIdent[]> {
     checkNames(namespace);
     const tables: TableIdent[] = [];
-    for await (const ident of this.#tablesBelow(namespace)) {
-      if (ident.namespace.length === namespace.length) tables.push(ident);
+    const folder = this.#folder(namespace);
+    for await (const { location } of this.#io.list(folder)) {
+      if (!location.endsWith(HINT)) continue;
+      const name = location.slice(folder.length + 1, -HINT.length);
+      if (name !== "" && !name.includes("/") && namespace.length > 0) tables.push({ namespace, name });
     }
     return tables.toSorted((a, b) => (a.name < b.name ? -1 : 1));
   }
 
-  async *#tablesBelow(namespace: readonly string[]): AsyncGenerator<TableIdent> {
-    for await (const { location } of this.#io.list([this.#warehouseLocation, ...namespace].join("/"))) {
-      if (!location.endsWith(HINT)) continue;
-      const names = location.slice(this.#warehouseLocation.length + 1, -HINT.length).split("/");
-      const name = names.pop();
-      if (name !== undefined && names.length > 0) yield { namespace: names, name };
-    }
+  #folder(namespace: readonly string[]): string {
+    return [this.#warehouseLocation, ...namespace].join("/");
   }
 
   async loadTable(ident: TableIdent): Promise<LoadedTable | null> {
@@ -97,6 +117,7 @@ export class ObjectStoreCatalog implements Catalog {
       const base = hint === null ? null : await this.#loadBase(change.ident, hint.metadataLocation);
       if (base === undefined) return lostRace(change.ident);
       this.#checkLocation(change, base);
+      if (base !== null) await this.#copies.complete(base);
       const prepared = await prepareChange(this.#io, this.#context, base, change);
       if (prepared.outcome === "conflict") return prepared;
       return this.#swap(prepared, hint?.etag ?? null, change);
@@ -129,17 +150,22 @@ export class ObjectStoreCatalog implements Catalog {
       return this.#resolve(prepared, change, cause);
     }
     // A store may have repeated the request inside and refused only the repetition, so look before calling it a conflict.
-    if (refused) return (await this.#isInEffect(prepared, change)) === "yes" ? done(next) : lostRace(next.ident);
+    if (refused && (await this.#isInEffect(prepared, change)) !== "yes") return lostRace(next.ident);
+    return this.#committed(prepared);
+  }
+
+  async #committed(prepared: PreparedChange): Promise<CommitOutcome> {
+    const { base, next, bytes } = prepared;
     this.#files.remember(next.metadataLocation, next.metadata);
-    await deleteForgotten(this.#io, [prepared]);
-    return done(next);
+    await Promise.all([this.#copies.publish(base, next, bytes), deleteForgotten(this.#io, [prepared])]);
+    return { outcome: "committed", tables: [next] };
   }
 
   /** After a lost answer. What has not taken effect can still do so as long as the hint has not moved on. */
   async #resolve(prepared: PreparedChange, change: TableChange, cause: unknown): Promise<CommitOutcome> {
     const state = await this.#isInEffect(prepared, change);
     if (state === "open") return { outcome: "unknown", cause };
-    return state === "yes" ? done(prepared.next) : lostRace(prepared.next.ident);
+    return state === "yes" ? this.#committed(prepared) : lostRace(prepared.next.ident);
   }
 
   /**
@@ -174,12 +200,14 @@ export class ObjectStoreCatalog implements Catalog {
     const tagged = await this.#io.readTagged(location + HINT);
     if (tagged === null) return null;
     const text = new TextDecoder().decode(tagged.bytes).trim();
-    if (!/^\d{5,}-[0-9a-f-]{36}$/i.test(text)) {
+    if (!HINT_TEXT.test(text)) {
       throw new FrazilError(
         "unsupported",
         "FOREIGN_HINT",
         `${location}${HINT} holds ${JSON.stringify(text.slice(0, 80))}, expected NNNNN-<uuid>`,
-        { hint: `table ${identText(ident)} belongs to another kind of catalog; write it through that one` },
+        {
+          hint: `table ${identText(ident)} belongs to another kind of catalog: write it through that one. If such a catalog has committed to a table of ours, its commit is no part of the table, and frazil repair ${identText(ident)} puts the hint back`,
+        },
       );
     }
     return { metadataLocation: `${location}/metadata/${text}${METADATA_SUFFIX}`, etag: tagged.etag };
@@ -195,6 +223,53 @@ export class ObjectStoreCatalog implements Catalog {
     throw new FrazilError("data", "TABLE_LOCATION", message);
   }
 
+  /**
+   * The table has to lie where a new one of this name would. A metadata file of another kind of name is copied.
+   * @throws FrazilError `data`, code `TABLE_LOCATION`; `conflict` when the name is taken.
+   */
+  async registerTable(ident: TableIdent, metadataLocation: string): Promise<LoadedTable> {
+    const metadata = await this.#files.load(metadataLocation);
+    this.#checkLocation({ ident, requirements: [], updates: [] }, { ident, metadata, metadataLocation });
+    const location = this.defaultLocation(ident);
+    const given = metadataLocation.slice(`${location}/metadata/`.length, -METADATA_SUFFIX.length);
+    const isOurs = HINT_TEXT.test(given) && metadataLocation === `${location}/metadata/${given}${METADATA_SUFFIX}`;
+    const text = isOurs ? given : `${sameCounter(metadataLocation)}-${this.#context.uuid()}`;
+    const table = { ident, metadata, metadataLocation: `${location}/metadata/${text}${METADATA_SUFFIX}` };
+    // The same bytes where they can be: then what stands there as `vN` already counts as the copy.
+    const isPlain = !/\.gz\b/.test(fileName(metadataLocation));
+    const bytes = isPlain ? await this.#io.read(metadataLocation) : tableMetadataBytes(metadata);
+    if (!isOurs) await this.#io.write(table.metadataLocation, bytes);
+    const { outcome } = await this.#io.create(location + HINT, new TextEncoder().encode(text));
+    if (outcome === "exists") throw nameTaken(ident);
+    await this.#copies.publish(null, table, bytes);
+    return table;
+  }
+
+  /** @throws FrazilError `unsupported`: a table's folder is its name. */
+  async renameTable(from: TableIdent, to: TableIdent): Promise<void> {
+    checkIdent(to);
+    if ((await this.#readHint(from)) === null) throw noTable(from);
+    const message = `an object-store catalog finds ${identText(from)} by its folder, which cannot be renamed`;
+    throw new FrazilError("unsupported", "RENAME_UNSUPPORTED", message, {
+      hint: "keep tables that are renamed in a sqlite, postgres or REST catalog",
+    });
+  }
+
+  /** Its folder stays, with `purge` for what no snapshot names. A commit that comes while the table is dropped goes with it. */
+  async dropTable(ident: TableIdent, purge: boolean): Promise<void> {
+    const table = await this.loadTable(ident);
+    if (table === null) throw noTable(ident);
+    const files = purge ? await ownFiles(this.#io, table) : [];
+    if (purge && (await this.#readHint(ident))?.metadataLocation !== table.metadataLocation) throw movedOn(ident);
+    const location = this.defaultLocation(ident);
+    // Copies first: without a hint nobody would find them again.
+    await this.#copies.drop(ident, location);
+    await this.#io.delete(location + HINT);
+    // A commit in between has made one more.
+    await this.#copies.drop(ident, location);
+    await deleteFiles(this.#io, files);
+  }
+
   /** Claims need a catalog that records them with the commit. */
   async readClaim(): Promise<string | null> {
     return null;
@@ -208,8 +283,10 @@ export class ObjectStoreCatalog implements Catalog {
   async close(): Promise<void> {}
 }
 
-function done(next: LoadedTable): CommitOutcome {
-  return { outcome: "committed", tables: [next] };
+/** The number of a metadata file's version as our names count it: `v7` is `00006`. */
+function sameCounter(metadataLocation: string): string {
+  const [, v, digits] = /^(v?)(\d{1,15})/.exec(fileName(metadataLocation)) ?? [];
+  return String(Math.max(0, Number(digits ?? 0) - (v === "v" ? 1 : 0))).padStart(5, "0");
 }
 
 function fileName(location: string): string {

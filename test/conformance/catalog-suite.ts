@@ -1,19 +1,25 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import type { Catalog, TableChange, TableIdent } from "../../table-format/catalog/catalog.ts";
+import type { ManagedCatalog } from "../../table-format/catalog/managed-catalog.ts";
 import type { FileIO } from "../../table-format/io/file-io.ts";
 import type { TableMetadata } from "../../table-format/metadata/table-metadata.ts";
 import { appended, BIG, creation, snapshotOn } from "../unit/table-format/metadata/fixture.ts";
+import { lifecycleSuite } from "./lifecycle-suite.ts";
 
 /** A catalog that is empty, and the storage its tables lie in. */
 export interface Lake {
   readonly io: FileIO;
   readonly warehouse: string;
   /** Another client of the same catalog. */
-  connect(): Catalog;
+  connect(): ManagedCatalog;
   /** Somebody else's server that names metadata files in its own way, keeps old ones, and minds its own clock. */
   readonly ownWays?: boolean;
   /** A server that lets several of the creations that race win, as SeaweedFS's does: the last one stays. */
   readonly lastCreationStays?: boolean;
+  /** What this catalog refuses by name. */
+  readonly lacks?: readonly ("register" | "rename")[];
+  /** Makes a view, as another engine would; absent: there are none here. */
+  readonly addView?: (ident: TableIdent) => Promise<void>;
 }
 
 const orders: TableIdent = { namespace: ["shop"], name: "orders" };
@@ -22,12 +28,14 @@ const orders: TableIdent = { namespace: ["shop"], name: "orders" };
 export function catalogSuite(name: string, newLake: () => Lake | Promise<Lake>): void {
   describe(name, () => {
     let lake: Lake;
-    let catalog: Catalog;
+    let catalog: ManagedCatalog;
 
     beforeEach(async () => {
       lake = await newLake();
       catalog = lake.connect();
     });
+
+    lifecycleSuite(() => lake);
 
     const create = (ident: TableIdent, ...more: TableChange["updates"]): TableChange => ({
       ident,

@@ -1,11 +1,13 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { afterAll } from "vitest";
 import { openSqliteCatalog } from "../../src/catalogs/sqlite.ts";
 import { createLocalStorage } from "../../src/storage/local.ts";
 import { createMemoryStorage } from "../../src/storage/memory.ts";
-import type { Catalog } from "../../table-format/catalog/catalog.ts";
+import type { Catalog, TableIdent } from "../../table-format/catalog/catalog.ts";
+import type { ManagedCatalog } from "../../table-format/catalog/managed-catalog.ts";
 import { MemoryCatalog } from "../../table-format/catalog/memory.ts";
 import { ObjectStoreCatalog } from "../../table-format/catalog/object-store.ts";
 import { RestCatalog } from "../../table-format/catalog/rest/rest-catalog.ts";
@@ -38,12 +40,20 @@ async function restLake({ transactions }: { readonly transactions: boolean }): P
   const server = await startRestServer(behind, options);
   servers.push(server);
   const sleep = async (): Promise<void> => undefined;
-  const connect = (): Catalog =>
+  const connect = (): ManagedCatalog =>
     new RestCatalog(
       { name: "lake", uri: server.uri, warehouseLocation: warehouse, transactions },
       { ...context, fetch, sleep },
     );
-  return { io, warehouse, connect };
+  return { io, warehouse, connect, ...(transactions ? {} : { lacks: ["register", "rename"] }) };
+}
+
+/** As Java's JDBC catalog puts a view beside the tables. */
+async function addViewTo(path: string, { namespace, name }: TableIdent): Promise<void> {
+  using database = new DatabaseSync(path);
+  database
+    .prepare("INSERT INTO iceberg_tables VALUES ('lake', ?, ?, '/lake/view.metadata.json', NULL, 'VIEW')")
+    .run(namespace.join("."), name);
 }
 
 const lakes: Record<string, () => Lake | Promise<Lake>> = {
@@ -55,24 +65,24 @@ const lakes: Record<string, () => Lake | Promise<Lake>> = {
   "object-store over memory": () => {
     const io = createMemoryStorage();
     const warehouse = "s3://lake/warehouse";
-    return { io, warehouse, connect: () => new ObjectStoreCatalog("lake", io, warehouse, context) };
+    return { io, warehouse, connect: () => new ObjectStoreCatalog("lake", io, warehouse, context), lacks: ["rename"] };
   },
   "object-store over a folder": () => {
     const io = createLocalStorage();
     const warehouse = newFolder();
-    return { io, warehouse, connect: () => new ObjectStoreCatalog("lake", io, warehouse, context) };
+    return { io, warehouse, connect: () => new ObjectStoreCatalog("lake", io, warehouse, context), lacks: ["rename"] };
   },
   sqlite: () => {
     const io = createLocalStorage();
     const warehouse = newFolder();
     const path = join(warehouse, "catalog.sqlite");
     const options = { path, name: "lake", warehouseLocation: warehouse, io, ...context };
-    const connect = (): Catalog => {
+    const connect = (): ManagedCatalog => {
       const catalog = openSqliteCatalog(options);
       open.push(catalog);
       return catalog;
     };
-    return { io, warehouse, connect };
+    return { io, warehouse, connect, addView: (ident) => addViewTo(path, ident) };
   },
   "rest, a server that commits several tables": () => restLake({ transactions: true }),
   "rest, a server with a prefix, its own separator and keys": () => restLake({ transactions: false }),

@@ -1,5 +1,6 @@
 import {
   canonicalPath,
+  checkMayDelete,
   currentSnapshot,
   type FileEntry,
   type FileIO,
@@ -15,7 +16,6 @@ import { isMaintenanceName, type OwnName, parseOwnName, pipelineOfTag } from "..
 import { readStamp, type Stamp } from "../../commit/stamp.ts";
 import { asWritten } from "../../commit/writer-branch.ts";
 import { ORPHAN_CANDIDATES_HELD } from "../../core/limits.ts";
-import { checkMayDelete } from "../expire/expire.ts";
 import { walkReachable } from "./reachable.ts";
 import { isNestedMetadata, type OrphanKind, shapeOf, versionOf } from "./shape.ts";
 

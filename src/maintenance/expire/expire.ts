@@ -1,4 +1,5 @@
 import {
+  checkMayDelete,
   type FileIO,
   FrazilError,
   identText,
@@ -180,17 +181,6 @@ function stampOf({ snapshots }: TableMetadata, id: bigint): Stamp | null {
 
 function withoutSnapshots(metadata: TableMetadata, gone: ReadonlySet<bigint>): TableMetadata {
   return { ...metadata, snapshots: metadata.snapshots.filter(({ snapshotId }) => !gone.has(snapshotId)) };
-}
-
-/** @throws FrazilError `config` for a table whose files are not its own, by its property `gc.enabled`. */
-export function checkMayDelete({ ident, metadata }: LoadedTable): void {
-  if (metadata.properties.get("gc.enabled") !== "false") return;
-  throw new FrazilError(
-    "config",
-    "GC_DISABLED",
-    `table ${identText(ident)} has gc.enabled=false: its files may belong to other tables too`,
-    { hint: "let the engine that set the property clean it up" },
-  );
 }
 
 /** Only files in the table's own folder: others were brought by whoever knows to whom else they belong. */

@@ -2,12 +2,12 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import {
   applyUpdates,
-  type Catalog,
   FrazilError,
   identText,
   jsonText,
   type JsonValue,
   type LoadedTable,
+  type ManagedCatalog,
   parseJson,
   parseSchema,
   tableMetadataBytes,
@@ -70,7 +70,7 @@ interface Answer {
 const PAGE = 2;
 
 /** Starts the server on a free port of the loopback interface. */
-export async function startRestServer(catalog: Catalog, options: RestServerOptions = {}): Promise<RestServer> {
+export async function startRestServer(catalog: ManagedCatalog, options: RestServerOptions = {}): Promise<RestServer> {
   const seen: Seen[] = [];
   const routes = new Routes(catalog, options);
   const server = createServer((request, response) => void serve(request, response));
@@ -117,12 +117,11 @@ function errorAnswer(code: number, type: string, message: string): Answer {
 class Routes {
   readonly tokens = new Set<string>();
   readonly views = new Set<string>();
-  readonly #properties = new Map<string, Map<string, string>>();
   readonly #answered = new Map<string, Promise<Answer>>();
-  readonly #catalog: Catalog;
+  readonly #catalog: ManagedCatalog;
   readonly #options: RestServerOptions;
 
-  constructor(catalog: Catalog, options: RestServerOptions) {
+  constructor(catalog: ManagedCatalog, options: RestServerOptions) {
     this.#catalog = catalog;
     this.#options = options;
   }
@@ -177,6 +176,13 @@ class Routes {
     const json = (): JsonFields => new JsonFields(parseJson(body), "body");
     const [root = "", namespacePart = "", kind = "", tablePart = "", leaf = ""] = parts;
     if (root === "transactions") return this.#transaction(json());
+    if (`${method} ${parts.join("/")}` === "POST tables/rename") {
+      const [from, to] = ["source", "destination"].map((key) => parseIdent(json().object(key))) as [
+        TableIdent,
+        TableIdent,
+      ];
+      return this.#done(() => this.#catalog.renameTable(from, to));
+    }
     const namespace = this.#levels(namespacePart);
     const ident = { namespace, name: decodeURIComponent(tablePart) };
     switch (`${method} ${root}${namespacePart && "/*"}${kind && `/${kind}`}${tablePart && "/*"}${leaf && `/${leaf}`}`) {
@@ -186,10 +192,17 @@ class Routes {
         return this.#createNamespace(json());
       case "GET namespaces/*":
         return (
-          (await this.#exists(namespace)) ?? { status: 200, body: { namespace, properties: this.#held(namespace) } }
+          (await this.#exists(namespace)) ?? {
+            status: 200,
+            body: { namespace, properties: await this.#held(namespace) },
+          }
         );
+      case "DELETE namespaces/*":
+        return this.#done(() => this.#catalog.namespaces.drop(namespace));
       case "POST namespaces/*/properties":
         return this.#changeProperties(namespace, json());
+      case "POST namespaces/*/register":
+        return this.#register(namespace, json());
       case "GET namespaces/*/tables": {
         const tables = await this.#catalog.listTables(namespace);
         return (await this.#exists(namespace)) ?? paged("identifiers", tables.map(identifier), query);
@@ -206,6 +219,8 @@ class Routes {
         return this.#load(ident, headers["if-none-match"]);
       case "GET namespaces/*/tables/*/credentials":
         return { status: 200, body: { "storage-credentials": this.#options.lend?.(ident) ?? [] } };
+      case "DELETE namespaces/*/tables/*":
+        return this.#done(() => this.#catalog.dropTable(ident, query.get("purgeRequested") === "true"));
       case "POST namespaces/*/tables":
         return this.#stage(namespace, json());
       case "POST namespaces/*/tables/*":
@@ -224,8 +239,30 @@ class Routes {
     return found ? null : errorAnswer(404, "NoSuchNamespaceException", `no namespace ${namespace.join(".")}`);
   }
 
-  #held(namespace: readonly string[]): Record<string, string> {
-    return Object.fromEntries(this.#properties.get(namespace.join("\0")) ?? []);
+  async #held(namespace: readonly string[]): Promise<Record<string, string>> {
+    return Object.fromEntries((await this.#catalog.namespaces.properties(namespace)) ?? []);
+  }
+
+  /** What changes something and has nothing to say. */
+  async #done(change: () => Promise<void>): Promise<Answer> {
+    try {
+      await change();
+      return { status: 204 };
+    } catch (error) {
+      if (!(error instanceof FrazilError)) throw error;
+      if (error.kind === "not-found") return errorAnswer(404, "NoSuchTableException", error.message);
+      if (error.kind === "conflict") return errorAnswer(409, "AlreadyExistsException", error.message);
+      throw error;
+    }
+  }
+
+  async #register(namespace: readonly string[], json: JsonFields): Promise<Answer> {
+    const ident = { namespace, name: json.string("name") };
+    let table: LoadedTable | null = null;
+    const failed = await this.#done(async () => {
+      table = await this.#catalog.registerTable(ident, json.string("metadata-location"));
+    });
+    return table === null ? failed : this.#tableAnswer(table);
   }
 
   async #listNamespaces(query: URLSearchParams): Promise<Answer> {
@@ -239,16 +276,17 @@ class Routes {
 
   async #createNamespace(json: JsonFields): Promise<Answer> {
     const namespace = json.array("namespace").map(String);
-    if ((await this.#exists(namespace)) === null) return errorAnswer(409, "AlreadyExistsException", "it exists");
-    await this.#catalog.ensureNamespace(namespace);
-    this.#properties.set(namespace.join("\0"), json.strings("properties"));
-    return { status: 200, body: { namespace, properties: this.#held(namespace) } };
+    const isNew = await this.#catalog.namespaces.create(namespace, json.strings("properties"));
+    if (!isNew) return errorAnswer(409, "AlreadyExistsException", "it exists");
+    return { status: 200, body: { namespace, properties: await this.#held(namespace) } };
   }
 
   async #changeProperties(namespace: readonly string[], json: JsonFields): Promise<Answer> {
-    const held = new Map([...Object.entries(this.#held(namespace)), ...json.strings("updates")]);
-    for (const key of json.array("removals")) held.delete(key as string);
-    this.#properties.set(namespace.join("\0"), held);
+    const removals = json.array("removals").map(String);
+    const failed = await this.#done(() =>
+      this.#catalog.namespaces.change(namespace, json.strings("updates"), removals),
+    );
+    if (failed.status !== 204) return failed;
     return { status: 200, body: { updated: [], removed: [], missing: [] } };
   }
 

@@ -21,10 +21,13 @@ beforeEach(() => {
   other = new ObjectStoreCatalog("lake", store, "s3://lake", context);
 });
 
-/** A client whose conditional writes go through `send`. */
+/** A client whose writes of the hint go through `send`. */
 function client(send: (request: () => Promise<unknown>) => Promise<unknown>): ObjectStoreCatalog {
   const io: FileIO = Object.create(store, {
-    create: { value: (...args: Parameters<FileIO["create"]>) => send(() => store.create(...args)) },
+    create: {
+      value: (...args: Parameters<FileIO["create"]>) =>
+        args[0] === HINT ? send(() => store.create(...args)) : store.create(...args),
+    },
     replace: { value: (...args: Parameters<FileIO["replace"]>) => send(() => store.replace(...args)) },
   }) as FileIO;
   // Methods of the prototype run on the store itself: it has private state.
