@@ -3,6 +3,7 @@ import { dirname, join, resolve } from "node:path";
 import { type FileIO, ObjectStoreCatalog, RestCatalog } from "../table-format/index.ts";
 import type { CatalogSettings, WarehouseSettings } from "./config/job-schema.ts";
 import type { RestCatalogSettings } from "./config/rest-catalog-schema.ts";
+import { tlsOptions } from "./config/tls-schema.ts";
 import { FrazilError, must } from "./core/errors.ts";
 import { PROBE_LIST_PAGE } from "./core/limits.ts";
 import { randomUuid, type Runtime } from "./core/runtime.ts";
@@ -23,10 +24,10 @@ export type Warehouse = QueryWarehouse;
 type OpenRuntime = Pick<Runtime, "clock" | "random" | "log">;
 
 /**
- * Opens the storage and the catalog that the settings name. Nothing is sent to a server yet.
+ * Opens the storage and the catalog that the settings name. Nothing is sent to a server yet, but for a catalog in PostgreSQL.
  *
  * @param mode `create` makes the folder and the catalog file when they are missing; `read` never writes.
- * @throws FrazilError `not-found`, code `WAREHOUSE_NOT_FOUND`, when `read` finds no catalog file.
+ * @throws FrazilError `not-found`, code `WAREHOUSE_NOT_FOUND`, when `read` finds no catalog.
  */
 export async function openWarehouse(
   settings: WarehouseSettings,
@@ -46,6 +47,13 @@ export async function openWarehouse(
     return { ...around, catalog: new ObjectStoreCatalog(catalog.name, io, location, { nowMs, uuid }) };
   }
   if (catalog.type === "rest") return { ...around, catalog: must(rest, "opened above") };
+  if (catalog.type === "postgres") {
+    const { openPostgresCatalog } = await import("./catalogs/postgres.ts");
+    const address = { ...catalog, tls: await tlsOptions(catalog.tls, "CATALOG_TLS") };
+    const sleep = (durationMs: number): Promise<void> => runtime.clock.sleep(durationMs);
+    const options = { address, name: catalog.name, warehouseLocation: location, io, nowMs, uuid, sleep };
+    return { ...around, catalog: await openPostgresCatalog(options, mode) };
+  }
   const path = sqlitePath(catalog, location);
   if (mode === "read" && !existsSync(path)) {
     throw new FrazilError(
@@ -70,6 +78,9 @@ function sqlitePath({ path }: Extract<CatalogSettings, { type: "sqlite" }>, loca
   return resolve(path ?? join(localPath(location), "catalog.sqlite"));
 }
 
+/** Types of catalogs whose commits rest on nothing in the store, and that keep what others have in a ledger. */
+const ownTransactions: ReadonlySet<CatalogSettings["type"]> = new Set(["sqlite", "postgres"]);
+
 /**
  * Tries, at the start of what goes on writing, what exactly-once rests on in the store and in the file of a SQLite catalog. A store needs less for
  * a SQLite catalog than for one that is nothing but objects, and a folder of this machine less than a server.
@@ -82,7 +93,7 @@ export async function tryStore(
   runtime: OpenRuntime,
 ): Promise<void> {
   const remote = location.startsWith("s3://");
-  const use = { conditionalWrites: catalog.type !== "sqlite", lists: catalog.type === "object-store", remote };
+  const use = { conditionalWrites: !ownTransactions.has(catalog.type), lists: catalog.type === "object-store", remote };
   const pages = remote && use.lists ? createS3Storage({ ...s3, listPage: PROBE_LIST_PAGE }, runtime) : io;
   await probeAtStart(io, pages, location, runtime.random, use);
   // A folder's conditional writes are the same locks as the catalog file's.

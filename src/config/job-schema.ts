@@ -11,6 +11,7 @@ import {
   isTableName,
 } from "./job-rules.ts";
 import { maintenanceSchema } from "./maintenance-schema.ts";
+import { type PostgresCatalogSettings, postgresCatalogSchema } from "./postgres-catalog-schema.ts";
 import { branchSchema, checkBranch, type PublishSettings, publishSchema } from "./publish-schema.ts";
 import { type RestCatalogSettings, restCatalogSchema } from "./rest-catalog-schema.ts";
 import { duration, flag, primitiveType, share, size, text, whole } from "./scalars.ts";
@@ -53,6 +54,7 @@ export type CatalogSettings =
   /** `path` null: `<location>/catalog.sqlite`. `name` is the `catalog_name` of the rows. */
   | { readonly type: "sqlite"; readonly name: string; readonly path: string | null }
   | { readonly type: "object-store"; readonly name: string }
+  | PostgresCatalogSettings
   | RestCatalogSettings;
 
 /** Absent where the job says nothing: then the SDK's own chain and AWS_* decide, and `pathStyle` is true where `endpoint` is set. */
@@ -129,6 +131,7 @@ const catalog = z.discriminatedUnion("type", [
       name: text().default("frazil").describe("How the catalog is called in messages."),
     })
     .describe("No server: `metadata/version-hint.text` of each table, replaced only if unchanged, is the commit."),
+  postgresCatalogSchema,
   restCatalogSchema,
 ]);
 

@@ -249,3 +249,24 @@ export const COMPARED_RANGES = 64;
 
 /** Keys held at a time while the source is folded: 100 bytes each. With more the source is read again for the other ranges. */
 export const COMPARED_KEYS = 2_000_000;
+
+/** Connections of a catalog in a database server: a job's commits, its maintenance and its readers ask at the same time, and servers have a hundred. */
+export const CATALOG_CONNECTIONS = 4;
+
+/** How long a catalog's server may take to accept a connection. */
+export const CATALOG_CONNECT_MS = 10_000;
+
+/** How long it may take to answer a statement: longer than it waits for a lock. */
+export const CATALOG_ANSWER_MS = 30_000;
+
+/** How long a commit waits for the rows of another one: those of this program take milliseconds. */
+export const CATALOG_LOCK_MS = 10_000;
+
+/** After this the server takes back the transaction of a process that it no longer hears: none of ours pauses for a second. */
+export const CATALOG_IDLE_TRANSACTION_MS = 30_000;
+
+/** Attempts to reach a catalog's server; with the pauses below six seconds, in which one starts again. */
+export const CATALOG_ATTEMPTS = 6;
+
+/** The pause after the first attempt; it doubles from attempt to attempt. */
+export const CATALOG_FIRST_PAUSE_MS = 200;

@@ -2,13 +2,14 @@ import { installIcebergRest, startIcebergRest } from "./iceberg-rest.ts";
 import { startKafka } from "./kafka.ts";
 import { installKafka } from "./kafka-install.ts";
 import { installMinio, startMinio } from "./minio.ts";
+import { installPostgres, startPostgres } from "./postgres.ts";
 import type { Progress } from "./progress.ts";
 import type { RunningServer, StartOptions } from "./server.ts";
 import { installSeaweedfs } from "./seaweedfs.ts";
 import { startSeaweedfsRest } from "./seaweedfs-rest.ts";
 import { installVersitygw, startVersitygw } from "./versitygw.ts";
 
-export const serverNames = ["kafka", "minio", "versitygw", "iceberg-rest", "seaweedfs-rest"] as const;
+export const serverNames = ["kafka", "minio", "versitygw", "iceberg-rest", "seaweedfs-rest", "postgres"] as const;
 
 export type ServerName = (typeof serverNames)[number];
 
@@ -25,4 +26,5 @@ export const servers: Readonly<Record<ServerName, ServerKind>> = {
   versitygw: { install: installVersitygw, start: startVersitygw },
   "iceberg-rest": { install: installIcebergRest, start: startIcebergRest },
   "seaweedfs-rest": { install: installSeaweedfs, start: startSeaweedfsRest },
+  postgres: { install: installPostgres, start: startPostgres },
 };

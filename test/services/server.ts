@@ -43,6 +43,8 @@ export type ServerSpec = {
   readonly folder: ServerFolder;
   readonly command: readonly [string, ...string[]];
   readonly processEnv?: NodeJS.ProcessEnv;
+  /** What asks the server to end, where SIGTERM asks for something else. */
+  readonly stopSignal?: "SIGINT";
   /** Sends a real request; throws, or returns false, while the server cannot answer it. */
   answers(): Promise<boolean>;
 };
@@ -112,7 +114,7 @@ export async function startServer(spec: ServerSpec): Promise<RunningServer> {
     const process = child;
     if (process === null || !running()) return;
     const gone = exited(process);
-    process.kill(signal);
+    process.kill(signal === "SIGTERM" ? (spec.stopSignal ?? signal) : signal);
     // A suspended process takes the signal only once it is continued.
     process.kill("SIGCONT");
     if (signal === "SIGTERM") {

@@ -1,7 +1,7 @@
-import { readFile } from "node:fs/promises";
 import { z } from "zod";
 import { FrazilError } from "../../core/errors.ts";
-import { flag, foundText, text } from "../../config/scalars.ts";
+import { foundText, text } from "../../config/scalars.ts";
+import { type TlsSettings, tlsSchema } from "../../config/tls-schema.ts";
 import { rfc3339Ms } from "../../config/units.ts";
 import type { Address } from "./address.ts";
 import { parseTopic } from "./subscription.ts";
@@ -16,7 +16,7 @@ export interface KafkaSettings {
   readonly start: KafkaStart;
   /** What to do when a position is no longer held: stop with an error, or go on at one end, with a warning. */
   readonly onLostOffsets: "stop" | "earliest" | "latest";
-  readonly tls: KafkaTls | null;
+  readonly tls: TlsSettings | null;
   readonly sasl: KafkaSasl | null;
   /** How the brokers' logs and quotas name us. */
   readonly clientId: string;
@@ -26,13 +26,6 @@ export interface KafkaSettings {
 
 /** `atMs`: at the first record that is as young as this time, in milliseconds since 1970 UTC. */
 export type KafkaStart = "earliest" | "latest" | { readonly atMs: number };
-
-/** Each one a PEM text or the path of a PEM file; absent: Node's authorities, no client certificate. */
-export interface KafkaTls {
-  readonly ca?: string | undefined;
-  readonly cert?: string | undefined;
-  readonly key?: string | undefined;
-}
 
 export interface KafkaSasl {
   readonly mechanism: "plain" | "scram-sha-256" | "scram-sha-512";
@@ -57,22 +50,9 @@ export interface KafkaJobSourceInput<F extends string> {
   /** `earliest` (default), `latest` or an RFC 3339 time; used only where the tables hold no position. */
   readonly start?: string | undefined;
   readonly on_lost_offsets?: "stop" | "earliest" | "latest" | undefined;
-  readonly tls?: z.input<typeof tls> | undefined;
+  readonly tls?: z.input<typeof tlsSchema> | undefined;
   readonly sasl?: KafkaSasl | undefined;
 }
-
-const tls = z
-  .union([
-    flag(),
-    z.strictObject({
-      ca: text()
-        .optional()
-        .describe("Authorities to trust: a PEM text or the path of a PEM file. Default: those that Node brings."),
-      cert: text().optional().describe("The client's certificate, likewise."),
-      key: text().optional().describe("The client's private key, likewise."),
-    }),
-  ])
-  .transform((value): KafkaTls | null => (value === true ? {} : value === false ? null : value));
 
 const sasl = z.strictObject({
   mechanism: z.enum(["plain", "scram-sha-256", "scram-sha-512"]).describe("As the brokers are set up."),
@@ -127,7 +107,7 @@ export function kafkaSourceSchema<const F extends string>(
         .describe(
           "When the broker no longer has the position, or has another topic under its name: end with exit 65, or go on at one end, with a warning.",
         ),
-      tls: tls.prefault(false).describe("`true`, or whom to trust and who we are. Default: false."),
+      tls: tlsSchema.prefault(false).describe("`true`, or whom to trust and who we are. Default: false."),
       sasl: sasl.optional().describe("How we log in. Default: not at all."),
     })
     .transform(({ on_lost_offsets, sasl: login, ...rest }) => ({
@@ -146,26 +126,4 @@ export function parseAddress(broker: string): Address {
     throw new FrazilError("config", "KAFKA_BROKER", `expected a broker as host:port, found "${broker}"`);
   }
   return { host: (match[1] ?? match[2]) as string, port };
-}
-
-/** Node's TLS options. @throws FrazilError `config` when a file cannot be read. */
-export async function tlsOptions(settings: KafkaTls | null): Promise<object | null> {
-  if (settings === null) return null;
-  const options: Record<string, string> = {};
-  for (const name of ["ca", "cert", "key"] as const) {
-    const value = settings[name];
-    if (value !== undefined) options[name] = value.includes("-----BEGIN") ? value : await readPem(name, value);
-  }
-  return options;
-}
-
-async function readPem(name: string, path: string): Promise<string> {
-  try {
-    return await readFile(path, "utf8");
-  } catch (cause) {
-    throw new FrazilError("config", "KAFKA_TLS", `tls.${name}: cannot read ${path}`, {
-      cause,
-      hint: "give the path of a PEM file, or the PEM text itself",
-    });
-  }
 }

@@ -1,3 +1,4 @@
+import { tlsOptions } from "../../config/tls-schema.ts";
 import type { ChangeBatch } from "../../core/change-batch.ts";
 import { compareCounted, type CountedPoint, countedText } from "../../core/counted-point.ts";
 import { FrazilError } from "../../core/errors.ts";
@@ -14,7 +15,7 @@ import type { Runtime } from "../../core/runtime.ts";
 import type { Source, SourceBatch } from "../../core/source.ts";
 import type { StreamIds } from "../../core/stream-id.ts";
 import { KafkajsLog } from "./cluster.ts";
-import { type KafkaSettings, parseAddress, tlsOptions } from "./config.ts";
+import { type KafkaSettings, parseAddress } from "./config.ts";
 import { FetchAhead, partitionsOf, type SplitStart } from "./fetch-ahead.ts";
 import type { KafkaLog, OffsetQuery } from "./log.ts";
 import { readSizes } from "./read-sizes.ts";
@@ -96,7 +97,7 @@ class KafkaSource implements Source {
   async open(): Promise<void> {
     const { clientId, sasl, tls } = this.#settings;
     const log = this.#runtime.log;
-    this.#log ??= new KafkajsLog(this.#seeds, { clientId, sasl, tls: await tlsOptions(tls), log });
+    this.#log ??= new KafkajsLog(this.#seeds, { clientId, sasl, tls: await tlsOptions(tls, "KAFKA_TLS"), log });
     const topics = await this.#patiently("connecting", () => describeSubscribed(this.#opened(), this.#subscription));
     await this.#patiently("looking up topics", () => checkTopics(this.#opened(), topics));
     if (topics.length === 0) log.warn("No topic matches yet", { topics: this.#settings.topics });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { kafkaSourceSchema, parseAddress, tlsOptions } from "../../../../src/sources/kafka/config.ts";
+import { kafkaSourceSchema, parseAddress } from "../../../../src/sources/kafka/config.ts";
 
 const schema = kafkaSourceSchema(["debezium-json", "json"]);
 const minimal = { type: "kafka", brokers: ["localhost:9092"], topics: ["orders"], format: "json" };
@@ -53,14 +53,4 @@ describe("broker addresses", () => {
   test.each(["", "host:0", "host:65536", "http://host:9092", "::1", "a,b"])("%j is refused", (text) =>
     expect(() => parseAddress(text)).toThrow(/expected a broker as host:port/),
   );
-});
-
-test("TLS takes PEM texts as they are, reads files, and names one that is not there", async () => {
-  const pem = "-----BEGIN CERTIFICATE-----\n…";
-  expect(await tlsOptions(null)).toBe(null);
-  expect(await tlsOptions({ ca: pem })).toEqual({ ca: pem });
-  await expect(tlsOptions({ key: "/nowhere/key.pem" })).rejects.toMatchObject({
-    kind: "config",
-    message: "tls.key: cannot read /nowhere/key.pem",
-  });
 });
