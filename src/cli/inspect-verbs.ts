@@ -8,7 +8,7 @@ import type { TagOptions } from "./commands/tag.ts";
 import type { TapOptions } from "./commands/tap.ts";
 import { addEngineOptions } from "./engine-options.ts";
 import { addRowOptions } from "./row-options.ts";
-import { countOption, durationOption, shareOption, sizeOption, verb } from "./verb.ts";
+import { countOption, durationOption, ratioOption, shareOption, sizeOption, verb } from "./verb.ts";
 
 /** Verbs that look into a warehouse or a source. */
 export function addInspectVerbs(program: Command): void {
@@ -97,6 +97,11 @@ export function addInspectVerbs(program: Command): void {
     .argument("<table>", "namespace.table")
     .option("--target-size <size>", "size of the new files (default 256MiB)", sizeOption)
     .option("--min-files <n>", "join at least so many small files (default 8)", countOption)
+    .option(
+      "--delete-ratio <share>",
+      "rewrite a file of which at least this share of the rows is deleted; 0: any with deletes (default 0.15)",
+      ratioOption,
+    )
     .option("--sort [order]", 'rewrite all files sorted: "region, created_at desc"; bare: by the table\'s sort order')
     .option("--zorder <columns>", "rewrite all files so that rows near in several columns stand together: a,b")
     .option(

@@ -38,6 +38,14 @@ export function sizeOption(text: string): number {
   return bytes;
 }
 
+/** An option's value as a ratio of two parts of a whole: from 0 to 1. */
+export function ratioOption(text: string): number {
+  const ratio = Number(text);
+  if (text.trim() === "" || !(ratio >= 0 && ratio <= 1))
+    throw new InvalidArgumentError("Expected a number from 0 to 1.");
+  return ratio;
+}
+
 /** An option's value as a share of a whole: above 0, at most 1. */
 export function shareOption(text: string): number {
   const share = Number(text);

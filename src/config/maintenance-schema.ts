@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { COMPACT_MIN_FILES } from "../core/limits.ts";
+import { COMPACT_DELETE_RATIO, COMPACT_MIN_FILES } from "../core/limits.ts";
 import type { MaintenanceKind, MaintenanceTask } from "../core/maintenance.ts";
 import { cronProblem, type Schedule } from "../core/schedule.ts";
 import { isSortExpression } from "./job-rules.ts";
@@ -54,6 +54,9 @@ const compact = z
       .prefault("256MiB")
       .describe("Files are joined up to this size."),
     min_files: whole(2).prefault(COMPACT_MIN_FILES).describe("Join at least so many small files."),
+    delete_ratio: share()
+      .prefault(COMPACT_DELETE_RATIO)
+      .describe("Rewrite a file of which at least this share of the rows is deleted; 0: one that has any deletes."),
     pace: share()
       .refine((value) => value > 0, { error: "must be above 0" })
       .prefault(0.5)
@@ -89,6 +92,7 @@ const compact = z
     schedule: scheduleOf(value, 10 * MINUTE_MS),
     targetSizeBytes: value.target_size,
     minFiles: value.min_files,
+    deleteRatio: value.delete_ratio,
     pace: value.pace,
     arrange:
       value.z_order !== undefined

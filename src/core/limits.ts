@@ -171,6 +171,8 @@ export const COMPACT_TARGET_BYTES = 256 * 1024 * 1024;
 
 /** So many small files of a partition are joined unless told otherwise: with fewer each row would be rewritten too often. */
 export const COMPACT_MIN_FILES = 8;
+/** A file is rewritten for its deletes alone from this share of deleted rows on: below it scans lose little. */
+export const COMPACT_DELETE_RATIO = 0.15;
 
 /** Memory of a rewrite unless told otherwise: beside a job on a small machine it is not noticed. */
 export const COMPACT_MEMORY_BYTES = 256 * 1024 * 1024;

@@ -7,6 +7,8 @@ interface TaskSettings {
     readonly targetSizeBytes: number;
     /** How many small ones it takes at least. */
     readonly minFiles: number;
+    /** From which share of deleted rows on a file is rewritten for its deletes alone. */
+    readonly deleteRatio: number;
     /** The share of one core's time that a rewrite may take. */
     readonly pace: number;
     /** How the rows of new files stand; null: as they stood, or in the order that all the old files have. */

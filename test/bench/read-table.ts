@@ -28,7 +28,7 @@ export interface ReadTable {
   /** Commits changes of rows as one checkpoint. */
   commit(changes: readonly RowVersion[]): Promise<void>;
   /** With the default settings, and files of the size of those that it was filled with. @returns groups that were rewritten. */
-  compact(): Promise<number>;
+  compact(deleteRatio?: number): Promise<number>;
 }
 
 /** Makes a table with the row 0 in a warehouse of its own below a folder. */
@@ -59,10 +59,14 @@ export async function makeReadTable(folder: string): Promise<ReadTable> {
     fill: async (rows, rowsAFile) => add(await filesOf(foreign, io, rows, rowsAFile)),
     fillLike: async (other) => add(other.files),
     commit: async (changes) => commit(writer, changes, Op.update),
-    async compact() {
+    async compact(deleteRatio) {
       const context = { ...warehouse, runtime: writer.runtime, manifests: createManifestCache(1_000) };
       const targetSizeBytes = Math.max(...files.map(({ fileSizeBytes }) => Number(fileSizeBytes)));
-      const plan = await planCompaction(context, await foreign.load(), { targetSizeBytes, minFiles: MIN_FILES });
+      const plan = await planCompaction(context, await foreign.load(), {
+        targetSizeBytes,
+        minFiles: MIN_FILES,
+        deleteRatio,
+      });
       let groups = 0;
       for await (const { snapshotId } of runCompaction(context, plan)) groups += Number(snapshotId !== null);
       return groups;

@@ -28,7 +28,7 @@ const FLINK_ANSWER_SECONDS = 90;
 /**
  * Full scans (aggregates over all columns) and point lookups of DuckDB, by its own `iceberg` extension, and of Spark, both on local files: a
  * table of 20 million rows after 100 commits that changed a tenth of them, evenly, to the same rows written once in the same order in as
- * large files. Uncompacted, compacted (`frazil compact` at its defaults, with the size of the first files as the target), and live: after each
+ * large files. Uncompacted, compacted (`frazil compact` at its defaults, with the size of the first files as the target), rewritten (`--delete-ratio 0`), and live: after each
  * commit of a pipeline, right before the compaction that is then due. Beside them the table that Flink writes with equality deletes of the
  * same events, of fewer rows, to its own clean one. Every answer is checked. `--only ours` or `--only flink` is one of the two parts.
  */
@@ -95,6 +95,9 @@ async function* ours(
   const groups = await changed.compact();
   yield { case: "compact", figure: "groups_rewritten", value: groups, unit: "" };
   yield* allRatios("compacted");
+  progress("compacting what has any deletes");
+  await changed.compact(0);
+  yield* allRatios("rewritten");
   yield* liveRatios(live, clean, workload, engines, progress);
 }
 

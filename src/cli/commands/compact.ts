@@ -24,6 +24,7 @@ import { withWarehouse } from "../warehouse-option.ts";
 export interface CompactOptions extends EngineOptions {
   readonly targetSize?: number;
   readonly minFiles?: number;
+  readonly deleteRatio?: number;
   /** True: by the table's own order. */
   readonly sort?: string | true;
   readonly zorder?: string;
@@ -60,6 +61,7 @@ export async function compact(context: CliContext, name: string, options: Compac
     const plan = await planCompaction(place, table, {
       targetSizeBytes: options.targetSize ?? COMPACT_TARGET_BYTES,
       minFiles: options.minFiles ?? COMPACT_MIN_FILES,
+      deleteRatio: options.deleteRatio,
       arrangement: arrangementOf(table, options),
       scope: scopeOf(table, options, nowMs),
       oldSpecs: options.oldSpecs,

@@ -12,7 +12,7 @@ import {
 } from "../../../table-format/index.ts";
 import type { MaintenanceContext } from "../../commit/maintenance-commit.ts";
 import { must } from "../../core/errors.ts";
-import { COMPACT_COMMIT_BYTES, COMPACT_MEMORY_BYTES } from "../../core/limits.ts";
+import { COMPACT_COMMIT_BYTES, COMPACT_DELETE_RATIO, COMPACT_MEMORY_BYTES } from "../../core/limits.ts";
 import type { Arrangement } from "./arrangement.ts";
 import type { CompactInput } from "./compact-input.ts";
 import type { FileScope } from "./file-scope.ts";
@@ -24,6 +24,8 @@ export interface CompactSettings {
   readonly targetSizeBytes: number;
   /** So many small files of a partition at least are joined. */
   readonly minFiles: number;
+  /** A file is rewritten for its deletes alone from this share of deleted rows on (default `COMPACT_DELETE_RATIO`). */
+  readonly deleteRatio?: number | undefined;
   /** How the rows of new files stand; without it as in the old ones. An arrangement takes all files of a partition, large ones too. */
   readonly arrangement?: Arrangement | undefined;
   /** With an arrangement: take only what is taken without one, so that what is done again and again costs no more than what was added. */
@@ -65,8 +67,6 @@ export interface CompactPlan {
   readonly skipped: readonly SkippedFiles[];
 }
 
-/** A file is rewritten for its deletes alone from this share of deleted rows on: below it readers lose little. */
-const DELETED_SHARE = 0.15;
 /** Files of at least this share of the target size are large enough. */
 const LARGE_SHARE = 0.75;
 /** A sorted rewrite keeps four bytes a row until its commit, in at most a quarter of its memory. */
@@ -158,7 +158,7 @@ function reasonToSkip(
   if (file.fileFormat !== "PARQUET") return `${file.fileFormat} files are not rewritten`;
   const moves = file.specId !== metadata.defaultSpecId;
   if (moves && refusal !== null) return `of partition spec ${file.specId}, and ${refusal}`;
-  if (hasManyDeletes(input) || isSmall(file, settings)) return null;
+  if (hasManyDeletes(input, settings) || isSmall(file, settings)) return null;
   if (moves) return settings.oldSpecs === true ? null : `of partition spec ${file.specId}, and large enough`;
   return takesAll(settings) ? null : "large enough";
 }
@@ -169,7 +169,7 @@ function takesAll({ arrangement = KEEP, leaveLarge = false }: CompactSettings): 
 }
 
 function isWorthIt(group: readonly CompactInput[], settings: CompactSettings, moves: boolean): boolean {
-  if (takesAll(settings) || group.some(hasManyDeletes)) return true;
+  if (takesAll(settings) || group.some((input) => hasManyDeletes(input, settings))) return true;
   if (moves && settings.oldSpecs === true) return true;
   return group.length >= Math.max(2, settings.minFiles);
 }
@@ -199,8 +199,11 @@ function specRefusal({ metadata }: LoadedTable): string | null {
   }
 }
 
-function hasManyDeletes({ live, deletedRows: count }: CompactInput): boolean {
-  return count > 0 && count >= Number(live.file.recordCount) * DELETED_SHARE;
+function hasManyDeletes(
+  { live, deletedRows: count }: CompactInput,
+  { deleteRatio = COMPACT_DELETE_RATIO }: CompactSettings,
+): boolean {
+  return count > 0 && count >= Number(live.file.recordCount) * deleteRatio;
 }
 
 function isSmall(file: DataFile, { targetSizeBytes }: CompactSettings): boolean {

@@ -9,10 +9,11 @@ import { type DueRun, type MaintenancePlace, nothingDone, type RunEnd } from "./
 /** Compacts a table, commit by commit; told to stop, it ends after the present one. */
 export async function runCompact(place: MaintenancePlace, run: DueRun<"compact">): Promise<RunEnd> {
   const { table, task } = run;
-  const { targetSizeBytes, minFiles, pace, where } = task;
+  const { targetSizeBytes, minFiles, deleteRatio, pace, where } = task;
   const plan = await planCompaction(place, table, {
     targetSizeBytes,
     minFiles,
+    deleteRatio,
     memoryBytes: place.memoryBytes,
     arrangement: arrangementOf(run),
     leaveLarge: true,

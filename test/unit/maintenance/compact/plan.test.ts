@@ -275,3 +275,13 @@ it("tells where rows went that stand as they stood", async () => {
   );
   expect([sorted!.orderKept, told.length]).toEqual([false, 1]);
 });
+
+it("rewrites a large file with few deletes where the ratio says so", async () => {
+  const rows = Array.from({ length: 20 }, (_, id) => `+${id}:x:${id}`).join(" ");
+  const table = await tableOf({}, [rows, "-3"]);
+  const large = { targetSizeBytes: 100, minFiles: 9 };
+  expect((await table.plan(large)).groups).toEqual([]);
+  expect((await table.plan({ ...large, deleteRatio: 0.06 })).groups).toEqual([]);
+  const [group] = (await table.plan({ ...large, deleteRatio: 0 })).groups;
+  expect(group?.inputs).toMatchObject([{ deletedRows: 1 }]);
+});

@@ -18,6 +18,7 @@ const compact: MaintenanceTask = {
   schedule: { everyMs: HOUR_MS },
   targetSizeBytes: 1 << 20,
   minFiles: 2,
+  deleteRatio: 0.15,
   pace: 1,
   arrange: null,
   where: null,

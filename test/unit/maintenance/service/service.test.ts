@@ -13,6 +13,7 @@ const compact: MaintenanceTask = {
   schedule: { everyMs: 10 * MINUTE_MS },
   targetSizeBytes: 1 << 20,
   minFiles: 2,
+  deleteRatio: 0.15,
   pace: 1,
   arrange: null,
   where: null,
