@@ -106,6 +106,7 @@ export { isPrimitive, parsePrimitiveType, parseType, typeJson, typesEqual, typeT
 export type * from "./schema/types.ts";
 export { type CompareRows, rowOrder, sortRows } from "./sort/row-order.ts";
 export { normalSortBy, orderApplies, parseSortBy, sortByTexts } from "./sort/sort-order.ts";
+export { type AddFiles, addFiles } from "./transaction/add-files.ts";
 export { type Append, appendFiles, fastAppend } from "./transaction/append.ts";
 export { cherryPick } from "./transaction/cherry-pick.ts";
 export { commitOperations } from "./transaction/commit.ts";
@@ -153,6 +154,7 @@ export {
   rewriteManifestGroup,
 } from "./transaction/rewrite-manifests.ts";
 export { type RowDelta, rowDelta } from "./transaction/row-delta.ts";
+export type { RowFilter } from "./transaction/row-filter.ts";
 export type { SchemaChange } from "./transaction/schema-changes.ts";
 export type { SnapshotOptions, ValidationOptions } from "./transaction/snapshot-operation.ts";
 export {

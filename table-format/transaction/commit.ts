@@ -19,8 +19,9 @@ import { commitRetries, pauseBefore, statusChecks } from "./retry-settings.ts";
  * Files are removed only if no attempt that could use them can still take effect.
  *
  * @param table as the caller knew it: a conflict is what others have committed since
- * @throws FrazilError `conflict`: nothing was committed. `unavailable`, code `COMMIT_STATE_UNKNOWN`: it may or may not have been;
- *   delete nothing, load the table and look. `data`, `unsupported`, `not-found`: the operations are wrong, or the table is gone.
+ * @throws FrazilError `unavailable`, code `COMMIT_STATE_UNKNOWN`: it may or may not have been committed; delete nothing, load the
+ *   table and look. After any other error nothing was: `conflict`; `data`, `unsupported`, `not-found` where the operations are wrong or
+ *   the table is gone; what store and catalog throw.
  */
 export async function commitOperations(
   context: WriteContext,

@@ -1,16 +1,16 @@
 import { FrazilError } from "../errors.ts";
 import type { LiveFile } from "../manifest/data-file.ts";
 import { filesMatching } from "./filtered-files.ts";
-import type { FileFilter } from "./file-filter.ts";
 import { findLiveFiles } from "./live-files.ts";
 import type { TableOperation } from "./operation.ts";
+import { filterOf, type RowFilter } from "./row-filter.ts";
 import { branchHead, type SnapshotOptions, snapshotUpdates } from "./snapshot-operation.ts";
 
 export interface DeleteDataFiles extends SnapshotOptions {
   /** Data files by their paths. */
   readonly paths?: readonly string[] | undefined;
   /** Data files whose every row matches. */
-  readonly rowFilter?: FileFilter | undefined;
+  readonly rowFilter?: RowFilter | undefined;
   /** Makes it a conflict that a path is not live (any more); otherwise it is passed over. */
   readonly validateFilesExist?: boolean | undefined;
 }
@@ -36,7 +36,8 @@ export function deleteDataFiles({
         const live = new Set(named.map(({ file }) => file.filePath));
         for (const path of wanted) if (!live.has(path)) throw notLive(path);
       }
-      const matching = rowFilter === undefined ? [] : await filesMatching(attempt, head, rowFilter);
+      const matching =
+        rowFilter === undefined ? [] : await filesMatching(attempt, head, filterOf(attempt.base, rowFilter));
       const removedDataFiles = distinct([...named, ...matching]);
       return snapshotUpdates(attempt, options, "delete", { removedDataFiles });
     },

@@ -2,15 +2,15 @@ import { FrazilError } from "../errors.ts";
 import { ancestors, isAncestor, snapshotById } from "../metadata/refs.ts";
 import type { Snapshot, SnapshotRef, TableMetadata } from "../metadata/table-metadata.ts";
 import type { TableUpdate } from "../metadata/updates.ts";
-import type { TableOperation } from "./operation.ts";
+import type { OperationAttempt, TableOperation } from "./operation.ts";
 import { setHead } from "./snapshot-operation.ts";
 
 /** An operation that only looks at metadata. */
 export function metadataOperation(
   name: string,
-  updates: (base: TableMetadata, started: TableMetadata) => readonly TableUpdate[],
+  updates: (base: TableMetadata, attempt: OperationAttempt) => readonly TableUpdate[],
 ): TableOperation {
-  return { name, updates: async ({ base, started }) => updates(base, started) };
+  return { name, updates: async (attempt) => updates(attempt.base, attempt) };
 }
 
 /**
@@ -55,7 +55,7 @@ export function setCurrentSnapshot(snapshotId: bigint): TableOperation {
 /** How long a branch, its snapshots or a tag are kept (spec, "Snapshot Retention Policy"); absent: as the table says. */
 export type RefRetention = Omit<SnapshotRef, "snapshotId" | "type">;
 
-/** Makes a branch; at the head of `main` unless a snapshot is given. The commit throws `data`, code `REF_EXISTS`. */
+/** Makes a branch; at the head of `main`, as the caller knew it or as the same commit leaves it, unless a snapshot is given. The commit throws `data`, code `REF_EXISTS`. */
 export function createBranch(name: string, snapshotId?: bigint, retention: RefRetention = {}): TableOperation {
   return createRef("branch", name, snapshotId, retention);
 }
@@ -70,9 +70,11 @@ export function createTag(
 }
 
 function createRef(type: SnapshotRef["type"], name: string, id: bigint | undefined, retention: RefRetention) {
-  return metadataOperation(`create ${type} ${name}`, (base, started) => {
-    // Asked of the table that the caller saw: at a later attempt another snapshot would be meant.
-    const snapshotId = id ?? started.currentSnapshotId;
+  return metadataOperation(`create ${type} ${name}`, (base, { started, ownSnapshotIds }) => {
+    const head = base.currentSnapshotId;
+    // What the same commit has added, or else the head that the caller saw: at a later attempt another one would be meant.
+    const isOwn = head !== null && ownSnapshotIds.has(head);
+    const snapshotId = id ?? (isOwn ? head : started.currentSnapshotId);
     if (snapshotId === null) throw refused("SNAPSHOT_NOT_FOUND", "the table has no snapshot yet");
     if (base.refs.has(name)) throw refused("REF_EXISTS", `ref ${name} already exists`);
     held(base, snapshotId);
@@ -130,7 +132,7 @@ export function removeTag(name: string): TableOperation {
 }
 
 function removeRef(type: SnapshotRef["type"], name: string): TableOperation {
-  return metadataOperation(`remove ${type} ${name}`, (base, started) => {
+  return metadataOperation(`remove ${type} ${name}`, (base, { started }) => {
     checkNotMain(name);
     // Gone by our own request whose answer was lost, or by another's: it is as it was to be.
     if (!base.refs.has(name) && started.refs.has(name)) return [];

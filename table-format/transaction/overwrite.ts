@@ -8,6 +8,7 @@ import {
 } from "./conflicts.ts";
 import { distinct } from "./delete-data-files.ts";
 import { EVERY_FILE, type FileFilter } from "./file-filter.ts";
+import { filterOf, type RowFilter } from "./row-filter.ts";
 import { filesMatching } from "./filtered-files.ts";
 import type { OperationAttempt, TableOperation } from "./operation.ts";
 import {
@@ -24,9 +25,9 @@ export interface OverwriteFiles extends SnapshotOptions, ValidationOptions {
   /** Live files that go. */
   readonly deletedFiles?: readonly LiveFile[] | undefined;
   /** Files whose every row matches go too. */
-  readonly overwriteByRowFilter?: FileFilter | undefined;
+  readonly overwriteByRowFilter?: RowFilter | undefined;
   /** Rows that the overwrite has read: others may not have touched them. Default: those of `overwriteByRowFilter`, else all. */
-  readonly conflictDetectionFilter?: FileFilter | undefined;
+  readonly conflictDetectionFilter?: RowFilter | undefined;
   /** Refuses added files with rows that do not match `overwriteByRowFilter`. */
   readonly validateAddedFilesMatchOverwriteFilter?: boolean | undefined;
   /** Serializable isolation: nobody may have added rows that match since. */
@@ -40,12 +41,14 @@ export interface OverwriteFiles extends SnapshotOptions, ValidationOptions {
  * not live any more is always a conflict.
  */
 export function overwriteFiles(overwrite: OverwriteFiles): TableOperation {
-  const { addedFiles = [], deletedFiles = [], overwriteByRowFilter } = overwrite;
+  const { addedFiles = [], deletedFiles = [] } = overwrite;
   return {
     name: "overwrite",
     async updates(attempt) {
-      if (overwrite.validateAddedFilesMatchOverwriteFilter === true) checkAddedMatch(overwrite);
-      await validate(attempt, overwrite);
+      const filters = filtersOf(attempt, overwrite);
+      const { overwriteByRowFilter } = filters;
+      if (overwrite.validateAddedFilesMatchOverwriteFilter === true) checkAddedMatch(addedFiles, overwriteByRowFilter);
+      await validate(attempt, overwrite, filters);
       const head = branchHead(attempt.base, overwrite.branch);
       const matching =
         overwriteByRowFilter === undefined ? [] : await filesMatching(attempt, head, overwriteByRowFilter);
@@ -57,9 +60,26 @@ export function overwriteFiles(overwrite: OverwriteFiles): TableOperation {
   };
 }
 
+interface Filters {
+  readonly overwriteByRowFilter: FileFilter | undefined;
+  readonly conflictDetectionFilter: FileFilter | undefined;
+}
+
+function filtersOf({ base }: OperationAttempt, overwrite: OverwriteFiles): Filters {
+  const made = (filter: RowFilter | undefined) => (filter === undefined ? undefined : filterOf(base, filter));
+  return {
+    overwriteByRowFilter: made(overwrite.overwriteByRowFilter),
+    conflictDetectionFilter: made(overwrite.conflictDetectionFilter),
+  };
+}
+
 /** As `BaseOverwriteFiles.validate` has it. */
-async function validate(attempt: OperationAttempt, overwrite: OverwriteFiles): Promise<void> {
-  const { conflictDetectionFilter, overwriteByRowFilter, deletedFiles = [] } = overwrite;
+async function validate(
+  attempt: OperationAttempt,
+  overwrite: OverwriteFiles,
+  { conflictDetectionFilter, overwriteByRowFilter }: Filters,
+): Promise<void> {
+  const { deletedFiles = [] } = overwrite;
   const range = validationRange(attempt, overwrite);
   if (overwrite.validateNoConflictingData === true) {
     const byFilter = deletedFiles.length === 0 ? overwriteByRowFilter : undefined;
@@ -74,7 +94,7 @@ async function validate(attempt: OperationAttempt, overwrite: OverwriteFiles): P
   await validateNoNewDeletesForDataFiles(attempt, range, deletedFiles, { filter: conflictDetectionFilter });
 }
 
-function checkAddedMatch({ addedFiles = [], overwriteByRowFilter }: OverwriteFiles): void {
+function checkAddedMatch(addedFiles: readonly DataFile[], overwriteByRowFilter: FileFilter | undefined): void {
   for (const file of addedFiles) {
     if (overwriteByRowFilter?.mustMatch(file) === true) continue;
     const filter = overwriteByRowFilter?.text ?? "false";

@@ -10,7 +10,8 @@ import {
   validateNoNewDeletesForDataFiles,
 } from "./conflicts.ts";
 import { distinct } from "./delete-data-files.ts";
-import { EVERY_FILE, type FileFilter } from "./file-filter.ts";
+import { EVERY_FILE } from "./file-filter.ts";
+import { filterOf, type RowFilter } from "./row-filter.ts";
 import type { OperationAttempt, TableOperation } from "./operation.ts";
 import { joinDeltas, type PositionDelta, storeDeltas } from "./position-deltas.ts";
 import {
@@ -37,7 +38,7 @@ export interface RowDelta extends SnapshotOptions, ValidationOptions {
   readonly removedDataFiles?: readonly LiveFile[] | undefined;
   readonly removedDeleteFiles?: readonly LiveFile[] | undefined;
   /** Rows that the change has read: others may not have touched them. Default: all. */
-  readonly conflictDetectionFilter?: FileFilter | undefined;
+  readonly conflictDetectionFilter?: RowFilter | undefined;
   /** Paths of data files that the delete files are about: they may not have been replaced since. */
   readonly validateDataFilesExist?: readonly string[] | undefined;
   /** Counts files that were removed by a `delete` among those too. */
@@ -92,12 +93,13 @@ async function validate(
   delta: RowDelta,
   deletedRows: readonly PositionDelta[],
 ): Promise<PositionDelta[]> {
-  const filter = delta.conflictDetectionFilter ?? EVERY_FILE;
+  const given = delta.conflictDetectionFilter;
+  const filter = given === undefined ? EVERY_FILE : filterOf(attempt.base, given);
   const paths = deletedRows.map(({ dataFile }) => dataFile.file.filePath);
   const referenced = new Set([...(delta.validateDataFilesExist ?? []), ...paths]);
   if (delta.validateFromSnapshot !== undefined) checkStartIsAncestor(attempt, range);
   const skipDeletes = delta.validateDeletedFiles !== true;
-  await validateDataFilesExist(attempt, range, referenced, { skipDeletes, filter: delta.conflictDetectionFilter });
+  await validateDataFilesExist(attempt, range, referenced, { skipDeletes, filter });
   if (delta.validateNoConflictingDataFiles === true) await validateAddedDataFiles(attempt, range, filter);
   if (delta.validateNoConflictingDeleteFiles === true) {
     await validateNoNewDeletesForDataFiles(attempt, range, delta.removedDataFiles ?? [], { filter });

@@ -179,8 +179,13 @@ function widened({ name, type }: NestedField, to: PrimitiveType, { formatVersion
 /** The default must be readable as a value of the type. */
 function checkDefault(name: string, type: Type, value: unknown): void {
   if (isPrimitive(type)) {
-    defaultColumn(type, value, 1);
-    return;
+    try {
+      defaultColumn(type, value, 1);
+      return;
+    } catch (cause) {
+      const message = `column ${name}: expected a default of type ${typeText(type)}, found ${String(value)}`;
+      throw new FrazilError("data", "BAD_DEFAULT", message, { cause });
+    }
   }
   throw new FrazilError("unsupported", "NESTED_DEFAULT", `column ${name}: defaults of ${type.kind}s are not written`);
 }
