@@ -38,8 +38,17 @@ export function stampSummary(stamp: Stamp): Map<string, string> {
   return summary;
 }
 
+/** Stamps that were read: a table's snapshots are asked for theirs time and again, and never change. */
+const known = new WeakMap<Snapshot, Stamp | null>();
+
 /** The stamp of a snapshot, or null when no pipeline wrote it. @throws FrazilError `corrupt` when it is incomplete. */
 export function readStamp(snapshot: Snapshot): Stamp | null {
+  let stamp = known.get(snapshot);
+  if (stamp === undefined) known.set(snapshot, (stamp = parseStamp(snapshot)));
+  return stamp;
+}
+
+function parseStamp(snapshot: Snapshot): Stamp | null {
   const pipeline = snapshot.summary.get("ingest.pipe");
   if (pipeline === undefined) return null;
   const epoch = snapshot.summary.get("ingest.epoch");
