@@ -358,7 +358,8 @@ class Run {
     const { clock } = this.#job.runtime;
     const startedMs = clock.monotonicMs();
     const wake = new AbortController();
-    const onStop = () => wake.abort();
+    // With a reason, as without one an error is made of each, with its stack.
+    const onStop = () => wake.abort(null);
     this.#job.stop.addEventListener("abort", onStop);
     // A signal during the checkpoint before has been and gone.
     if (this.#job.stop.aborted) onStop();
@@ -374,7 +375,7 @@ class Run {
         ...(keys === null ? [] : [keys.then(() => null)]),
       ]);
     } finally {
-      wake.abort();
+      wake.abort(null);
       this.#job.stop.removeEventListener("abort", onStop);
       this.#readMs += clock.monotonicMs() - startedMs;
     }

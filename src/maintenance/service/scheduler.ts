@@ -143,7 +143,8 @@ class Scheduler {
     const woken = new AbortController();
     const signal = AbortSignal.any([woken.signal, place.stop]);
     await Promise.race([clock.sleep(Math.max(1, wakeMs - nowMs), signal), ...this.#busy.values()]);
-    woken.abort();
+    // With a reason, as without one an error is made of it, with its stack.
+    woken.abort(null);
   }
 }
 
