@@ -26,7 +26,8 @@ export async function runCampaign(campaign: Campaign): Promise<Worked> {
   let next = from;
   const one = async (): Promise<void> => {
     const child = fork(WORKER, [], {
-      execArgv: broken === undefined ? [] : ["--import", HOOKS],
+      // Room for what lives as long as a seed: most of the collector's work is with what has just been made.
+      execArgv: ["--max-semi-space-size=64", ...(broken === undefined ? [] : ["--import", HOOKS])],
       env: broken === undefined ? process.env : { ...process.env, FRAZIL_SIM_BROKEN: broken },
     });
     try {

@@ -15,6 +15,7 @@ const { values } = parseArgs({
     processes: { type: "string", default: String(Math.min(4, availableParallelism())) },
     without: { type: "string", default: "" },
     transactions: { type: "string" },
+    checkpoints: { type: "string" },
     trace: { type: "boolean", default: false },
     report: { type: "boolean", default: false },
     broken: { type: "boolean", default: false },
@@ -29,6 +30,7 @@ const without = values.without === "" ? [] : values.without.split(",").map(partO
 const given: Given = {
   without,
   transactions: values.transactions === undefined ? undefined : Number(values.transactions),
+  checkpoints: values.checkpoints === undefined ? undefined : Number(values.checkpoints),
 };
 
 if (values.trace) await printTrace();
@@ -63,7 +65,7 @@ async function simulate(): Promise<void> {
     process.exitCode = 1;
     await printShrunk(first.seed);
   }
-  if (values.report && without.length === 0 && values.transactions === undefined) {
+  if (values.report && without.length === 0 && given.transactions === undefined && given.checkpoints === undefined) {
     const counted = addToReport(from, seeds, totals);
     process.stdout.write(
       counted ? "added to docs/simulation.json\n" : "these seeds are in docs/simulation.json already\n",

@@ -26,6 +26,7 @@ export interface SeedResult {
 }
 
 const MAX_TURNS = 400_000;
+const MAX_TURNS_A_CHECKPOINT = 2_000;
 /** Late requests land within this time. */
 const AFTERLIFE_MS = 1_800_000;
 /** Sooner than that a job must be done once nothing goes wrong any more. */
@@ -65,9 +66,15 @@ async function simulate(sim: Simulation): Promise<void> {
   changelog.grow();
   changelog.grow();
   job.start();
+  const { checkpoints } = sim.settings;
   let left = sim.settings.transactions;
-  extend(sim, () => left--);
-  const stopped = (): boolean => left <= 0 || sim.calm;
+  const over = (): boolean => (checkpoints === null ? left <= 0 : sim.checkpoints.size >= checkpoints);
+  extend(sim, () => {
+    const goesOn = !over();
+    left--;
+    return goesOn;
+  });
+  const stopped = (): boolean => sim.calm || over();
   startServices(sim, stopped);
   startMaintenance(sim, stopped);
   startForeignWriter(sim, stopped);
@@ -75,10 +82,11 @@ async function simulate(sim: Simulation): Promise<void> {
   startHand(sim, job, stopped);
   startTroubles(sim, job, stopped);
   startSleeper(sim, job, stopped);
+  startDamage(sim, stopped);
   const follower = sim.has("follower") && sim.settings.formatVersion === 3 ? new Follower(sim, "a") : null;
   follower?.start();
 
-  await runUntil(sim, () => left <= 0, "goes on");
+  await runUntil(sim, over, "goes on");
   sim.calm = true;
   sim.network.faults.over = true;
   for (const process of sim.processes) if (process.suspended) scheduler.resume(process);
@@ -109,14 +117,15 @@ async function rest(sim: Simulation, durationMs: number): Promise<void> {
 }
 
 async function runUntil(sim: Simulation, done: () => boolean, what: string): Promise<void> {
-  const end = await sim.scheduler.run(() => sim.failure !== null || done(), MAX_TURNS);
+  const maxTurns = MAX_TURNS + MAX_TURNS_A_CHECKPOINT * (sim.settings.checkpoints ?? 0);
+  const end = await sim.scheduler.run(() => sim.failure !== null || done(), maxTurns);
   if (sim.failure !== null) throw sim.failure;
-  if (end === "too-long") throw new Violation("does not finish", `${what} for ${MAX_TURNS} turns`);
+  if (end === "too-long") throw new Violation("does not finish", `${what} for ${maxTurns} turns`);
   if (end === "idle" && !done()) throw new Violation("stands still", `nobody has anything to do while it ${what}`);
 }
 
 /** The source's side goes on, whoever reads it: transactions, new splits, a new table, a new column. */
-function extend(sim: Simulation, countDown: () => number): void {
+function extend(sim: Simulation, goesOn: () => boolean): void {
   const { scheduler, changelog, settings } = sim;
   const draw = scheduler.stream("source");
   const half = Math.floor(settings.transactions / 2);
@@ -124,7 +133,7 @@ function extend(sim: Simulation, countDown: () => number): void {
   const extraAt = draw.below(half + 1);
   const growAt = draw.below(half + 1);
   const next = (number: number): void => {
-    if (countDown() <= 0) return;
+    if (!goesOn()) return;
     if (number === lateAt && sim.has("late")) changelog.hasLate = true;
     if (number === extraAt && sim.has("schema")) changelog.hasExtra = true;
     if (number === growAt && sim.has("growth")) changelog.grow();
@@ -167,6 +176,20 @@ function startTroubles(sim: Simulation, job: JobSupervisor, stopped: () => boole
   next();
 }
 
+/** Disks on which keys are cached get damaged. */
+function startDamage(sim: Simulation, stopped: () => boolean): void {
+  if (!sim.has("key-cache")) return;
+  const { scheduler } = sim;
+  const draw = scheduler.stream("damage");
+  const next = (): void =>
+    scheduler.at(draw.between(5_000, 60_000), null, () => {
+      if (stopped()) return;
+      sim.damageDisk(draw);
+      next();
+    });
+  next();
+}
+
 /** Every machine is suspended for days. They wake one after the other. */
 function night(sim: Simulation, durationMs: number): void {
   const { scheduler } = sim;
@@ -188,14 +211,24 @@ function checkConformance({ log, setBack, rolledBack }: Simulation): void {
   throw new Violation("not the protocol", `event ${found.at}, ${event}: ${found.why}`);
 }
 
-/** Everything that the source has is in every table. */
-function checkComplete({ oracle, changelog }: Simulation): void {
+/** Everything that the source has is in every table, and published where the job writes to a branch. */
+function checkComplete(sim: Simulation): void {
+  const { oracle, changelog } = sim;
   for (const [table, { metadata }] of oracle.tables) {
-    if (metadata.currentSnapshotId === null) continue;
-    const { position } = oracle.expected(table, metadata.currentSnapshotId);
+    const head = sim.headOf(metadata);
+    if (head === null) continue;
+    const { position, rows } = oracle.expected(table, head);
+    const main = metadata.currentSnapshotId === null ? null : oracle.expected(table, metadata.currentSnapshotId);
+    if (main === null ? rows.size > 0 : !sameRows(main.rows, rows)) {
+      throw new Violation("not published", `${table} has other rows in main than the job has come to`);
+    }
     for (const [split, log] of changelog.splits) {
       const left = log.slice(position.get(split) ?? 0).filter((change) => change.table === table);
       if (left.length > 0) throw new Violation("rows are missing", `${table} lacks ${left.length} changes of ${split}`);
     }
   }
+}
+
+function sameRows(a: ReadonlyMap<string, string>, b: ReadonlyMap<string, string>): boolean {
+  return a.size === b.size && [...a].every(([key, row]) => b.get(key) === row);
 }

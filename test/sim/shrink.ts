@@ -35,11 +35,12 @@ export async function shrink(failed: SeedResult, progress: (text: string) => voi
 }
 
 /** The command that repeats a run. */
-export function commandOf(seed: number, { without = [], transactions }: Given = {}): string {
+export function commandOf(seed: number, { without = [], transactions, checkpoints }: Given = {}): string {
   const options = [
     `--from ${seed} --seeds 1`,
     ...(without.length === 0 ? [] : [`--without ${without.join(",")}`]),
     ...(transactions === undefined ? [] : [`--transactions ${transactions}`]),
+    ...(checkpoints === undefined ? [] : [`--checkpoints ${checkpoints}`]),
   ];
   return `npm run sim -- ${options.join(" ")}`;
 }

@@ -9,6 +9,7 @@ export interface Work {
   readonly seeds: number;
   readonly without: readonly Part[];
   readonly transactions?: number | undefined;
+  readonly checkpoints?: number | undefined;
   /** Ends at the first violation. */
   readonly stopAtFirst: boolean;
 }
@@ -20,12 +21,12 @@ export interface Worked {
 }
 
 /** Simulates a range of seeds, one after the other. */
-export async function work({ from, seeds, without, transactions, stopAtFirst }: Work): Promise<Worked> {
+export async function work({ from, seeds, without, transactions, checkpoints, stopAtFirst }: Work): Promise<Worked> {
   const totals = noTotals();
   const failures: { seed: number; rule: string; text: string }[] = [];
   for (let seed = from; seed < from + seeds; seed++) {
     const before = process.cpuUsage();
-    const result = await runSeed(seed, { without, transactions });
+    const result = await runSeed(seed, { without, transactions, checkpoints });
     const used = process.cpuUsage(before);
     addTotals(totals, totalsOf(result, FAULTS, (used.user + used.system) / 1_000_000));
     if (result.failure === null) continue;

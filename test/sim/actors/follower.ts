@@ -76,7 +76,7 @@ export class Follower {
       runtime,
     };
     const source = createTableSource(
-      { type: "table", table, warehouse: null, from: "earliest", onLostOffsets: "earliest", pollMs: 3_000 },
+      { type: "table", table, warehouse: null, from: "earliest", onLostOffsets: "earliest", pollMs: 8_000 },
       deps,
     );
     await source.open();

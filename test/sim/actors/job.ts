@@ -1,3 +1,4 @@
+import { branchCatalog } from "../../../src/commit/branch-view.ts";
 import { FrazilError } from "../../../src/core/errors.ts";
 import type { Position } from "../../../src/core/position.ts";
 import type { TableRule } from "../../../src/core/table-rule.ts";
@@ -6,10 +7,11 @@ import { runJob } from "../../../src/pipeline/run-job.ts";
 import { probeConditionalWrites } from "../../../src/storage/probe.ts";
 import { TABLES } from "../world/changelog.ts";
 import { Violation } from "../world/oracle.ts";
-import { ProcessDied, type SimProcess } from "../world/process.ts";
-import { isExpected, LOCATION, PIPELINE, type Place, type Simulation } from "../world/simulation.ts";
+import { ProcessDied } from "../world/process.ts";
+import { BRANCH, isExpected, LOCATION, PIPELINE, type Place, type Simulation } from "../world/simulation.ts";
 import { simSource } from "../world/source.ts";
 import { maintainBeside } from "./maintenance.ts";
+import { publishBeside } from "./publisher.ts";
 import { serveBeside } from "./services.ts";
 
 const FOR_EVER: JobEnd = { caughtUp: false, afterMs: null, maxRows: null };
@@ -89,9 +91,10 @@ export class JobSupervisor {
         maxSizeBytes: 1 << 20,
         idleCommitMs: sim.settings.intervalMs * 3,
       },
-      memoryBytes: 64 << 20,
+      memoryBytes: sim.settings.memoryBytes,
+      keyCache: sim.keyCacheOf(process),
       warehouseLocation: LOCATION,
-      catalog,
+      catalog: sim.has("branch") ? branchCatalog(catalog, BRANCH) : catalog,
       io,
       runtime,
       createSource: (router) =>
@@ -100,7 +103,7 @@ export class JobSupervisor {
           acknowledged: (position) => this.#acknowledged(process.name, position),
           fails: () => !sim.calm && sim.has("source-errors") && process.draw.oneIn(150),
         }),
-      beside: this.#beside(process),
+      beside: this.#beside(place),
       end,
       stop: stop.signal,
       observer: {
@@ -108,6 +111,7 @@ export class JobSupervisor {
         progress: () => undefined,
         committed: ({ table, checkpoint }) => {
           sim.count("commits");
+          sim.checkpoints.add(checkpoint);
           sim.scheduler.note(`${process.name} committed ${checkpoint} to ${table}`);
         },
         notice: (message) => sim.scheduler.note(`${process.name} notes ${message}`),
@@ -115,10 +119,14 @@ export class JobSupervisor {
     });
   }
 
-  #beside(process: SimProcess): JobRun["beside"] {
+  #beside(place: Place): JobRun["beside"] {
     const sim = this.#sim;
-    if (sim.has("maintenance-beside")) return (held) => maintainBeside(sim, process, held);
-    return sim.has("compaction-beside") ? (held) => serveBeside(sim, process, held) : undefined;
+    const { process } = place;
+    const parts: NonNullable<JobRun["beside"]>[] = [];
+    if (sim.has("maintenance-beside")) parts.push((held) => maintainBeside(sim, process, held));
+    else if (sim.has("compaction-beside")) parts.push((held) => serveBeside(sim, process, held));
+    if (sim.has("branch")) parts.push((held) => publishBeside(sim, place, held));
+    return parts.length === 0 ? undefined : async (held) => void (await Promise.all(parts.map((part) => part(held))));
   }
 
   #begins(name: string, from: Position): void {

@@ -44,7 +44,6 @@ export function maintainBeside(sim: Simulation, process: SimProcess, held: Besid
 export function startMaintenance(sim: Simulation, stopped: () => boolean): void {
   if (!sim.has("maintenance")) return;
   const draw = sim.scheduler.stream("maintenance");
-  if (draw.oneIn(2)) return;
   let runs = 0;
   const next = (): void => {
     sim.scheduler.at(draw.between(1_000, 60_000), null, () => {
@@ -103,9 +102,18 @@ function judgeRun(sim: Simulation, process: SimProcess, reason: string): void {
 function tasks(draw: Draw): readonly MaintenanceTask[] {
   const every = (least: number, most: number) => ({ everyMs: 1_000 * draw.between(least, most) });
   return [
-    { kind: "compact", schedule: every(10, 60), ...settings(draw), pace: 1, arrange: null, where: null },
+    {
+      kind: "compact",
+      schedule: every(10, 60),
+      ...settings(draw),
+      deleteRatio: 0.15,
+      pace: 1,
+      arrange: null,
+      where: null,
+    },
     { kind: "expire", schedule: every(10, 120), keepMs: draw.between(0, 60_000), minSnapshots: draw.between(1, 4) },
     { kind: "rewrite_manifests", schedule: every(20, 200) },
+    { kind: "analyze", schedule: every(40, 400) },
     { kind: "tag", schedule: every(30, 200), name: "now", keepMs: 60_000 },
     { kind: "clean_orphans", schedule: every(20, 200), olderThanMs: DAY_MS },
   ];

@@ -7,7 +7,7 @@ import { FIRST_FOREIGN, FIRST_GUEST, rowText } from "../world/changelog.ts";
 import type { ForeignAct } from "../world/oracle.ts";
 import type { Draw } from "../world/scheduler.ts";
 import { PIPELINE, type Place, type Simulation } from "../world/simulation.ts";
-import { judgeService, runService } from "./services.ts";
+import { judgeService, runService, writersPlace } from "./services.ts";
 import type { JobSupervisor } from "./job.ts";
 
 /** Another engine that appends rows, deletes some and rewrites files, until `stopped`. It knows no partitions and no tables of version 2. */
@@ -64,9 +64,10 @@ export function startOperator(sim: Simulation, job: JobSupervisor, stopped: () =
       if (!stopped()) runService(sim, `operator${left}`, draw, rollback, next);
     });
   };
-  const rollback = async (_sim: Simulation, place: Place): Promise<void> => {
+  const rollback = async (_sim: Simulation, from: Place): Promise<void> => {
     try {
       const ident = { namespace: ["shop"], name: draw.pick(["a", "b", "log"]) };
+      const place = await writersPlace(from, ident);
       const table = await place.catalog.loadTable(ident);
       const target = table === null ? null : olderSnapshot(table, draw);
       if (table === null || target === null) return;

@@ -1,4 +1,5 @@
 import { identText, type TableIdent } from "../../../table-format/index.ts";
+import { writersCatalog } from "../../../src/commit/writer-branch.ts";
 import { FrazilError } from "../../../src/core/errors.ts";
 import { type MaintenanceContext } from "../../../src/commit/maintenance-commit.ts";
 import { planOrphans } from "../../../src/maintenance/clean-orphans/plan.ts";
@@ -14,6 +15,7 @@ import { ProcessDied, type SimProcess } from "../world/process.ts";
 import type { Draw } from "../world/scheduler.ts";
 import type { Part } from "../world/settings.ts";
 import { LOCATION, type Place, type Simulation } from "../world/simulation.ts";
+import { publishByHand } from "./publisher.ts";
 
 /** Files are old enough to be orphans. */
 export const DAY_MS = 24 * 3_600_000;
@@ -26,6 +28,7 @@ const SERVICES: readonly { readonly part: Part; readonly everyMs: readonly [numb
     { part: "expiry", everyMs: [10_000, 120_000], run: expire },
     { part: "cleaning", everyMs: [10_000, 200_000], run: clean },
     { part: "manifests", everyMs: [20_000, 200_000], run: rewriteManifests },
+    { part: "branch", everyMs: [20_000, 200_000], run: publishByHand },
   ];
 
 /** Runs each table service again and again, each time as a process of its own, until `stopped`. */
@@ -86,7 +89,14 @@ export function judgeService(sim: Simulation, name: string, error: unknown): voi
   sim.fail(new Violation("service ended badly", `${name}: ${kind} ${code}: ${error.message}`));
 }
 
-async function compact(_sim: Simulation, place: Place, ident: TableIdent): Promise<void> {
+/** A place to rewrite a table's files in: where its pipelines write to a branch, that branch. */
+export async function writersPlace(place: Place, ident: TableIdent): Promise<Place> {
+  const table = await place.catalog.loadTable(ident);
+  return table === null ? place : { ...place, catalog: writersCatalog(place.catalog, table) };
+}
+
+async function compact(_sim: Simulation, from: Place, ident: TableIdent): Promise<void> {
+  const place = await writersPlace(from, ident);
   const { process, catalog } = place;
   const table = await catalog.loadTable(ident);
   if (table === null) return;
@@ -148,7 +158,8 @@ async function clean(_sim: Simulation, place: Place, ident: TableIdent): Promise
   await runCleaning(place, await planOrphans(place, table, { olderThanMs: DAY_MS, locations }));
 }
 
-async function rewriteManifests(_sim: Simulation, place: Place, ident: TableIdent): Promise<void> {
+async function rewriteManifests(_sim: Simulation, from: Place, ident: TableIdent): Promise<void> {
+  const place = await writersPlace(from, ident);
   const { catalog } = place;
   const table = await catalog.loadTable(ident);
   if (table === null) return;

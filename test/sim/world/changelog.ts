@@ -17,6 +17,9 @@ export type TableName = "a" | "b" | "log" | "late";
 export const TABLES: readonly TableName[] = ["a", "b", "log", "late"];
 
 const ACCOUNTS = 3;
+/** Rows of a transaction of many: more keys than fit in the memory of a job that caches keys. */
+const BULK = 700;
+const FIRST_BULK = 10_000;
 const BALANCE = 100;
 /** Ids from here on are no accounts. */
 export const FIRST_GUEST = 1_000;
@@ -36,6 +39,8 @@ export class Changelog {
   readonly #registers = new Map<number, number>();
   hasLate = false;
   hasExtra = false;
+  /** Now and then very many rows change at once. */
+  hasBulk = false;
   #values = 0;
 
   constructor(draw: Draw) {
@@ -67,7 +72,8 @@ export class Changelog {
     const number = draw.below(this.splits.size);
     const split = `t/${number}`;
     const kind = draw.below(10);
-    if (kind < 4) this.#transfer(split, number);
+    if (this.hasBulk && draw.oneIn(8)) this.#bulk(split, number);
+    else if (kind < 4) this.#transfer(split, number);
     else if (kind < 7) this.#append(split, number);
     else this.#guest(split, number);
     this.#close(split);
@@ -112,6 +118,21 @@ export class Changelog {
       const op = !isAlive ? "insert" : draw.oneIn(3) ? "delete" : "update";
       this.#alive.set(key, op !== "delete");
       this.#log(split, table, op, id, ++this.#values);
+    }
+  }
+
+  /** Many rows come, change or go. */
+  #bulk(split: string, number: number): void {
+    const draw = this.#draw;
+    const table = draw.oneIn(3) ? "b" : "a";
+    const goes = draw.oneIn(4);
+    for (let row = draw.below(2); row < BULK; row++) {
+      const id = FIRST_BULK + number * 1_000 + row;
+      const key = `${table} ${id}`;
+      const isAlive = this.#alive.get(key) === true;
+      if (goes && (!isAlive || draw.oneIn(4))) continue;
+      this.#alive.set(key, !goes);
+      this.#log(split, table, goes ? "delete" : isAlive ? "update" : "insert", id, ++this.#values);
     }
   }
 

@@ -1,4 +1,5 @@
 import type { Draw } from "./scheduler.ts";
+import type { Part, Settings } from "./settings.ts";
 
 /** Requests around which a process may die: before it is sent, while it is under way, and when its answer has not been read. */
 const REQUESTS = [
@@ -61,7 +62,16 @@ const STEPS = [
   "orphans.delete",
   "rollback.sent",
   "rollback.answered",
+  "refs.sent",
+  "refs.answered",
+  "statistics.read",
+  "statistics.write",
+  "statistics.sent",
+  "statistics.answered",
 ] as const;
+
+/** What a process does to its disk, where keys are cached. */
+export const DISK_ACTS = ["open", "read", "write", "rename", "remove"] as const;
 
 /** Every point at which a process of the simulation may die. */
 export const CRASH_POINTS: readonly string[] = [
@@ -74,19 +84,58 @@ export const CRASH_POINTS: readonly string[] = [
   "after acknowledge",
   ...REQUESTS.flatMap((request) => ["before", "sent", "after"].map((when) => `${when} ${request}`)),
   ...STEPS.map((step) => `step ${step}`),
+  ...DISK_ACTS.map((act) => `cache ${act}`),
 ];
 
 const KNOWN = new Set(CRASH_POINTS);
 
 /** Once in so many visits a process dies: at a point that hardly any run comes to, at one that the engine names, around any other request. */
 const RARE =
-  /^(unknown|commit\.refused|drain|\w+ (acknowledge|delete|put (vector|position))|step (evolve|create|rollback|expire|orphans|compact|manifests|maintenance))/;
+  /^(unknown|commit\.refused|drain|\w+ (acknowledge|delete|(create|swap) lease|put (vector|position))|step (evolve|create|rollback|refs|statistics|expire|orphans|compact|manifests|maintenance))/;
 const RARE_EVERY = 12;
 const STEP_EVERY = 25;
 const REQUEST_EVERY = 100;
 /** Once in so many visits at the point that the seed is about, and how often. */
 const FEATURED_EVERY = 2;
 const FEATURED_DEATHS = 3;
+
+/** The point that a seed is about: its processes die there again and again. */
+function featuredPoint(seed: number): string {
+  return CRASH_POINTS[seed % CRASH_POINTS.length] as string;
+}
+
+/** What a run has to be like for any process to come to a point. */
+interface Needs extends Partial<Pick<Settings, "catalog" | "formatVersion">> {
+  readonly parts: readonly Part[];
+}
+
+const NEEDS: readonly (readonly [RegExp, Needs])[] = [
+  [/hint|ledger|metadata|list folder/, { parts: [], catalog: "object-store" }],
+  [/catalog/, { parts: [], catalog: "server" }],
+  [/lease|account/, { parts: ["maintenance"] }],
+  [/position-deletes|put\.pd/, { parts: [], formatVersion: 2 }],
+  [/vector|put\.dv/, { parts: [], formatVersion: 3 }],
+  [/ delete |expire/, { parts: ["expiry", "compaction"] }],
+  [/delete (manifest|metadata)|orphans/, { parts: ["cleaning", "jumps"] }],
+  [/compact|maintenance\.(sent|answered)/, { parts: ["compaction"] }],
+  [/manifests/, { parts: ["manifests"] }],
+  [/maintenance\.begun/, { parts: ["maintenance-beside"] }],
+  [/rollback/, { parts: ["rollback"] }],
+  [/evolve/, { parts: ["schema"] }],
+  [/refs/, { parts: ["branch"] }],
+  [/statistics/, { parts: ["maintenance-beside"] }],
+  [/^cache/, { parts: ["key-cache"] }],
+  [/drain/, { parts: ["stops"] }],
+  [/unknown/, { parts: ["error-after", "lost"] }],
+  [/refused/, { parts: ["rivals", "compaction"] }],
+];
+
+/** What the run of a seed has to be like so that processes come to the point that the seed is about. */
+export function needsOf(seed: number): Needs {
+  const point = featuredPoint(seed);
+  const needs = NEEDS.filter(([pattern]) => pattern.test(point)).map(([, each]) => each);
+  return Object.assign({}, ...needs, { parts: ["crashes", ...needs.flatMap(({ parts }) => parts)] }) as Needs;
+}
 
 /**
  * Draws where processes die. A point that is passed often counts only the first time, the second, the fourth and so on: the rare ones would
@@ -97,7 +146,7 @@ export class CrashDraws {
   #left = FEATURED_DEATHS;
 
   constructor(seed: number) {
-    this.#featured = CRASH_POINTS[seed % CRASH_POINTS.length] as string;
+    this.#featured = featuredPoint(seed);
   }
 
   /** @param nth how often the process has been there before */

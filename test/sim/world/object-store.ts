@@ -2,10 +2,20 @@ import type { FileEntry, FileIO, OutputStream } from "../../../table-format/inde
 import { contentTag } from "../../../src/storage/content-tag.ts";
 import { FrazilError } from "../../../src/core/errors.ts";
 
-interface StoredObject {
+class StoredObject {
   readonly bytes: Uint8Array;
-  readonly etag: string;
   readonly lastModifiedMs: number;
+  #etag: string | null = null;
+
+  constructor(bytes: Uint8Array, lastModifiedMs: number) {
+    this.bytes = bytes;
+    this.lastModifiedMs = lastModifiedMs;
+  }
+
+  /** Of most objects nobody asks for it. */
+  get etag(): string {
+    return (this.#etag ??= contentTag(this.bytes));
+  }
 }
 
 /** Told of each object that came or went. */
@@ -32,26 +42,26 @@ export class ObjectStore {
     return this.#objects.get(location) ?? null;
   }
 
-  put(location: string, bytes: Uint8Array): string {
-    const etag = contentTag(bytes);
+  put(location: string, bytes: Uint8Array): StoredObject {
     if (!this.#objects.has(location)) this.#sorted = null;
     // S3 keeps whole seconds.
     const lastModifiedMs = Math.floor(this.#nowMs() / 1_000) * 1_000;
-    this.#objects.set(location, { bytes, etag, lastModifiedMs });
+    const object = new StoredObject(bytes, lastModifiedMs);
+    this.#objects.set(location, object);
     this.watch("put", location);
-    return etag;
+    return object;
   }
 
   /** `If-None-Match: *` */
   create(location: string, bytes: Uint8Array): Awaited<ReturnType<FileIO["create"]>> {
     if (this.#objects.has(location)) return { outcome: "exists" };
-    return { outcome: "created", etag: this.put(location, bytes) };
+    return { outcome: "created", etag: this.put(location, bytes).etag };
   }
 
   /** `If-Match` */
   replace(location: string, bytes: Uint8Array, etag: string): Awaited<ReturnType<FileIO["replace"]>> {
     if (this.#objects.get(location)?.etag !== etag) return { outcome: "conflict" };
-    return { outcome: "replaced", etag: this.put(location, bytes) };
+    return { outcome: "replaced", etag: this.put(location, bytes).etag };
   }
 
   delete(location: string): void {

@@ -16,14 +16,17 @@ interface Sent {
 export class ProtocolLog {
   readonly events: ProtocolEvent[] = [];
   readonly #tag: string;
+  readonly #line: string;
   readonly #metadataOf: (table: string) => TableMetadata | null;
   readonly #byList = new Map<string, Sent>();
   readonly #expiries: Sent[] = [];
   readonly #applied = new Set<string>();
   #requests = 0;
 
-  constructor(pipeline: string, metadataOf: (table: string) => TableMetadata | null) {
+  /** @param line the branch that the pipeline writes to: what the model calls `main` */
+  constructor(pipeline: string, metadataOf: (table: string) => TableMetadata | null, line: string) {
     this.#tag = `ingest.${pipeline}`;
+    this.#line = line;
     this.#metadataOf = metadataOf;
   }
 
@@ -86,8 +89,8 @@ export class ProtocolLog {
       const set = updates.findLast((each) => each.action === "set-snapshot-ref" && each.name === ref);
       return set?.action === "set-snapshot-ref" ? String(set.ref.snapshotId) : undefined;
     };
-    const [main, tag] = [refs("main"), refs(this.#tag)];
-    const [setMain, setTag] = [moves("main"), moves(this.#tag)];
+    const [main, tag] = [refs(this.#line), refs(this.#tag)];
+    const [setMain, setTag] = [moves(this.#line), moves(this.#tag)];
     const added = updates.find((each) => each.action === "add-snapshot");
     const removed = updates.find((each) => each.action === "remove-snapshots");
     const common = {

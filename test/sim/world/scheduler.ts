@@ -46,13 +46,21 @@ interface Event {
   readonly run: () => void;
 }
 
+/** Characters of the trace that are hashed at once: each call takes its time. */
+const HASHED_AT_ONCE = 1 << 14;
+
+/** Events between two turns of the process's own event loop, which cost more than most events do. */
+const TICKS_A_TURN = 256;
+
 /** Virtual time: events in the order of their time, those of one time in the order in which they were asked for. */
 export class Scheduler {
   readonly seed: number;
   readonly #events: Event[] = [];
   #nowMs: number;
   #order = 0;
-  #hash: Hash = createHash("sha256");
+  readonly #hash: Hash = createHash("sha256");
+  /** Lines that are not in the hash yet. */
+  #unhashed = "";
   #turns = 0;
   /** The lines of the trace; null: only their hash is kept. */
   readonly lines: string[] | null;
@@ -95,19 +103,28 @@ export class Scheduler {
   /** A line of the trace. */
   note(line: string): void {
     const whole = `${this.#nowMs.toFixed(3)} ${line}\n`;
-    this.#hash.update(whole);
+    this.#unhashed += whole;
+    if (this.#unhashed.length >= HASHED_AT_ONCE) this.#hashLines();
     this.lines?.push(whole);
   }
 
   /** The hash of all that has happened so far. */
   digest(): string {
+    this.#hashLines();
     return this.#hash.copy().digest("hex");
+  }
+
+  #hashLines(): void {
+    this.#hash.update(this.#unhashed);
+    this.#unhashed = "";
   }
 
   /** Runs event after event until `done`, each with time for all that follows from it in memory. */
   async run(done: () => boolean, maxTurns: number): Promise<"done" | "idle" | "too-long"> {
     for (;;) {
-      await new Promise((resolve) => setImmediate(resolve));
+      // A tick comes when all promises have been seen to; now and then the rest of the program has its turn as well.
+      if (this.#turns % TICKS_A_TURN === 0) await new Promise((resolve) => setImmediate(resolve));
+      else await new Promise<void>((resolve) => process.nextTick(resolve));
       if (done()) return "done";
       const event = this.#pop();
       if (event === null) return "idle";

@@ -12,6 +12,8 @@ import { randomUuid } from "../../../src/core/runtime.ts";
 import { catalogClient, catalogServer } from "./catalog-server.ts";
 import { Changelog, type LoggedChange, type TableName, TABLES } from "./changelog.ts";
 import { CrashDraws } from "./crash-points.ts";
+import { storeUncompressed } from "./codecs.ts";
+import { type Disk, newDisks } from "./disk.ts";
 import { Faults } from "./faults.ts";
 import { clientOf, Network } from "./network.ts";
 import { ObjectStore } from "./object-store.ts";
@@ -23,7 +25,11 @@ import type { Part, Settings } from "./settings.ts";
 
 export const LOCATION = "s3://sim/w";
 export const PIPELINE = "sim";
+/** The branch that the job writes to, where it does not write to `main`. */
+export const BRANCH = "staging";
 const NAMESPACE = "shop";
+/** Machines that processes of the job run on, one after the other, each with a disk of its own. */
+const MACHINES = 2;
 const START_MS = Date.UTC(2026, 0, 1);
 
 /** What a process has of the outside. */
@@ -51,6 +57,8 @@ export class Simulation {
   /** What happened, by name: faults, crashes, runs of services. */
   readonly counts: Map<string, number>;
   readonly crashes = new Map<string, number>();
+  /** Numbers of the checkpoints that have been committed. */
+  readonly checkpoints = new Set<bigint>();
   readonly processes: SimProcess[] = [];
   /** Nothing goes wrong any more. */
   calm = false;
@@ -68,10 +76,13 @@ export class Simulation {
   readonly #server: Catalog;
   readonly #manifests = createManifestCache(2_000);
   readonly #everySnapshot: boolean;
+  readonly #disks: readonly Disk[];
+  #diskFullUntilMs = 0;
   #checkedIn = 0;
   #snapshots = 0;
 
   constructor(settings: Settings, { trace = false, everySnapshot = false }: SimulationOptions = {}) {
+    storeUncompressed();
     this.settings = settings;
     this.scheduler = new Scheduler(settings.seed, START_MS, trace);
     this.store = new ObjectStore(() => this.scheduler.nowMs);
@@ -79,8 +90,13 @@ export class Simulation {
     this.counts = faults.counts;
     this.network = new Network(faults, this.scheduler.stream("network"));
     this.changelog = new Changelog(this.scheduler.stream("changelog"));
+    this.changelog.hasBulk = this.has("key-cache");
     this.oracle = new Oracle(this.changelog, PIPELINE);
-    this.log = new ProtocolLog(PIPELINE, (table) => this.oracle.tables.get(table as TableName)?.metadata ?? null);
+    this.log = new ProtocolLog(
+      PIPELINE,
+      (table) => this.oracle.tables.get(table as TableName)?.metadata ?? null,
+      this.has("branch") ? BRANCH : "main",
+    );
     this.draw = this.scheduler.stream("simulation");
     this.#crashDraws = new CrashDraws(settings.seed);
     this.#server = catalogServer(this.scheduler, this.store, LOCATION, (tables) => {
@@ -92,6 +108,8 @@ export class Simulation {
       }
     });
     this.#everySnapshot = everySnapshot;
+    const draw = this.scheduler.stream("disks");
+    this.#disks = newDisks(MACHINES, { next: (act) => this.#diskFault(draw, act) });
     this.store.watch = (change, location) => this.#watched(change, location);
   }
 
@@ -144,6 +162,42 @@ export class Simulation {
     };
   }
 
+  /** Where a process of the job keeps keys that do not fit in memory; undefined: all have to fit. */
+  keyCacheOf(process: SimProcess): string | undefined {
+    if (!this.has("key-cache")) return undefined;
+    return (this.#disks[process.draw.oneIn(3) ? 1 : 0] as Disk).mount(process);
+  }
+
+  /** Something happens to a disk, whoever uses it. */
+  damageDisk(draw: Draw): void {
+    const damage = draw.pick(this.#disks).damage(draw);
+    if (damage === null) return;
+    this.count(`cache damaged: ${damage}`);
+    this.scheduler.note(`a disk is damaged: ${damage}`);
+  }
+
+  #diskFault(draw: Draw, act: string): "EIO" | "ENOSPC" | "EMFILE" | null {
+    const chance = draw.below(400);
+    if (act === "rename") this.count("sidecars written");
+    if (this.calm) return null;
+    if (chance === 0) this.#diskFullUntilMs = this.scheduler.nowMs + draw.between(1_000, 60_000);
+    const fault =
+      act === "write" && this.scheduler.nowMs < this.#diskFullUntilMs
+        ? "ENOSPC"
+        : chance === 1
+          ? "EIO"
+          : chance === 2 && act === "open"
+            ? "EMFILE"
+            : null;
+    if (fault !== null) this.count(`cache ${fault}`);
+    return fault;
+  }
+
+  /** The snapshot of a table that the job has come to; null: none. */
+  headOf({ refs, currentSnapshotId }: TableMetadata): bigint | null {
+    return this.has("branch") ? (refs.get(BRANCH)?.snapshotId ?? currentSnapshotId) : currentSnapshotId;
+  }
+
   /** The store and the catalog as the audit sees them. */
   direct(): { readonly io: FileIO; readonly manifests: CommitContext["manifests"] } {
     return { io: this.store.direct(), manifests: this.#manifests };
@@ -192,11 +246,16 @@ export class Simulation {
   #checkHeads(): void {
     // By hand one table goes back without the others, until an operator mends it.
     if (this.setBack) return;
-    const heads = new Map<TableName, bigint>();
-    for (const [table, { metadata }] of this.oracle.tables) {
-      if (metadata.currentSnapshotId !== null) heads.set(table, metadata.currentSnapshotId);
+    for (const headOf of [({ currentSnapshotId }: TableMetadata) => currentSnapshotId, this.headOf.bind(this)]) {
+      const heads = new Map<TableName, bigint>();
+      for (const [table, { metadata }] of this.oracle.tables) {
+        const head = headOf(metadata);
+        if (head !== null) heads.set(table, head);
+      }
+      this.#checkSum(heads);
+      // `main` and the branch, where there is one: each is a consistent cut.
+      if (!this.has("branch")) return;
     }
-    this.#checkSum(heads);
   }
 
   #ledgerSwapped(location: string): void {
@@ -266,7 +325,8 @@ export class Simulation {
       const held = this.oracle.tables.get(table);
       if (held === undefined) continue;
       for (const [index, snapshot] of held.metadata.snapshots.entries()) {
-        const isHead = snapshot.snapshotId === held.metadata.currentSnapshotId;
+        const { currentSnapshotId } = held.metadata;
+        const isHead = [currentSnapshotId, this.headOf(held.metadata)].includes(snapshot.snapshotId);
         if (!isHead && index % every !== 0) continue;
         await checkSnapshot(io, this.oracle, table, snapshot, isHead ? createManifestCache(0) : manifests);
       }
