@@ -1,5 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import { BARE_ENV } from "../../support/bare-env.ts";
 
 const MAIN = fileURLToPath(new URL("../../../src/cli/main.ts", import.meta.url));
 
@@ -14,7 +15,7 @@ export interface Called {
 export function frazil(args: readonly string[], env: Readonly<Record<string, string>> = {}, cwd?: string): Called {
   const child = spawnSync(process.execPath, [MAIN, ...args], {
     encoding: "utf8",
-    env: { PATH: process.env["PATH"], ...env },
+    env: { ...BARE_ENV, ...env },
     cwd,
     timeout: 30_000,
   });

@@ -1,6 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
+import { BARE_ENV } from "../../support/bare-env.ts";
 
 const HELD = fileURLToPath(new URL("held-memory-process.ts", import.meta.url));
 const MIB = 2 ** 20;
@@ -17,7 +18,7 @@ interface Held {
 function held(memoryBytes: number, flags: readonly string[] = [], env: Readonly<Record<string, string>> = {}) {
   const { pid, stdout, stderr } = spawnSync(process.execPath, [...flags, HELD, String(memoryBytes), "two words"], {
     encoding: "utf8",
-    env: { PATH: process.env["PATH"], ...env },
+    env: { ...BARE_ENV, ...env },
   });
   expect(stderr).toBe("");
   return { pid, found: JSON.parse(stdout) as Held };

@@ -7,6 +7,7 @@ import { expect, it } from "vitest";
 import { listConsumers } from "../../../src/core/consumer-state.ts";
 import { addColumns, newSchema } from "../../../table-format/index.ts";
 import { appendColumns, commit, createTable, temporaryWarehouse } from "../query/local-warehouse.ts";
+import { BARE_ENV } from "../../support/bare-env.ts";
 
 const MAIN = fileURLToPath(new URL("../../../src/cli/main.ts", import.meta.url));
 const IDENT = { namespace: ["shop"], name: "t" };
@@ -15,7 +16,7 @@ function reader(location: string, ...options: string[]) {
   const args = [MAIN, "read", "shop.t", "--consumer", "c", "--format", "arrow", "--warehouse", location, ...options];
   const child = spawn(process.execPath, args, {
     stdio: ["ignore", "pipe", "pipe"],
-    env: { PATH: process.env["PATH"] },
+    env: BARE_ENV,
   });
   const chunks: Buffer[] = [];
   let stderr = "";

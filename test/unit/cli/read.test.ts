@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { BARE_ENV } from "../../support/bare-env.ts";
 import { type GeneratedJob, generatedJob, objects } from "./generated-job.ts";
 
 const MAIN = fileURLToPath(new URL("../../../src/cli/main.ts", import.meta.url));
@@ -58,7 +59,7 @@ describe("read", () => {
     const args = [MAIN, "read", "shop.orders", "--follow", "--warehouse", job.warehouse];
     const child = spawn(process.execPath, args, {
       stdio: ["ignore", "pipe", "pipe"],
-      env: { PATH: process.env["PATH"] },
+      env: BARE_ENV,
     });
     let text = "";
     child.stdout.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
@@ -124,7 +125,7 @@ describe("read", () => {
     const start = () => {
       const child = spawn(process.execPath, args, {
         stdio: ["ignore", "pipe", "pipe"],
-        env: { PATH: process.env["PATH"] },
+        env: BARE_ENV,
       });
       const reader = { child, text: "", closed: once(child, "close") as Promise<[number | null]> };
       child.stdout.setEncoding("utf8").on("data", (chunk: string) => (reader.text += chunk));

@@ -9,6 +9,7 @@ import { historyPath, readHistory, writeHistory } from "../../../src/cli/sql-his
 import type { Warehouse } from "../../../src/warehouse.ts";
 import { newSchema } from "../../../table-format/index.ts";
 import { appendColumns, createTable, temporaryWarehouse } from "../query/local-warehouse.ts";
+import { BARE_ENV } from "../../support/bare-env.ts";
 import { frazil } from "./frazil.ts";
 
 const MAIN = fileURLToPath(new URL("../../../src/cli/main.ts", import.meta.url));
@@ -39,7 +40,7 @@ function piped(input: string, ...options: string[]) {
   const { status, stdout, stderr } = spawnSync(process.execPath, args, {
     input,
     encoding: "utf8",
-    env: { PATH: process.env["PATH"] },
+    env: BARE_ENV,
   });
   return { code: status, stdout, stderr };
 }

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { BARE_ENV } from "../../support/bare-env.ts";
 import { frazil } from "./frazil.ts";
 import { type GeneratedJob, generatedJob, objects } from "./generated-job.ts";
 
@@ -23,7 +24,7 @@ function shell(line: string) {
   const command = `'${process.execPath}' '${MAIN}'`;
   return spawnSync("bash", ["-c", line.replaceAll("$FRAZIL", command)], {
     encoding: "utf8",
-    env: { PATH: process.env["PATH"], FRAZIL_WAREHOUSE: job.warehouse },
+    env: { ...BARE_ENV, FRAZIL_WAREHOUSE: job.warehouse },
     stdio: ["ignore", "pipe", "pipe"],
     timeout: 30_000,
   });
