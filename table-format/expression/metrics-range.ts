@@ -1,5 +1,5 @@
 import { FrazilError } from "../errors.ts";
-import type { DataFile, Value } from "../manifest/data-file.ts";
+import type { FileStatistics, Value } from "../manifest/data-file.ts";
 import type { FieldSummary } from "../manifest/manifest-file.ts";
 import { isMisordered } from "../manifest/partition-match.ts";
 import { isPrimitive } from "../schema/type-json.ts";
@@ -25,16 +25,17 @@ export function decodeBound(type: PrimitiveType, bytes: Uint8Array | undefined |
 }
 
 /** What a file's metrics say of its columns (spec, "Data File Fields"): counts and bounds, each of which may be missing. */
-export function rangeOfMetrics(file: DataFile): RangeOf {
+export function rangeOfMetrics(file: FileStatistics): RangeOf {
   return ({ fieldId, type, isNested }: BoundReference): ValueRange => {
     const values = file.valueCounts?.get(fieldId);
     const nulls = file.nullValueCounts?.get(fieldId);
     const nans = isReal(type) ? file.nanValueCounts?.get(fieldId) : 0n;
     // Writers may leave rows whose struct is null out of the counts of its fields.
     const isEveryRowCounted = values === undefined ? !isNested : values === file.recordCount;
+    const isAllNull = values !== undefined && values === nulls;
     return {
       mayHoldNull: nulls !== 0n || !isEveryRowCounted,
-      mayHoldNan: nans !== 0n,
+      mayHoldNan: nans !== 0n && !isAllNull,
       mayHoldOthers: values === undefined || nulls === undefined || values !== nulls + (nans ?? 0n),
       ...boundsOf(type, file.lowerBounds?.get(fieldId), file.upperBounds?.get(fieldId)),
     };

@@ -64,7 +64,7 @@ function rangeOf(type: PrimitiveType, leaf: FileLeaf, statistics: ChunkStatistic
   return {
     mayHoldNull: nulls !== 0n,
     // Statistics do not count NaN, and leave it out of the bounds.
-    mayHoldNan: type.kind === "float" || type.kind === "double",
+    mayHoldNan: (type.kind === "float" || type.kind === "double") && nulls !== rows,
     mayHoldOthers: nulls !== rows,
     lower: boundOf(type, leaf, statistics.field_6),
     upper: boundOf(type, leaf, statistics.field_5),

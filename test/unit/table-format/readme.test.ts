@@ -33,7 +33,7 @@ async function table(): Promise<TestTable> {
 }
 
 test("the examples run as they stand", async () => {
-  expect(examples).toHaveLength(2);
+  expect(examples).toHaveLength(3);
   const { table: loaded, io, metadata } = await table();
   const printed = execFileSync(process.execPath, [examples[0]!, loaded.metadataLocation], { encoding: "utf8" });
   expect(printed).toBe("[ 1n, 'n1', null ]\n[ 3n, 'n3', null ]\n");
@@ -43,4 +43,8 @@ test("the examples run as they stand", async () => {
   expect(await countRows(io, metadata, [])).toBe(2);
   const elsewhere = { ...metadata, location: "/elsewhere" };
   await expect(countRows(io, elsewhere, [])).rejects.toMatchObject({ code: "OUTSIDE_TABLE" });
+  const { countNamed } = (await import(/* @vite-ignore */ pathToFileURL(examples[2]!).href)) as {
+    countNamed: (store: typeof io, of: typeof metadata, prefix: string) => Promise<number>;
+  };
+  expect([await countNamed(io, metadata, "n"), await countNamed(io, metadata, "m")]).toEqual([1, 0]);
 });

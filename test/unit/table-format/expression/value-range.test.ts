@@ -127,6 +127,11 @@ describe("metrics of other writers", () => {
     expect(ask(double, both(encodeValue(double, NaN)), { type: "gt", term: "c", value: 5 })).toBe(true);
   });
 
+  test("nulls alone are no NaN, whether those were counted or not", () => {
+    const counts = { valueCounts: new Map([[1, 2n]]), nullValueCounts: new Map([[1, 2n]]) };
+    expect(ask({ kind: "double" }, counts, { type: "is-nan", term: "c" })).toBe(false);
+  });
+
   test("a bound from before the column was widened counts", () => {
     const four = encodeValue({ kind: "int" }, 4);
     expect(ask({ kind: "long" }, both(four), { type: "gt", term: "c", value: 4n })).toBe(false);
