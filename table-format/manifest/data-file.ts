@@ -28,6 +28,19 @@ export interface DataFile {
   readonly contentSizeBytes: bigint | null;
 }
 
+/** What a filter looks at before a file counts. The maps may hold no more than the columns that the filter asks for. */
+export type FileStatistics = Pick<
+  DataFile,
+  | "specId"
+  | "partition"
+  | "recordCount"
+  | "valueCounts"
+  | "nullValueCounts"
+  | "nanValueCounts"
+  | "lowerBounds"
+  | "upperBounds"
+>;
+
 /** A live file of a snapshot, inherited values filled in. */
 export interface LiveFile {
   readonly file: DataFile;

@@ -53,13 +53,15 @@ export async function* planFiles(
   // No entry of a manifest is newer than the manifest: older ones delete nothing of these files.
   const deletes = ofContent(manifests, "deletes", filter).filter((each) => each.sequenceNumber >= oldest);
   const deleteFiles: PlannedFile[] = [];
-  const read = (manifest: ManifestFile) => liveFilesOf(io, metadata, manifest, options.manifests);
-  for await (const files of mapAhead(deletes, MANIFESTS_AT_ONCE, read)) {
+  const readDeletes = (manifest: ManifestFile) => liveFilesOf(io, metadata, manifest, options.manifests);
+  for await (const files of mapAhead(deletes, MANIFESTS_AT_ONCE, readDeletes)) {
     deleteFiles.push(...files.filter(({ file }) => filter?.mayDelete(file) !== false));
   }
   const byPosition = positionDeleteIndex(deleteFiles);
   const byEquality = equalityDeleteIndex(metadata, deleteFiles);
-  for await (const files of mapAhead(data, MANIFESTS_AT_ONCE, read)) {
+  const readData = (manifest: ManifestFile) =>
+    liveFilesOf(io, metadata, manifest, options.manifests, filter?.files ?? null);
+  for await (const files of mapAhead(data, MANIFESTS_AT_ONCE, readData)) {
     for (const each of files) {
       const residual = filter === null ? TRUE : filter.residualOf(each.file);
       if (residual === null) continue;

@@ -5,6 +5,7 @@ import type { LiveFile } from "../manifest/data-file.ts";
 import { hasLiveFiles, type ManifestFile } from "../manifest/manifest-file.ts";
 import { readManifestList } from "../manifest/manifest-list.ts";
 import type { ManifestCache } from "../manifest/manifest-reader.ts";
+import type { EntryFilter } from "../manifest/matching-entries.ts";
 import type { Snapshot, TableMetadata } from "../metadata/table-metadata.ts";
 import type { PlannedFile } from "../transaction/manifest-filter.ts";
 import { positionDeleteIndex } from "./delete-index.ts";
@@ -35,8 +36,7 @@ export async function planSnapshot(
 ): Promise<SnapshotPlan> {
   const filter = filterOf(metadata, snapshot, wanted);
   const manifests = (await readManifestList(io, snapshot)).filter(hasLiveFiles);
-  const data = await liveFiles(io, metadata, ofContent(manifests, "data", filter), cache);
-  const dataFiles = filter === null ? data : data.filter(({ file }) => filter.residualOf(file) !== null);
+  const dataFiles = await liveFiles(io, metadata, ofContent(manifests, "data", filter), cache, filter?.files ?? null);
   const deletes = await liveFiles(io, metadata, ofContent(manifests, "deletes", filter), cache);
   const deleteFiles = filter === null ? deletes : deletes.filter(({ file }) => filter.mayDelete(file));
   const equalityDeletes = deleteFiles.filter((each) => each.file.content === "equality-deletes");
@@ -54,9 +54,10 @@ export async function liveFiles(
   metadata: TableMetadata,
   manifests: readonly ManifestFile[],
   cache?: ManifestCache,
+  wanted: EntryFilter | null = null,
 ): Promise<PlannedFile[]> {
   const lists = await mapConcurrently(manifests, MANIFESTS_AT_ONCE, (manifest) =>
-    liveFilesOf(io, metadata, manifest, cache),
+    liveFilesOf(io, metadata, manifest, cache, wanted),
   );
   return lists.flat();
 }

@@ -1,4 +1,4 @@
-import { type BoundExpression, mapPredicates, TRUE } from "../expression/bound.ts";
+import { type BoundExpression, mapPredicates, predicatesOf, TRUE } from "../expression/bound.ts";
 import { bindExpression } from "../expression/bind.ts";
 import type { Expression } from "../expression/expression.ts";
 import { rangeOfMetrics, rangeOfSummary } from "../expression/metrics-range.ts";
@@ -10,8 +10,9 @@ import {
   residualEvaluator,
 } from "../expression/projection.ts";
 import { mayMatch, mustMatch, type RangeOf } from "../expression/value-range.ts";
-import type { DataFile } from "../manifest/data-file.ts";
+import type { DataFile, FileStatistics } from "../manifest/data-file.ts";
 import type { ManifestFile } from "../manifest/manifest-file.ts";
+import { type EntryFilter, entryFilter } from "../manifest/matching-entries.ts";
 import { schemasCurrentFirst } from "../manifest/manifest-reader.ts";
 import { partitionTypes } from "../manifest/partition-avro.ts";
 import { specById } from "../metadata/refs.ts";
@@ -26,7 +27,9 @@ export interface ScanFilter {
    * What is left to be tested on the rows of a data file: by the values of its partition, and by its metrics. Null: it holds no row
    * of which the filter is true.
    */
-  residualOf(file: DataFile): BoundExpression | null;
+  residualOf(file: FileStatistics): BoundExpression | null;
+  /** Passes the files that have a residual. */
+  readonly files: EntryFilter;
   /** Whether a delete file may take rows of which the filter is true. */
   mayDelete(file: DataFile): boolean;
 }
@@ -62,16 +65,19 @@ export function scanFilter(metadata: TableMetadata, schema: Schema, filter: Expr
     byKeys.set(key, known);
     return known;
   };
+  const residualOf: ScanFilter["residualOf"] = (file) => {
+    const residual = ofSpec(file.specId).residualOf(file.partition);
+    // A file that counts no rows has none; a filter that is always true does not ask.
+    if (residual.kind === "false" || (residual.kind !== "true" && file.recordCount === 0n)) return null;
+    const metrics = rangeOfMetrics(file);
+    if (!mayMatch(residual, metrics)) return null;
+    return mustMatch(residual, metrics) ? TRUE : residual;
+  };
+  const columns = new Set([...predicatesOf(expression)].map(({ ref }) => ref.fieldId));
   return {
     mayHold: (manifest) => ofSpec(manifest.specId).mayHold(manifest),
-    residualOf: (file) => {
-      const residual = ofSpec(file.specId).residualOf(file.partition);
-      // A file that counts no rows has none; a filter that is always true does not ask.
-      if (residual.kind === "false" || (residual.kind !== "true" && file.recordCount === 0n)) return null;
-      const metrics = rangeOfMetrics(file);
-      if (!mayMatch(residual, metrics)) return null;
-      return mustMatch(residual, metrics) ? TRUE : residual;
-    },
+    residualOf,
+    files: entryFilter(columns, (file) => residualOf(file) !== null),
     mayDelete: (file) => {
       if (ofSpec(file.specId).residualOf(file.partition).kind === "false") return false;
       // A row dies by its keys: what the delete file says of other columns has nothing to do with the row (apache/iceberg#4311).
