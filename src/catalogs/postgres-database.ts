@@ -116,7 +116,8 @@ export class PostgresDatabase implements SqlDatabase {
 
   /** After a COMMIT without an answer: what the server knows of the transaction, once it is no longer under way. */
   async #ask(transaction: string, lost: unknown): Promise<Written<never>> {
-    for (let attempt = 1; attempt <= CATALOG_ATTEMPTS; attempt++) {
+    for (let attempt = 0; attempt < CATALOG_ATTEMPTS; attempt++) {
+      if (attempt > 0) await this.#sleep(CATALOG_FIRST_PAUSE_MS * 2 ** (attempt - 1));
       try {
         const { rows } = await this.#pool.query("SELECT txid_status($1::bigint) AS status", [transaction]);
         const status = (rows[0] as SqlRow | undefined)?.["status"];
@@ -125,7 +126,6 @@ export class PostgresDatabase implements SqlDatabase {
       } catch {
         // It is still away, or another server that does not know the number.
       }
-      await this.#sleep(CATALOG_FIRST_PAUSE_MS * 2 ** (attempt - 1));
     }
     return { outcome: "unknown", cause: lost };
   }

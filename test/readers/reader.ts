@@ -7,6 +7,7 @@ import { installReaders } from "./install.ts";
 import {
   contentsOf,
   type LocatedTable,
+  type PostgresTable,
   type ReadOptions,
   requestOf,
   type RestTable,
@@ -44,7 +45,10 @@ export type TableDescription = {
 
 /** Two readers of Iceberg tables that share no code with this project, in one Python process. */
 export interface Readers extends AsyncDisposable {
-  pyiceberg(table: LocatedTable | SqliteTable | RestTable, options?: ReadOptions): Promise<TableContents>;
+  pyiceberg(
+    table: LocatedTable | SqliteTable | PostgresTable | RestTable,
+    options?: ReadOptions,
+  ): Promise<TableContents>;
   /** DuckDB has no SQLite catalog: for such a table it is given the metadata file that the catalog names. */
   duckdb(table: LocatedTable | SqliteTable, options?: ReadOptions): Promise<TableContents>;
   describe(table: LocatedTable | SqliteTable, options?: Pick<ReadOptions, "s3">): Promise<TableDescription>;
@@ -79,8 +83,9 @@ export async function openReaders(options: { readonly timeoutMs?: number } = {})
   };
 }
 
-function pythonTable(table: LocatedTable | SqliteTable | RestTable): object {
+function pythonTable(table: LocatedTable | SqliteTable | PostgresTable | RestTable): object {
   if ("location" in table || "rest" in table) return table;
+  if ("postgres" in table) return { uri: table.postgres, catalog: table.catalog ?? "frazil", table: table.table };
   return { uri: `sqlite:///${table.sqlite}`, catalog: table.catalog ?? "frazil", table: table.table };
 }
 

@@ -14,6 +14,16 @@ export type SqliteTable = {
   readonly catalog?: string;
 };
 
+/** A table in a PostgreSQL catalog. */
+export type PostgresTable = {
+  /** `postgresql+psycopg2://user:password@host:port/database` */
+  readonly postgres: string;
+  /** `namespace.table` */
+  readonly table: string;
+  /** The `catalog_name` of the rows; `frazil` by default. */
+  readonly catalog?: string;
+};
+
 /** A table in a REST catalog. */
 export type RestTable = {
   /** The server's address. */

@@ -1,19 +1,30 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { execFile } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { promisify } from "node:util";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openPostgresCatalog } from "../../../src/catalogs/postgres.ts";
 import type { PostgresAddress } from "../../../src/catalogs/postgres-database.ts";
+import { createRuntime } from "../../../src/cli/runtime.ts";
+import { parseJob } from "../../../src/config/load.ts";
+import { SOURCES } from "../../../src/registry.ts";
+import { run } from "../../../src/run.ts";
+import { expectedTables } from "../../../src/sources/generator/expected.ts";
 import { createLocalStorage } from "../../../src/storage/local.ts";
 import type { ManagedCatalog, TableChange } from "../../../table-format/index.ts";
 import { catalogSuite } from "../../conformance/catalog-suite.ts";
+import { canonicalLines, type CanonicalRow } from "../../readers/canonical.ts";
+import { openReaders } from "../../readers/reader.ts";
 import { requireServers, withReason } from "../../require.ts";
 import { type RunningPostgres, startPostgres } from "../../services/postgres.ts";
 import { appended, creation, snapshotOn } from "../../unit/table-format/metadata/fixture.ts";
+import { type Relay, startRelay } from "./commit-relay.ts";
 import { restContext } from "./rest-context.ts";
 
-const missing = await requireServers("postgres");
+const missing = await requireServers("postgres", "readers");
 describe.skipIf(missing !== null)(withReason("a catalog in PostgreSQL", missing), () => {
   let server: RunningPostgres;
   const folders: string[] = [];
@@ -160,7 +171,7 @@ describe.skipIf(missing !== null)(withReason("a catalog in PostgreSQL", missing)
     let done = 0;
     await Promise.all(
       clients.map(async (client, writer) => {
-        for (let turn = 0; turn < 12; turn++) {
+        for (let turn = 0; turn < 5; turn++) {
           const ordered = writer === 0 ? idents : idents.toReversed();
           const changes: TableChange[] = [];
           for (const each of ordered) {
@@ -184,5 +195,157 @@ describe.skipIf(missing !== null)(withReason("a catalog in PostgreSQL", missing)
     );
     expect(counts.map(({ length }) => length)).toEqual([done, done, done]);
     expect(done).toBeGreaterThan(0);
+  });
+
+  it("loses no commit of processes that race", { timeout: 120_000 }, async () => {
+    const database = await newDatabase();
+    const folder = newFolder();
+    const catalog = await openCatalog(folder, { database });
+    await catalog.commit([create(catalog)]);
+    const root = join(import.meta.dirname, "../../..");
+    const script = join(folder, "writer.ts");
+    writeFileSync(
+      script,
+      `import { openPostgresCatalog } from "${root}/src/catalogs/postgres.ts";
+       import { createLocalStorage } from "${root}/src/storage/local.ts";
+       import { restContext } from "${root}/test/it/catalogs/rest-context.ts";
+       import { appended, snapshotOn } from "${root}/test/unit/table-format/metadata/fixture.ts";
+       const first = Number(process.argv[2]);
+       const options = { ...restContext, name: "lake", warehouseLocation: ${JSON.stringify(folder)}, io: createLocalStorage() };
+       const catalog = await openPostgresCatalog({ ...options, address: ${JSON.stringify(address(database))} }, "create");
+       const ident = ${JSON.stringify(ident)};
+       for (let done = 0; done < 5; ) {
+         const { metadata } = await catalog.loadTable(ident);
+         const updates = appended(snapshotOn(metadata, BigInt(first + done)));
+         const requirements = [{ type: "assert-ref-snapshot-id", ref: "main", snapshotId: metadata.currentSnapshotId }];
+         const { outcome } = await catalog.commit([{ ident, requirements, updates }]);
+         if (outcome === "committed") done++;
+       }
+       await catalog.close();`,
+    );
+    await Promise.all([100, 200].map((first) => promisify(execFile)(process.execPath, [script, String(first)])));
+    const { snapshots } = (await catalog.loadTable(ident))!.metadata;
+    const ids = snapshots.map(({ snapshotId }) => Number(snapshotId)).toSorted((a, b) => a - b);
+    expect(ids).toEqual([100, 200].flatMap((first) => Array.from({ length: 5 }, (_, i) => first + i)));
+  });
+
+  it("takes a job's tables, which PyIceberg finds in the same database", { timeout: 120_000 }, async () => {
+    const source = { type: "generator", seed: 7, events: 4000, splits: 2 } as const;
+    const database = await newDatabase();
+    const uri = `postgres://${server.user}@${server.address}/${database}`;
+    const job = parseJob(
+      {
+        name: "postgres",
+        source,
+        warehouse: {
+          location: newFolder(),
+          catalog: { type: "postgres", uri, password: server.password, tls: { ca: server.ca! } },
+        },
+        tables: [
+          { from: "shop.customers", to: "shop.customers", mode: "upsert", partition_by: ["region"] },
+          { from: "shop.orders", to: "shop.orders", mode: "upsert" },
+        ],
+        checkpoint: { max_rows: 1000 },
+      },
+      SOURCES,
+    );
+    const runtime = createRuntime({ debug() {}, info() {}, warn() {}, error() {} }, undefined);
+    const observer = { started() {}, progress() {}, committed() {}, notice() {} };
+    const stop = new AbortController().signal;
+    // In two runs: the second finds where the first one stood.
+    for (const maxRows of [1500, null]) {
+      await run(job, runtime, { end: { caughtUp: true, afterMs: null, maxRows }, stop, observer });
+    }
+    await using readers = await openReaders();
+    const expected = expectedTables(source);
+    const python = `postgresql+psycopg2://${server.user}:${server.password}@${server.address}/${database}`;
+    for (const [name, columns] of [
+      ["customers", ["region", "name", "email", "vip"]],
+      ["orders", ["status", "quantity", "note"]],
+    ] as const) {
+      const seen = await readers.pyiceberg({ postgres: python, table: `shop.${name}` }, { columns });
+      const rows = expected.get(`shop.${name}`) as readonly CanonicalRow[];
+      expect(seen.lines).toEqual(canonicalLines(columns, rows));
+    }
+  });
+
+  describe("when a COMMIT gets no answer", () => {
+    /** A catalog behind a relay that does something when it sees a COMMIT, and a table in it. */
+    const behind = async (onCommit: (relay: Relay) => Promise<void>, more: { sleep?: () => Promise<void> } = {}) => {
+      const [folder, database] = [newFolder(), await newDatabase()];
+      const direct = await openCatalog(folder, { database });
+      await direct.commit([create(direct)]);
+      const relay = await startRelay(server.port, onCommit);
+      relays.push(relay);
+      const options = { ...restContext, ...more, name: "lake", warehouseLocation: folder, io: createLocalStorage() };
+      const catalog = await openPostgresCatalog(
+        { ...options, address: { ...address(database), port: relay.port } },
+        "read",
+      );
+      open.push(catalog);
+      const { metadata } = (await catalog.loadTable(ident))!;
+      relay.armed = true;
+      const outcome = await catalog.commit([{ ident, requirements: [], updates: appended(snapshotOn(metadata, 1n)) }]);
+      relay.armed = false;
+      const held = async (): Promise<boolean> =>
+        (await direct.loadTable(ident))!.metadata.snapshots.some(({ snapshotId }) => snapshotId === 1n);
+      return { outcome, held };
+    };
+    const relays: Relay[] = [];
+    afterAll(async () => {
+      for (const relay of relays) await relay.close();
+    });
+
+    it("and it took effect: committed", async () => {
+      const { outcome, held } = await behind(async (relay) => {
+        await relay.forward();
+        await sleep(200);
+        relay.cut();
+      });
+      expect(outcome).toMatchObject({ outcome: "committed" });
+      expect(await held()).toBe(true);
+    });
+
+    it("and it never arrived: a conflict, since the server has taken it back", async () => {
+      const { outcome, held } = await behind(async (relay) => relay.cut());
+      expect(outcome).toMatchObject({
+        outcome: "conflict",
+        message: expect.stringContaining("took it back") as string,
+      });
+      expect(await held()).toBe(false);
+    });
+
+    it("and the server stays away: unknown, and nothing is deleted", { timeout: 60_000 }, async () => {
+      const { outcome, held } = await behind(
+        async (relay) => {
+          await server.kill();
+          relay.cut();
+        },
+        { sleep: async () => undefined },
+      );
+      expect(outcome).toMatchObject({ outcome: "unknown", cause: { kind: "unavailable" } });
+      await server.restart();
+      expect(await held()).toBe(false);
+    });
+
+    it(
+      "and the server was killed at that moment: what it says once it is back is so",
+      { timeout: 120_000 },
+      async () => {
+        const seen = new Set<string>();
+        for (const delayMs of [0, 3]) {
+          const { outcome, held } = await behind(async (relay) => {
+            await relay.forward();
+            await sleep(delayMs);
+            await server.kill();
+            await server.restart();
+          });
+          expect(["committed", "conflict"]).toContain(outcome.outcome);
+          expect(await held()).toBe(outcome.outcome === "committed");
+          seen.add(outcome.outcome);
+        }
+        console.log(`a server killed at COMMIT: ${[...seen].join(", ")}`);
+      },
+    );
   });
 });
