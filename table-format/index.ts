@@ -5,6 +5,7 @@ export * from "./arrow/column.ts";
 export type { ColumnBuilder } from "./arrow/column-builder.ts";
 export { gatherColumn, type SourceNumbers } from "./arrow/gather.ts";
 export { BitsBuilder, F32Builder, F64Builder, I128Builder, I32Builder, I64Builder } from "./arrow/number-builders.ts";
+export { batchOfRows } from "./arrow/row-batch.ts";
 export { widenColumn } from "./arrow/widen.ts";
 export type * from "./catalog/catalog.ts";
 export { identText, parseIdent } from "./catalog/catalog.ts";
@@ -173,5 +174,5 @@ export {
   updateProperties,
   upgradeFormatVersion,
 } from "./transaction/update-table.ts";
-export { type AnyColumn, type Cell, cellAt, type CellStruct, type NestedColumn } from "./values/cell.ts";
+export { type AnyBatch, type AnyColumn, type Cell, cellAt, type CellStruct, type NestedColumn } from "./values/cell.ts";
 export { compareValues, decodeValue, encodeValue, valueAt } from "./values/single-value.ts";

@@ -1,8 +1,10 @@
-import { createHash } from "node:crypto";
-import { crc32, deflateRawSync, inflateRawSync, zstdDecompressSync } from "node:zlib";
 import { snappyUncompress } from "hyparquet";
+import { nodeZlib, sha256 } from "../codec/compress.ts";
+import { crc32 } from "../codec/crc32.ts";
+import { inflateRaw, unzstd } from "../codec/decompress.ts";
 import { FrazilError } from "../errors.ts";
 import { AVRO_SCHEMA_KEPT_LENGTH, AVRO_SCHEMAS_KEPT, MAX_AVRO_BLOCK_BYTES, MAX_AVRO_FILE_BYTES } from "../limits.ts";
+import { compareBytes } from "../values/single-value.ts";
 import { AvroCursor } from "./cursor.ts";
 import { type AvroDecoder, type AvroValue, compileDecoder } from "./decoder.ts";
 import { AvroSink, compileEncoder } from "./encoder.ts";
@@ -24,6 +26,7 @@ export type AvroCodec = "null" | "deflate";
 const BLOCK_BYTES = 64 * 1024;
 const MAGIC = [0x4f, 0x62, 0x6a, 0x01];
 const SYNC_BYTES = 16;
+const fromUtf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** Manifests of a table repeat a few schemas, which take longer to read than the rows of a small manifest. */
 const encoders = remembered((text) => compileEncoder(parseAvroSchema(text)));
@@ -58,12 +61,12 @@ export function encodeAvroFile(
   const schemaText = JSON.stringify(schemaJson);
   const encode = encoders(schemaText);
   const blocks: { rows: number; bytes: Uint8Array }[] = [];
-  const digest = createHash("sha256").update(schemaText);
+  const digest = sha256().update(schemaText);
   const block = new AvroSink(BLOCK_BYTES + 4096);
   let rowsInBlock = 0;
   const flush = () => {
     if (rowsInBlock === 0) return;
-    const bytes = codec === "deflate" ? deflateRawSync(block.bytes()) : block.bytes().slice();
+    const bytes = codec === "deflate" ? nodeZlib().deflateRawSync(block.bytes()) : block.bytes().slice();
     digest.update(bytes);
     blocks.push({ rows: rowsInBlock, bytes });
     block.clear();
@@ -184,7 +187,7 @@ function* readBlocks(
     if (rows < 0n || rows > BigInt(block.bytes.length)) {
       throw new FrazilError("corrupt", "AVRO_BLOCK", `expected as many rows as fit a block, found ${rows}`);
     }
-    if (!Buffer.from(cursor.take(SYNC_BYTES)).equals(sync)) {
+    if (compareBytes(cursor.take(SYNC_BYTES), sync) !== 0) {
       throw new FrazilError("corrupt", "AVRO_SYNC", "expected the sync marker after a block, found other bytes");
     }
     yield { rows: Number(rows), cursor: block };
@@ -208,22 +211,21 @@ function readHeader(cursor: AvroCursor): Map<string, string> {
   const header = new Map<string, string>();
   for (let count = cursor.count(); count > 0; count = cursor.count()) {
     for (let i = 0; i < count; i++) {
-      const key = Buffer.from(cursor.sized()).toString("utf8");
-      header.set(key, Buffer.from(cursor.sized()).toString("utf8"));
+      const key = fromUtf8.decode(cursor.sized());
+      header.set(key, fromUtf8.decode(cursor.sized()));
     }
   }
   return header;
 }
 
 function inflater(codec: string, location: string): (block: Uint8Array) => Uint8Array {
-  const options = { maxOutputLength: MAX_AVRO_BLOCK_BYTES };
   switch (codec) {
     case "null":
       return (block) => block;
     case "deflate":
-      return (block) => decompressed(() => inflateRawSync(block, options));
+      return (block) => decompressed(() => inflateRaw(block, MAX_AVRO_BLOCK_BYTES));
     case "zstandard":
-      return (block) => decompressed(() => zstdDecompressSync(block, options));
+      return (block) => decompressed(() => unzstd(block, MAX_AVRO_BLOCK_BYTES));
     case "snappy":
       return (block) => decompressed(() => inflateSnappy(block));
     default:

@@ -10,6 +10,7 @@ import { isPrimitive, typeText } from "../schema/type-json.ts";
 import type { NestedField, PrimitiveType, Type } from "../schema/types.ts";
 import type { AnyBatch, AnyColumn, Cell } from "../values/cell.ts";
 import { defaultCell } from "../values/default-cell.ts";
+import { bytesOfUuid } from "../values/hex.ts";
 import { decodeUnscaled } from "../values/single-value.ts";
 import { decodeAvroFile } from "./container.ts";
 import type { AvroValue } from "./decoder.ts";
@@ -161,7 +162,7 @@ function primitiveConverter(type: PrimitiveType, avro: AvroType): Convert | null
     case "decimal":
       return kind === "fixed" || kind === "bytes" ? (value) => decodeUnscaled(value as Uint8Array) : null;
     case "uuid":
-      if (kind === "string") return (value) => Buffer.from((value as string).replaceAll("-", ""), "hex");
+      if (kind === "string") return (value) => bytesOfUuid(value as string);
       return kind === "fixed" && avro.size === 16 ? (value) => value : null;
     case "fixed":
       return kind === "fixed" && avro.size === type.length ? (value) => value : null;

@@ -1,8 +1,9 @@
-import { isDeepStrictEqual } from "node:util";
 import { FrazilError, must } from "../errors.ts";
 import type { FileIO } from "../io/file-io.ts";
+import { jsonText } from "../json/exact-json.ts";
 import { tableMetadataBytes } from "../metadata/metadata-json.ts";
 import { snapshotById } from "../metadata/refs.ts";
+import { snapshotJson } from "../metadata/snapshot-json.ts";
 import {
   type Claim,
   type CommitOutcome,
@@ -189,7 +190,9 @@ export class ObjectStoreCatalog implements ManagedCatalog {
     for (const update of change.updates) {
       if (update.action !== "add-snapshot") continue;
       const held = snapshotById(metadata, update.snapshot.snapshotId);
-      if (held !== null) return isDeepStrictEqual(held, update.snapshot) ? "yes" : "open";
+      if (held !== null) {
+        return jsonText(snapshotJson(held)) === jsonText(snapshotJson(update.snapshot)) ? "yes" : "open";
+      }
     }
     // A creation is refused as long as any table is there. Otherwise the log must reach back to our base: beyond it only marks count.
     return base === null || log.has(base.metadataLocation) ? "never" : "open";

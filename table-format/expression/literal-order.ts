@@ -1,5 +1,6 @@
 import type { Value } from "../manifest/data-file.ts";
 import type { PrimitiveType } from "../schema/types.ts";
+import { hexOf } from "../values/hex.ts";
 import { compareValues } from "../values/single-value.ts";
 
 /** Negative, zero or positive. Values are neither null nor NaN. */
@@ -45,5 +46,5 @@ export function valueSet(type: PrimitiveType, values: readonly Value[]): ValueSe
 
 /** A map takes −0.0 and 0.0 for one key. */
 function keyOf(value: Value): Exclude<Value, Uint8Array> {
-  return value instanceof Uint8Array ? Buffer.from(value).toString("hex") : value;
+  return value instanceof Uint8Array ? hexOf(value) : value;
 }

@@ -3,6 +3,7 @@ import type { Value } from "../manifest/data-file.ts";
 import { numberOfText } from "../parquet/default-value.ts";
 import { typeText } from "../schema/type-json.ts";
 import type { PrimitiveType } from "../schema/types.ts";
+import { bytesOfHex, hexOf } from "../values/hex.ts";
 
 /** A literal in its column's type, or on which side of all the column's values it lies. */
 export type Literal = { readonly value: Value } | "below" | "above";
@@ -15,7 +16,7 @@ export type Literal = { readonly value: Value } | "below" | "above";
 export function literalOf(column: string, type: PrimitiveType, given: Value): Literal {
   const found = convert(type, given);
   if (found !== null) return found;
-  const text = given instanceof Uint8Array ? `bytes ${Buffer.from(given).toString("hex")}` : shown(given);
+  const text = given instanceof Uint8Array ? `bytes ${hexOf(given)}` : shown(given);
   throw new FrazilError(
     "config",
     "FILTER_LITERAL",
@@ -94,6 +95,6 @@ function real(given: Value, isFloat: boolean): Literal | null {
 
 function bytes(given: Value, length: number | null): Literal | null {
   const isHex = typeof given === "string" && /^(?:[0-9a-fA-F]{2})*$/.test(given);
-  const value = isHex ? new Uint8Array(Buffer.from(given, "hex")) : given;
+  const value = isHex ? bytesOfHex(given) : given;
   return value instanceof Uint8Array && (length === null || value.length === length) ? { value } : null;
 }

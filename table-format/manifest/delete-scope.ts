@@ -1,3 +1,4 @@
+import { compareBytes } from "../values/single-value.ts";
 import type { DataFile } from "./data-file.ts";
 
 /** `file_path` of position delete files (spec, "Position Delete Files"). */
@@ -14,7 +15,7 @@ export function scopedDataFile(file: DataFile): string | null {
   if (file.referencedDataFile !== null) return file.referencedDataFile;
   const lower = file.lowerBounds?.get(DELETE_FILE_PATH_ID);
   const upper = file.upperBounds?.get(DELETE_FILE_PATH_ID);
-  if (lower === undefined || upper === undefined || Buffer.compare(lower, upper) !== 0) return null;
+  if (lower === undefined || upper === undefined || compareBytes(lower, upper) !== 0) return null;
   return fromUtf8.decode(lower);
 }
 

@@ -6,6 +6,7 @@ import { parseTransform, takesSource, transformResultType } from "../partition/t
 import { nestedFields } from "../schema/schema.ts";
 import { isPrimitive, typeText } from "../schema/type-json.ts";
 import type { PrimitiveType, Schema } from "../schema/types.ts";
+import { bytesOfUuid } from "../values/hex.ts";
 import { decodeUnscaled } from "../values/single-value.ts";
 import type { Value } from "./data-file.ts";
 
@@ -177,7 +178,7 @@ function typedValue(type: PrimitiveType, value: Exclude<AvroValue, null>): Value
     case "decimal":
       return value instanceof Uint8Array ? decodeUnscaled(value) : null;
     case "uuid":
-      return typeof value === "string" ? Buffer.from(value.replaceAll("-", ""), "hex") : bytesOrNull(value);
+      return typeof value === "string" ? bytesOfUuid(value) : bytesOrNull(value);
     case "fixed":
     case "binary":
       return bytesOrNull(value);

@@ -1,8 +1,8 @@
-import { isDeepStrictEqual } from "node:util";
+import { jsonText } from "../json/exact-json.ts";
 import type { Snapshot, SnapshotRef, TableMetadata } from "./table-metadata.ts";
 import { change, type Draft, invalid, stale } from "./draft.ts";
 import { snapshotById } from "./refs.ts";
-import { checkRef } from "./snapshot-json.ts";
+import { checkRef, refJson } from "./snapshot-json.ts";
 import { type StatisticsKey, withoutStatistics, withStatistics } from "./statistics.ts";
 import type { StatisticsFile } from "./updates.ts";
 import { goesBack } from "./validate.ts";
@@ -59,7 +59,8 @@ export function setRef(draft: Draft, name: string, ref: SnapshotRef): void {
   if (snapshotById(metadata, ref.snapshotId) === null) {
     throw stale(`ref ${name} cannot name snapshot ${ref.snapshotId}, which the table does not hold`);
   }
-  if (isDeepStrictEqual(metadata.refs.get(name), ref)) return;
+  const before = metadata.refs.get(name);
+  if (before !== undefined && jsonText(refJson(before)) === jsonText(refJson(ref))) return;
   change(draft, {
     refs: new Map(metadata.refs).set(name, ref),
     ...(name === "main" && { currentSnapshotId: ref.snapshotId }),

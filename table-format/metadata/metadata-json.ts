@@ -1,4 +1,4 @@
-import { gunzipSync } from "node:zlib";
+import { gunzip } from "../codec/decompress.ts";
 import { FrazilError } from "../errors.ts";
 import { jsonText, parseJson } from "../json/exact-json.ts";
 import { JsonFields } from "../json/fields.ts";
@@ -75,9 +75,7 @@ function named(location: string, read: () => TableMetadata): TableMetadata {
 
 function textOf(bytes: Uint8Array, location: string): string {
   try {
-    const plain = /\.gz(\.metadata\.json)?$/.test(location)
-      ? gunzipSync(bytes, { maxOutputLength: MAX_METADATA_BYTES })
-      : bytes;
+    const plain = /\.gz(\.metadata\.json)?$/.test(location) ? gunzip(bytes, MAX_METADATA_BYTES) : bytes;
     return new TextDecoder("utf-8", { fatal: true }).decode(plain);
   } catch (cause) {
     const message = `${location}: expected a metadata file in UTF-8, compressed exactly if its name says gz`;

@@ -1,6 +1,7 @@
 import { type Column, isValid } from "../arrow/column.ts";
 import { must } from "../errors.ts";
 import type { Value } from "../manifest/data-file.ts";
+import { compareBytes } from "../values/single-value.ts";
 import type { ColumnRange } from "./column-range.ts";
 
 /** What a column chunk or a whole file says of one column. `min` and `max` are exact; null when no value is comparable. */
@@ -33,7 +34,7 @@ export function combine(a: ColumnStatistics, b: ColumnStatistics): ColumnStatist
 }
 
 function order(a: Value, b: Value): number {
-  if (a instanceof Uint8Array) return Buffer.compare(a, b as Uint8Array);
+  if (a instanceof Uint8Array) return compareBytes(a, b as Uint8Array);
   return a < b ? -1 : a > b ? 1 : 0;
 }
 

@@ -4,6 +4,7 @@ import type { Column } from "../arrow/column.ts";
 import { FrazilError } from "../errors.ts";
 import type { Value } from "../manifest/data-file.ts";
 import type { PrimitiveType } from "../schema/types.ts";
+import { bytesOfHex } from "../values/hex.ts";
 
 const DATE = /^([+-]?\d{4,})-(\d\d)-(\d\d)$/;
 const TIME = /^(\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?$/;
@@ -54,7 +55,7 @@ function appenderOf(type: PrimitiveType, json: unknown, builder: ReturnType<type
     case "binary": {
       const hex = typeof json === "string" ? (type.kind === "uuid" ? json.replaceAll("-", "") : json) : null;
       if (hex !== null && /^(?:[0-9a-fA-F]{2})*$/.test(hex)) {
-        const bytes = Buffer.from(hex, "hex");
+        const bytes = bytesOfHex(hex);
         return () => builder.appendBytes(bytes, 0, bytes.length);
       }
       break;

@@ -1,7 +1,7 @@
-import { crc32 } from "node:zlib";
 import type { DecodedArray, PageHeader, ParquetType } from "hyparquet";
 import { decompressPage } from "hyparquet/src/datapage.js";
 import { readPlain } from "hyparquet/src/plain.js";
+import { crc32 } from "../codec/crc32.ts";
 import { FrazilError } from "../errors.ts";
 import { MAX_PARQUET_PAGE_BYTES, MAX_PARQUET_PAGE_VALUES } from "../limits.ts";
 import { decompressors } from "./compression.ts";

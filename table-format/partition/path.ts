@@ -2,6 +2,7 @@ import type { Value } from "../manifest/data-file.ts";
 import type { PartitionSpec } from "../metadata/table-metadata.ts";
 import type { PrimitiveType, Schema } from "../schema/types.ts";
 import { civilDate } from "../values/civil-date.ts";
+import { hexOf } from "../values/hex.ts";
 import { type BoundField, bindSpec } from "./spec.ts";
 
 /** Folder names longer than this are cut: file systems stop at 255 bytes. The folder is for people; readers take the values from manifests. */
@@ -57,12 +58,12 @@ export function valueText(type: PrimitiveType, value: Value): string {
     case "decimal":
       return decimalText(value as bigint, type.scale);
     case "uuid": {
-      const hex = Buffer.from(value as Uint8Array).toString("hex");
+      const hex = hexOf(value as Uint8Array);
       return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join("-");
     }
     case "fixed":
     case "binary":
-      return Buffer.from(value as Uint8Array).toString("base64");
+      return btoa(String.fromCharCode(...(value as Uint8Array)));
     default:
       return Object.is(value, -0) ? "-0.0" : String(value);
   }

@@ -3,6 +3,7 @@ import { FrazilError, must } from "../errors.ts";
 import type { Value } from "../manifest/data-file.ts";
 import type { PartitionSpec } from "../metadata/table-metadata.ts";
 import type { Schema } from "../schema/types.ts";
+import { hexOf } from "../values/hex.ts";
 import { valueAt } from "../values/single-value.ts";
 import { bindSpec } from "./spec.ts";
 import { applyTransform } from "./transform.ts";
@@ -55,7 +56,7 @@ function valueKey(value: Value | null): string {
     case "string":
       return `s${value.length}:${value}`;
     case "object":
-      return `x${Buffer.from(value).toString("hex")}`;
+      return `x${hexOf(value)}`;
     default:
       return Object.is(value, -0) ? "-0" : String(value);
   }

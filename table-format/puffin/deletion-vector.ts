@@ -1,4 +1,4 @@
-import { crc32 } from "node:zlib";
+import { crc32 } from "../codec/crc32.ts";
 import { assert, FrazilError, must } from "../errors.ts";
 import { mapConcurrently } from "../io/concurrent-map.ts";
 import type { FileIO } from "../io/file-io.ts";

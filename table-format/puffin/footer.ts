@@ -47,17 +47,17 @@ export async function readPuffinFooter(io: FileIO, location: string, sizeBytes: 
   if (compressed) {
     throw new FrazilError("unsupported", "PUFFIN_FOOTER", `${location}: the footer is compressed`);
   }
-  return parseFooter(Buffer.from(end.subarray(start + MAGIC.length, end.length - TAIL_BYTES)), location, sizeBytes);
+  return parseFooter(end.subarray(start + MAGIC.length, end.length - TAIL_BYTES), location, sizeBytes);
 }
 
 function hasMagic(bytes: Uint8Array, at: number): boolean {
   return MAGIC.every((byte, index) => bytes[at + index] === byte);
 }
 
-function parseFooter(payload: Buffer, location: string, sizeBytes: number): PuffinFooter {
+function parseFooter(payload: Uint8Array, location: string, sizeBytes: number): PuffinFooter {
   let json: JsonValue;
   try {
-    json = parseJson(payload.toString("utf8"));
+    json = parseJson(new TextDecoder().decode(payload));
   } catch (cause) {
     throw corrupt(location, "a footer in JSON", String(cause));
   }

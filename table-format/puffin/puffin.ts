@@ -36,7 +36,7 @@ export function encodePuffin(
     offsets.push(at);
     at += blob.bytes.length;
   }
-  const payload = Buffer.from(
+  const payload = new TextEncoder().encode(
     jsonText({
       blobs: blobs.map((blob, i) => ({
         type: blob.type,

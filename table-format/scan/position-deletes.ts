@@ -7,7 +7,7 @@ import { openDataFileWriter } from "../parquet/hyparquet-encoder.ts";
 import { NO_SOURCES } from "../parquet/reader.ts";
 import { RoaringBitmap } from "../puffin/roaring.ts";
 import type { PrimitiveType, Schema } from "../schema/types.ts";
-import { encodeValue } from "../values/single-value.ts";
+import { compareBytes, encodeValue } from "../values/single-value.ts";
 import { readFileColumns } from "./data-columns.ts";
 
 const POSITION_ID = 2147483545;
@@ -112,7 +112,7 @@ export async function readPositionDeletes(io: FileIO, file: DataFile): Promise<R
     for (let row = 0; row < length; row++) {
       const path = paths.values.subarray(paths.offsets[row], paths.offsets[row + 1]);
       // Rows are sorted by path: decode it once a run.
-      if (bitmap === undefined || Buffer.compare(path, last) !== 0) {
+      if (bitmap === undefined || compareBytes(path, last) !== 0) {
         const text = fromUtf8.decode(path);
         bitmap = found.get(text) ?? new RoaringBitmap();
         found.set(text, bitmap);

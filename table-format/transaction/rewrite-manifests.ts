@@ -9,6 +9,7 @@ import { readManifest } from "../manifest/manifest-reader.ts";
 import { currentSnapshot } from "../metadata/refs.ts";
 import type { Snapshot, TableMetadata } from "../metadata/table-metadata.ts";
 import type { Schema } from "../schema/types.ts";
+import { compareBytes } from "../values/single-value.ts";
 import { carriedEntries, manifestBuilder } from "./manifest-builder.ts";
 import { assignRowIds, withCounts } from "./manifest-list-entries.ts";
 import { summarizeChanges } from "./snapshot-summary.ts";
@@ -165,7 +166,7 @@ function writableVersion({ formatVersion }: TableMetadata): 2 | 3 {
 
 /** Manifests in the order of their lowest partition values, in runs of at most so many entries. */
 function neighbours(manifests: readonly ManifestFile[], entriesHeld: number): ManifestFile[][] {
-  const ordered = manifests.toSorted((a, b) => Buffer.compare(lowest(a), lowest(b)));
+  const ordered = manifests.toSorted((a, b) => compareBytes(lowest(a), lowest(b)));
   const groups: ManifestFile[][] = [];
   let held = 0;
   for (const manifest of ordered) {
@@ -199,7 +200,7 @@ function byPartition(a: WrittenEntry, b: WrittenEntry): number {
 /** Null first; values of one field are of one type. Which order it is does not matter to readers. */
 function compareKeys(a: Value | null, b: Value | null): number {
   if (a === null || b === null) return Number(b === null) - Number(a === null);
-  if (a instanceof Uint8Array && b instanceof Uint8Array) return Buffer.compare(a, b);
+  if (a instanceof Uint8Array && b instanceof Uint8Array) return compareBytes(a, b);
   return a < b ? -1 : Number(a > b);
 }
 

@@ -4,6 +4,7 @@ import { FrazilError, must } from "../errors.ts";
 import type { Value } from "../manifest/data-file.ts";
 import { typeText } from "../schema/type-json.ts";
 import type { PrimitiveType } from "../schema/types.ts";
+import { hexOf } from "./hex.ts";
 
 const MICROS_PER_DAY = 86_400_000_000n;
 const utf8 = new TextEncoder();
@@ -207,7 +208,7 @@ function textOf(bytes: Uint8Array): string {
   try {
     return fromUtf8.decode(bytes);
   } catch (cause) {
-    const found = `bytes ${Buffer.from(bytes.subarray(0, 16)).toString("hex")}`;
+    const found = `bytes ${hexOf(bytes.subarray(0, 16))}`;
     throw new FrazilError("corrupt", "INVALID_UTF8", `expected a string in UTF-8, found ${found}`, { cause });
   }
 }
