@@ -5,8 +5,16 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, expect, test } from "vitest";
 import { createLocalStorage } from "../../../src/storage/local.ts";
-import { type EncodedFile, type FileIO, MemoryCatalog } from "../../../table-format/index.ts";
-import { NO_SOURCES, readParquetColumns } from "../../../table-format/parquet/reader.ts";
+import {
+  type Catalog,
+  currentSnapshot,
+  type FileIO,
+  MemoryCatalog,
+  planSnapshot,
+  type PositionDelta,
+  RoaringBitmap,
+  type TableIdent,
+} from "../../../table-format/index.ts";
 import { TestTable } from "./test-table.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "frazil-table-format-"));
@@ -21,7 +29,7 @@ const examples = [...readme.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code], i)
   return file;
 });
 
-async function table(): Promise<TestTable> {
+async function table(): Promise<{ made: TestTable; catalog: Catalog }> {
   const io = createLocalStorage();
   let uuids = 0;
   const uuid = () => `00000000-0000-4000-8000-${String(uuids++).padStart(12, "0")}`;
@@ -30,55 +38,41 @@ async function table(): Promise<TestTable> {
   const row = (id: bigint) => ({ id, name: `n${id}`, day: null });
   await made.change({ insert: [row(1n), row(2n), row(3n)] });
   await made.change({ delete: [2n] });
-  return made;
+  return { made, catalog };
 }
 
 test("the examples run as they stand", async () => {
-  expect(examples).toHaveLength(5);
-  const { table: loaded, io, metadata } = await table();
+  expect(examples).toHaveLength(4);
+  const { made, catalog } = await table();
+  const { table: loaded, io, metadata } = made;
   const printed = execFileSync(process.execPath, [examples[0]!, loaded.metadataLocation], { encoding: "utf8" });
   expect(printed).toBe("[ 1n, 'n1', null ]\n[ 3n, 'n3', null ]\n");
-  const { countRows } = (await import(/* @vite-ignore */ pathToFileURL(examples[3]!).href)) as {
+  const { countRows } = (await import(/* @vite-ignore */ pathToFileURL(examples[1]!).href)) as {
     countRows: (store: typeof io, of: typeof metadata, folders: readonly string[]) => Promise<number>;
   };
   expect(await countRows(io, metadata, [])).toBe(2);
   const elsewhere = { ...metadata, location: "/elsewhere" };
   await expect(countRows(io, elsewhere, [])).rejects.toMatchObject({ code: "OUTSIDE_TABLE" });
-  const { countNamed } = (await import(/* @vite-ignore */ pathToFileURL(examples[4]!).href)) as {
+  const { countNamed } = (await import(/* @vite-ignore */ pathToFileURL(examples[2]!).href)) as {
     countNamed: (store: typeof io, of: typeof metadata, prefix: string) => Promise<number>;
   };
   expect([await countNamed(io, metadata, "n"), await countNamed(io, metadata, "m")]).toEqual([1, 0]);
-});
-
-test("the example that writes nested columns writes what is read again", async () => {
-  const { writeOrders } = (await import(/* @vite-ignore */ pathToFileURL(examples[2]!).href)) as {
-    writeOrders: (io: FileIO, location: string) => Promise<EncodedFile>;
+  const { publish } = (await import(/* @vite-ignore */ pathToFileURL(examples[3]!).href)) as {
+    publish: (
+      lake: Catalog,
+      store: FileIO,
+      ident: TableIdent,
+      dataFiles: readonly never[],
+      deletedRows: readonly PositionDelta[],
+    ) => Promise<bigint | null>;
   };
-  const io = createLocalStorage();
-  const filePath = join(folder, "orders.parquet");
-  const { fileSizeBytes, recordCount } = await writeOrders(io, filePath);
-  expect(recordCount).toBe(3n);
-  const text = { kind: "string" } as const;
-  const price = { kind: "decimal", precision: 9, scale: 2 } as const;
-  const element = {
-    kind: "struct",
-    fields: [
-      { id: 4, name: "sku", required: true, type: text },
-      { id: 5, name: "price", required: false, type: price },
-    ],
-  } as const;
-  const type = { kind: "list", elementId: 3, elementRequired: true, element } as const;
-  const fields = [{ id: 2, name: "lines", required: false, type }];
-  for await (const { columns } of readParquetColumns(io, { filePath, fileSizeBytes }, fields, NO_SOURCES)) {
-    expect(columns[0]).toMatchObject({
-      values: [
-        [
-          { sku: "A-1", price: 1299n },
-          { sku: "B-7", price: null },
-        ],
-        [],
-        null,
-      ],
-    });
-  }
+  const [dataFile] = (await planSnapshot(io, metadata, currentSnapshot(metadata)!)).dataFiles;
+  const id = await publish(catalog, io, made.ident, [], [{ dataFile: dataFile!, positions: RoaringBitmap.from([0]) }]);
+  const after = (await catalog.loadTable(made.ident))!.metadata;
+  expect([...after.refs].map(([name, ref]) => [name, ref.snapshotId])).toEqual([
+    ["main", id],
+    ["before", metadata.currentSnapshotId],
+    ["after", id],
+  ]);
+  expect(await countRows(io, after, [])).toBe(1);
 });
