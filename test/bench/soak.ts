@@ -79,6 +79,7 @@ async function run(
   writeFileSync(
     job,
     `name: soak
+memory: 256MiB
 source: { type: generator, seed: ${SEED}, events: 2000000000, rate: 4000, splits: 2 }
 warehouse: { location: "${warehouse}" }
 tables:
