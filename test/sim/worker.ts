@@ -36,6 +36,9 @@ export async function work({ from, seeds, without, transactions, checkpoints, st
   return { totals, failures };
 }
 
+// Refusals are daily life here, and collecting a stack takes longer than all else of them. One seed alone tells where it came from.
+Error.stackTraceLimit = 0;
+
 process.on("message", (order: Work) => {
   void work(order).then((worked) => process.send?.(worked));
 });

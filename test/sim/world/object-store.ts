@@ -22,7 +22,7 @@ class StoredObject {
 type Watch = (change: "put" | "delete", location: string) => void;
 
 /** Keys of one answer to a listing. */
-const PAGE = 50;
+const PAGE = 100;
 
 /**
  * What S3 promises of a bucket: puts, deletes and conditional puts are atomic and seen by every later request, listings included. A

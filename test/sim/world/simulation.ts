@@ -314,7 +314,7 @@ export class Simulation {
     const splits = new Set([...a.position.keys(), ...b.position.keys()]);
     const isOpen = (split: string) => [a, b].some(({ position }) => (position.get(split) ?? 0) > 0);
     const wanted = [...splits].filter(isOpen).length * Changelog.splitSum;
-    const found = accountsSum(a.rows.values()) + accountsSum(b.rows.values());
+    const found = accountsSum(a) + accountsSum(b);
     if (wanted !== found) throw new Violation("torn cut", `the accounts hold ${found}, expected ${wanted}`);
   }
 
