@@ -1,4 +1,5 @@
 import { FrazilError, must } from "../errors.ts";
+import { highHalf, lowHalf } from "../values/int64.ts";
 import type { AvroValue } from "./decoder.ts";
 import type { AvroType } from "./schema.ts";
 
@@ -49,12 +50,15 @@ export class AvroSink {
       return;
     }
     this.#reserve(10);
-    let rest = BigInt.asUintN(64, (value << 1n) ^ (value >> 63n));
-    while (rest > 0x7fn) {
-      this.#bytes[this.#length++] = Number(rest & 0x7fn) | 0x80;
-      rest >>= 7n;
+    const sign = highHalf(value) >> 31;
+    let low = (lowHalf(value) << 1) ^ sign;
+    let high = ((highHalf(value) << 1) | (lowHalf(value) >>> 31)) ^ sign;
+    while (high !== 0 || low >>> 0 > 0x7f) {
+      this.#bytes[this.#length++] = (low & 0x7f) | 0x80;
+      low = (low >>> 7) | (high << 25);
+      high >>>= 7;
     }
-    this.#bytes[this.#length++] = Number(rest);
+    this.#bytes[this.#length++] = low;
   }
 
   float(value: number): void {

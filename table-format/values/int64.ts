@@ -7,7 +7,24 @@ const HALVES = new Int32Array(WHOLE.buffer);
  * several times as long; parsers make millions of them.
  */
 export function toInt64(value: number): bigint {
-  HALVES[0] = value;
-  HALVES[1] = Math.floor(value / 0x1_0000_0000);
+  return fromHalves(value, Math.floor(value / 0x1_0000_0000));
+}
+
+/** The integer of two halves of 32 bits each. */
+export function fromHalves(low: number, high: number): bigint {
+  HALVES[0] = low;
+  HALVES[1] = high;
   return WHOLE[0] as bigint;
+}
+
+/** The lower 32 bits of an int64, as an int. */
+export function lowHalf(value: bigint): number {
+  WHOLE[0] = value;
+  return HALVES[0] as number;
+}
+
+/** The upper 32 bits. */
+export function highHalf(value: bigint): number {
+  WHOLE[0] = value;
+  return HALVES[1] as number;
 }
