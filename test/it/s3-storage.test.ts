@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { FileIO } from "../../table-format/index.ts";
-import { S3_PART_BYTES } from "../../src/core/limits.ts";
+import { PROBE_LIST_PAGE, S3_PART_BYTES } from "../../src/core/limits.ts";
 import { systemRuntimeParts } from "../unit/storage/runtime-parts.ts";
-import { probeConditionalWrites } from "../../src/storage/probe.ts";
 import { createS3Storage } from "../../src/storage/s3.ts";
+import { probeAtStart } from "../../src/storage/start-probe.ts";
 import { storageSuite } from "../conformance/storage-suite.ts";
 import { requireServers, withReason } from "../require.ts";
 import { startMinio } from "../services/minio.ts";
@@ -18,7 +18,7 @@ for (const [name, start] of Object.entries(starts)) {
     let server: RunningS3;
     let io: FileIO;
 
-    const storageOf = (bad: { secretAccessKey?: string } = {}): FileIO => {
+    const storageOf = (bad: { secretAccessKey?: string; listPage?: number } = {}): FileIO => {
       const { endpoint, region, accessKeyId, secretAccessKey } = server;
       return createS3Storage({ endpoint, region, accessKeyId, secretAccessKey, ...bad }, systemRuntimeParts());
     };
@@ -31,8 +31,10 @@ for (const [name, start] of Object.entries(starts)) {
 
     storageSuite(name, async () => ({ io: storageOf(), folder: `s3://${server.bucket}/conformance` }));
 
-    test("the probe passes and leaves nothing behind", async () => {
-      await probeConditionalWrites(io, `s3://${server.bucket}/probed/`, systemRuntimeParts().random);
+    test("passes what each start tries, and nothing is left behind", async () => {
+      const use = { conditionalWrites: true, lists: true, remote: true };
+      const pages = storageOf({ listPage: PROBE_LIST_PAGE });
+      await probeAtStart(io, pages, `s3://${server.bucket}/probed/`, systemRuntimeParts().random, use);
       const left = [];
       for await (const entry of io.list(`s3://${server.bucket}/probed`)) left.push(entry.location);
       expect(left).toEqual([]);
