@@ -8,6 +8,7 @@ import { createLocalStorage } from "../../../src/storage/local.ts";
 import {
   type Catalog,
   currentSnapshot,
+  type EncodedFile,
   type FileIO,
   MemoryCatalog,
   planSnapshot,
@@ -15,6 +16,7 @@ import {
   RoaringBitmap,
   type TableIdent,
 } from "../../../table-format/index.ts";
+import { NO_SOURCES, readParquetColumns } from "../../../table-format/parquet/reader.ts";
 import { TestTable } from "./test-table.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "frazil-table-format-"));
@@ -29,6 +31,13 @@ const examples = [...readme.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code], i)
   return file;
 });
 
+/** The address of the example that exports a function. */
+function exampleOf(name: string): string {
+  const found = examples.find((file) => readFileSync(file, "utf8").includes(`export async function ${name}(`));
+  if (found === undefined) throw new Error(`no example exports ${name}`);
+  return pathToFileURL(found).href;
+}
+
 async function table(): Promise<{ made: TestTable; catalog: Catalog }> {
   const io = createLocalStorage();
   let uuids = 0;
@@ -42,22 +51,22 @@ async function table(): Promise<{ made: TestTable; catalog: Catalog }> {
 }
 
 test("the examples run as they stand", async () => {
-  expect(examples).toHaveLength(4);
+  expect(examples).toHaveLength(6);
   const { made, catalog } = await table();
   const { table: loaded, io, metadata } = made;
   const printed = execFileSync(process.execPath, [examples[0]!, loaded.metadataLocation], { encoding: "utf8" });
   expect(printed).toBe("[ 1n, 'n1', null ]\n[ 3n, 'n3', null ]\n");
-  const { countRows } = (await import(/* @vite-ignore */ pathToFileURL(examples[1]!).href)) as {
+  const { countRows } = (await import(/* @vite-ignore */ exampleOf("countRows"))) as {
     countRows: (store: typeof io, of: typeof metadata, folders: readonly string[]) => Promise<number>;
   };
   expect(await countRows(io, metadata, [])).toBe(2);
   const elsewhere = { ...metadata, location: "/elsewhere" };
   await expect(countRows(io, elsewhere, [])).rejects.toMatchObject({ code: "OUTSIDE_TABLE" });
-  const { countNamed } = (await import(/* @vite-ignore */ pathToFileURL(examples[2]!).href)) as {
+  const { countNamed } = (await import(/* @vite-ignore */ exampleOf("countNamed"))) as {
     countNamed: (store: typeof io, of: typeof metadata, prefix: string) => Promise<number>;
   };
   expect([await countNamed(io, metadata, "n"), await countNamed(io, metadata, "m")]).toEqual([1, 0]);
-  const { publish } = (await import(/* @vite-ignore */ pathToFileURL(examples[3]!).href)) as {
+  const { publish } = (await import(/* @vite-ignore */ exampleOf("publish"))) as {
     publish: (
       lake: Catalog,
       store: FileIO,
@@ -75,4 +84,37 @@ test("the examples run as they stand", async () => {
     ["after", id],
   ]);
   expect(await countRows(io, after, [])).toBe(1);
+});
+
+test("the example that writes nested columns writes what is read again", async () => {
+  const { writeOrders } = (await import(/* @vite-ignore */ exampleOf("writeOrders"))) as {
+    writeOrders: (io: FileIO, location: string) => Promise<EncodedFile>;
+  };
+  const io = createLocalStorage();
+  const filePath = join(folder, "orders.parquet");
+  const { fileSizeBytes, recordCount } = await writeOrders(io, filePath);
+  expect(recordCount).toBe(3n);
+  const text = { kind: "string" } as const;
+  const price = { kind: "decimal", precision: 9, scale: 2 } as const;
+  const element = {
+    kind: "struct",
+    fields: [
+      { id: 4, name: "sku", required: true, type: text },
+      { id: 5, name: "price", required: false, type: price },
+    ],
+  } as const;
+  const type = { kind: "list", elementId: 3, elementRequired: true, element } as const;
+  const fields = [{ id: 2, name: "lines", required: false, type }];
+  for await (const { columns } of readParquetColumns(io, { filePath, fileSizeBytes }, fields, NO_SOURCES)) {
+    expect(columns[0]).toMatchObject({
+      values: [
+        [
+          { sku: "A-1", price: 1299n },
+          { sku: "B-7", price: null },
+        ],
+        [],
+        null,
+      ],
+    });
+  }
 });
