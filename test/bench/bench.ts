@@ -6,6 +6,7 @@ import { freshness } from "./freshness.ts";
 import { ingest } from "./ingest.ts";
 import { read } from "./read.ts";
 import { soak } from "./soak.ts";
+import { tableFormat } from "./table-format.ts";
 import { upsert } from "./upsert.ts";
 
 /** One figure of a case. */
@@ -20,7 +21,17 @@ export interface Figure {
 /** Runs a bench and yields its figures as they come; throws when its results are wrong. */
 export type Bench = (progress: (line: string) => void) => AsyncIterable<Figure>;
 
-const BENCHES: Readonly<Record<string, Bench>> = { changes, commit, decode, freshness, ingest, read, soak, upsert };
+const BENCHES: Readonly<Record<string, Bench>> = {
+  changes,
+  commit,
+  decode,
+  freshness,
+  ingest,
+  read,
+  soak,
+  "table-format": tableFormat,
+  upsert,
+};
 
 const json = process.argv.includes("--json");
 const name = process.argv.slice(2).find((argument) => !argument.startsWith("--"));
