@@ -3,6 +3,7 @@ import { decodeBound } from "../expression/metrics-range.ts";
 import type { FileIO } from "../io/file-io.ts";
 import type { DataFile, LiveFile } from "../manifest/data-file.ts";
 import { schemasCurrentFirst } from "../manifest/manifest-reader.ts";
+import { isMisordered } from "../manifest/partition-match.ts";
 import { specById } from "../metadata/refs.ts";
 import type { TableMetadata } from "../metadata/table-metadata.ts";
 import { tupleKey } from "../partition/tuple.ts";
@@ -75,6 +76,7 @@ function mayMatch(metadata: TableMetadata, data: DataFile, deletes: DataFile): b
     if (low === null || high === null || from === null || to === null) return true;
     // NaN is in no bound, and floats should be no keys.
     if (type.kind === "float" || type.kind === "double") return true;
+    if (isMisordered(type, low, high) || isMisordered(type, from, to)) return true;
     return compareValues(type, low, to) <= 0 && compareValues(type, from, high) <= 0;
   });
 }

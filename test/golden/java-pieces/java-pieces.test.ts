@@ -6,8 +6,11 @@ import type { AvroValue } from "../../../table-format/avro/decoder.ts";
 import { must } from "../../../table-format/errors.ts";
 import { defaultColumn } from "../../../table-format/parquet/default-value.ts";
 import {
+  type DataFile,
   decodeValue,
   encodeValue,
+  type LiveFile,
+  matchEqualityDeletes,
   parsePrimitiveType,
   parseTableMetadata,
   type PrimitiveType,
@@ -30,6 +33,8 @@ import { lowerBound, upperBound } from "../../../table-format/parquet/metrics.ts
 import { partitionPath } from "../../../table-format/partition/path.ts";
 import { applyTransform, parseTransform } from "../../../table-format/partition/transform.ts";
 import { decodeDeletionVector, encodeDeletionVector } from "../../../table-format/puffin/deletion-vector.ts";
+import { dataFile } from "../../unit/table-format/data-file.ts";
+import { tableMetadata } from "../../unit/table-format/metadata.ts";
 
 interface Pieces {
   readonly values: readonly {
@@ -208,6 +213,25 @@ function orderedAlike(manifest: ManifestFile, metadata: TableMetadata): unknown 
     types[i]?.kind === "uuid" ? { ...each, lowerBound: null, upperBound: null } : each,
   );
 }
+
+test("bounds of uuids that stand the wrong way round keep no equality delete from a file", () => {
+  const id = { id: 1, name: "u", required: false, type: { kind: "uuid" } } as const;
+  const metadata = tableMetadata({ schemas: [{ schemaId: 0, fields: [id], identifierFieldIds: [] }] });
+  const live = (sequenceNumber: bigint, low: string, high: string, given: Partial<DataFile>): LiveFile => ({
+    file: dataFile({
+      nullValueCounts: new Map([[1, 0n]]),
+      lowerBounds: new Map([[1, Buffer.from(low.repeat(16), "hex")]]),
+      upperBounds: new Map([[1, Buffer.from(high.repeat(16), "hex")]]),
+      ...given,
+    }),
+    snapshotId: 1n,
+    sequenceNumber,
+    fileSequenceNumber: sequenceNumber,
+  });
+  const data = [live(1n, "f7", "00", { filePath: "javas" }), live(1n, "11", "22", { filePath: "apart" })];
+  const deletes = live(2n, "ff", "ff", { content: "equality-deletes", equalityIds: [1] });
+  expect([...matchEqualityDeletes(metadata, data, [deletes]).keys()]).toEqual(["javas"]);
+});
 
 test("bounds of uuids that stand the wrong way round hide no partition", () => {
   const metadata = newestMetadata("v2");
