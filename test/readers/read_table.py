@@ -3,8 +3,10 @@
 A server: one JSON object a line on stdin is a request, one a line on stdout its answer, in the order asked, until stdin
 closes. `reader.ts` beside this file is its client and holds the shapes of both.
 
-request: {id, reader: "pyiceberg" | "duckdb", table, snapshotId?, s3?, columns?, rows: bool} or
+request: {id, reader: "pyiceberg" | "duckdb", table, snapshotId?, s3?, columns?, rows: bool, where? (DuckDB)} or
          {id, reader: "describe", table, s3?} for what PyIceberg says of the table's metadata or
+         {id, reader: "plan", table, snapshotId?, filter} for the data files that PyIceberg plans for a filter (`filters.py`), and the
+         rows that it gives, or
          {id, reader: "replace", table, gone: [key], added: [row]} to let PyIceberg delete rows by their keys and append others
 table:   {location: folder or metadata file, local or s3://} or {uri, catalog, table, warehouse?} for an SQLite catalog,
          or {rest, table, properties?} for a REST catalog at that address (PyIceberg alone)
@@ -21,6 +23,7 @@ import traceback
 import pyarrow as pa
 
 from canonical import canonical_lines, type_name
+from filters import expression
 
 
 def load_pyiceberg(request):
@@ -55,16 +58,20 @@ def load_pyiceberg(request):
         catalog.engine.dispose()
 
 
-def read_pyiceberg(request):
-    """The rows as an Arrow table, and the columns' types in Iceberg's words."""
-    table = load_pyiceberg(request)
+def scan_pyiceberg(request):
+    """The scan that a request asks for."""
     columns = request.get("columns")
-    scan = table.scan(
+    return load_pyiceberg(request).scan(
+        row_filter=expression(request.get("filter", {"type": "true"})),
         selected_fields=tuple(columns) if columns else ("*",),
         snapshot_id=int(request["snapshotId"]) if "snapshotId" in request else None,
     )
-    schema = scan.projection()
-    return scan.to_arrow(), [str(field.field_type) for field in schema.fields]
+
+
+def read_pyiceberg(request):
+    """The rows as an Arrow table, and the columns' types in Iceberg's words."""
+    scan = scan_pyiceberg(request)
+    return scan.to_arrow(), [str(field.field_type) for field in scan.projection().fields]
 
 
 class Duck:
@@ -102,7 +109,10 @@ class Duck:
         snapshot = f", snapshot_from_id={int(request['snapshotId'])}" if "snapshotId" in request else ""
         columns = ", ".join(f'"{name}"' for name in request.get("columns") or []) or "*"
         location = request["table"]["location"]
-        result = self.connection.execute(f"SELECT {columns} FROM iceberg_scan({quoted(location)}{snapshot})")
+        where = request.get("where", "true")
+        result = self.connection.execute(
+            f"SELECT {columns} FROM iceberg_scan({quoted(location)}{snapshot}) WHERE {where}"
+        )
         types = [type_name(str(column[1])) for column in result.description]
         return result.to_arrow_table(), types
 
@@ -178,6 +188,9 @@ def answer(request):
     global duck
     if request["reader"] == "describe":
         return describe(request)
+    if request["reader"] == "plan":
+        scan = scan_pyiceberg(request)
+        return {"files": [task.file.file_path for task in scan.plan_files()], "lines": canonical_lines(scan.to_arrow())}
     if request["reader"] == "replace":
         return replace(request)
     if request["reader"] == "pyiceberg":

@@ -52,6 +52,11 @@ export interface Readers extends AsyncDisposable {
   /** DuckDB has no SQLite catalog: for such a table it is given the metadata file that the catalog names. */
   duckdb(table: LocatedTable | SqliteTable, options?: ReadOptions): Promise<TableContents>;
   describe(table: LocatedTable | SqliteTable, options?: Pick<ReadOptions, "s3">): Promise<TableDescription>;
+  /** Paths of the data files that PyIceberg plans for a filter in the form of `filters.py`, and the rows that it gives as canonical lines. */
+  plan(
+    table: LocatedTable | SqliteTable,
+    filter: object,
+  ): Promise<{ files: readonly string[]; lines: readonly string[] }>;
   /** Lets PyIceberg delete the rows with the keys of `gone` and append others: an append, a delete or an overwrite. */
   replace(table: SqliteTable, gone: readonly object[], added: readonly object[]): Promise<void>;
 }
@@ -75,6 +80,10 @@ export async function openReaders(options: { readonly timeoutMs?: number } = {})
     async describe(table, { s3 } = {}) {
       const request = { reader: "describe", table: pythonTable(table), ...(s3 === undefined ? {} : { s3 }) };
       return (await python.ask(request)) as unknown as TableDescription;
+    },
+    async plan(table, filter) {
+      const answer = await python.ask({ reader: "plan", table: pythonTable(table), filter });
+      return answer as unknown as { readonly files: string[]; readonly lines: string[] };
     },
     async replace(table, gone, added) {
       await python.ask({ reader: "replace", table: pythonTable(table), gone, added });

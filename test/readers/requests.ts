@@ -48,6 +48,8 @@ export type ReadOptions = {
   readonly columns?: readonly string[];
   /** False gives only count and digest: for tables whose rows are too many to carry over. */
   readonly rows?: boolean;
+  /** Which rows DuckDB is to give, in its SQL. */
+  readonly where?: string;
 };
 
 export type TableContents = {
@@ -63,12 +65,13 @@ export type TableContents = {
 };
 
 /** How a request says what to read. */
-export function requestOf({ snapshotId, s3, columns, rows = true }: ReadOptions): object {
+export function requestOf({ snapshotId, s3, columns, rows = true, where }: ReadOptions): object {
   return {
     rows,
     ...(snapshotId === undefined ? {} : { snapshotId: String(snapshotId) }),
     ...(s3 === undefined ? {} : { s3 }),
     ...(columns === undefined ? {} : { columns }),
+    ...(where === undefined ? {} : { where }),
   };
 }
 
