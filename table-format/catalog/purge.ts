@@ -9,7 +9,7 @@ import { statisticsPaths } from "../metadata/statistics.ts";
 import { identText, type LoadedTable } from "./catalog.ts";
 
 /** @throws FrazilError `config`, code `GC_DISABLED`, for a table whose files are not its own, by its property `gc.enabled`. */
-export function checkMayDelete({ ident, metadata }: LoadedTable): void {
+export function checkMayDelete({ ident, metadata }: Pick<LoadedTable, "ident" | "metadata">): void {
   if (metadata.properties.get("gc.enabled") !== "false") return;
   throw new FrazilError(
     "config",

@@ -1,8 +1,9 @@
-import { identText, type LoadedTable } from "../catalog/catalog.ts";
+import type { LoadedTable } from "../catalog/catalog.ts";
+import { checkMayDelete } from "../catalog/purge.ts";
 import { FrazilError } from "../errors.ts";
 import { mapConcurrently } from "../io/concurrent-map.ts";
 import { tableRoots } from "../io/confined.ts";
-import { MANIFESTS_AT_ONCE } from "../limits.ts";
+import { FILES_DELETED_AT_ONCE } from "../limits.ts";
 import type { TableMetadata } from "../metadata/table-metadata.ts";
 import type { TableUpdate } from "../metadata/updates.ts";
 import { commitOperations } from "./commit.ts";
@@ -67,10 +68,7 @@ export function removeSnapshots(expire: ExpireSnapshots = {}): TableOperation {
     name: "expire snapshots",
     updates: async (attempt) => {
       const { base, ident } = attempt;
-      if (base.properties.get("gc.enabled") === "false") {
-        const message = `table ${identText(ident)} has gc.enabled=false: its files may belong to other tables too`;
-        throw new FrazilError("config", "GC_DISABLED", message);
-      }
+      checkMayDelete({ ident, metadata: base });
       const own = tableRetention(base);
       const nowMs = BigInt(attempt.context.nowMs());
       const retention = {
@@ -137,7 +135,7 @@ async function deleteAll({ io }: WriteContext, files: UnreachableFiles): Promise
   const failed: string[] = [];
   const { dataFiles, deleteFiles, statistics, manifests, manifestLists } = files;
   for (const paths of [[...dataFiles, ...deleteFiles, ...statistics], manifests, manifestLists]) {
-    await mapConcurrently(paths, MANIFESTS_AT_ONCE, async (path) => {
+    await mapConcurrently(paths, FILES_DELETED_AT_ONCE, async (path) => {
       await io.delete(path).catch(() => failed.push(path));
     });
   }
