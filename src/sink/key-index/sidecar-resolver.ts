@@ -54,6 +54,8 @@ export class SidecarResolver implements KeyResolver, Spillable {
   /** Files known to be covered by sidecars: under the same number rows only die. */
   readonly #covered = new Set<number>();
   #sidecars: readonly Sidecar[];
+  /** A sidecar was lost, and the keys that it had are not all known again: the table may have been out of reach. */
+  #lacking = false;
   /** Keys that are being read into memory, and whether keys are being read at all. */
   #learning = 0;
   #busy = false;
@@ -93,6 +95,8 @@ export class SidecarResolver implements KeyResolver, Spillable {
   async resolve(keys: Uint32Array): Promise<Locations> {
     const { words, seed } = this.#folder.kind;
     for (let attempt = 1; ; attempt++) {
+      // What is not known would count as nowhere, and get a second row.
+      if (this.#lacking) await this.cover();
       await this.#dropUnused();
       const locations = this.#recent.find(keys);
       const missing = unknownIn(locations);
@@ -112,7 +116,6 @@ export class SidecarResolver implements KeyResolver, Spillable {
           hint: "name a folder on another disk with cache:",
         });
       }
-      await this.cover();
     }
   }
 
@@ -120,6 +123,7 @@ export class SidecarResolver implements KeyResolver, Spillable {
     this.#busy = true;
     try {
       await this.#cover(stop);
+      this.#lacking = false;
     } finally {
       this.#busy = false;
       this.#learning = 0;
@@ -342,6 +346,7 @@ export class SidecarResolver implements KeyResolver, Spillable {
 
   async #lose(sidecars: readonly Sidecar[]): Promise<void> {
     if (sidecars.length === 0) return;
+    this.#lacking = true;
     this.#covered.clear();
     this.#recent.disown();
     this.#sidecars = this.#sidecars.filter((sidecar) => !sidecars.includes(sidecar));

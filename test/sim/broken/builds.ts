@@ -72,7 +72,7 @@ export const BROKEN_BUILDS: readonly BrokenBuild[] = [
   {
     name: "lost-sidecar-counted",
     file: "src/sink/key-index/sidecar-resolver.ts",
-    find: "    this.#covered.clear();\n    this.#recent.disown();\n",
+    find: "    this.#lacking = true;\n    this.#covered.clear();\n    this.#recent.disown();\n",
     replace: "",
   },
   {

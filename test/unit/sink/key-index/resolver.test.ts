@@ -308,6 +308,28 @@ it("a compacted file is read when a sidecar is lost that it rested on, and the r
   expect([0, 1].map((id) => [files[id], positions[id]])).toEqual([0, 1].map((id) => table.rowOf(id)));
 });
 
+it("the keys of a lost sidecar are asked of the table until it answers", async () => {
+  const path = join(folder, String(++folders));
+  const table = new KeyedTable(fingerprints);
+  let answers = true;
+  const { resolved } = table;
+  const read: typeof resolved.read = async function* (entry) {
+    if (!answers) throw new Error("no answer");
+    yield* resolved.read(entry);
+  };
+  const resolver = await sidecars(4, 0)(Object.assign(table, { resolved: { ...resolved, read } }), path);
+  table.add([0, 1]);
+  await resolver.cover();
+  for (const name of namesIn(path)) rmSync(join(path, name));
+  answers = false;
+  const keys = fingerprints([0, 1]);
+  // What counts as nowhere after the first failure would be written a second time.
+  await expect(resolver.resolve(keys)).rejects.toThrow("no answer");
+  await expect(resolver.resolve(keys)).rejects.toThrow("no answer");
+  answers = true;
+  expect([...(await resolver.resolve(keys)).files]).toEqual([0, 1].map((id) => table.rowOf(id)?.[0]));
+});
+
 describe("a full disk", () => {
   const ids = (from: number, to: number): number[] => Array.from({ length: to - from }, (_, i) => from + i);
 
