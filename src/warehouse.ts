@@ -96,9 +96,9 @@ export async function tryStore(
   const use = { conditionalWrites: !ownTransactions.has(catalog.type), lists: catalog.type === "object-store", remote };
   const pages = remote && use.lists ? createS3Storage({ ...s3, listPage: PROBE_LIST_PAGE }, runtime) : io;
   await probeAtStart(io, pages, location, runtime.random, use);
-  // A folder's conditional writes are the same locks as the catalog file's.
-  const locks =
-    catalog.type === "sqlite" ? dirname(sqlitePath(catalog, location)) : remote ? null : localPath(location);
+  // A folder's conditional writes are locks, as those of the catalog's file are.
+  const onlyFolder = use.conditionalWrites && !remote ? localPath(location) : null;
+  const locks = catalog.type === "sqlite" ? dirname(sqlitePath(catalog, location)) : onlyFolder;
   if (locks === null) return;
   const { probeForeignDisk } = await import("./catalogs/sqlite-probe.ts");
   await probeForeignDisk(locks, localNode, runtime);
