@@ -115,7 +115,7 @@ Each start of a job, and of \`frazil maintain\`, tries what exactly-once rests o
 | \`rest\` | conditional writes, for the ledger; bytes, ranges and names | 31 | the same without lists |
 | \`sqlite\`, \`postgres\` | bytes, ranges and names: all commits are the catalog's | 6 | \`STORE_READ_AFTER_WRITE\`, \`STORE_RANGES\`, \`STORE_NAMES\` |
 
-The objects are of 4 KiB at most and are removed again. On a local folder only conditional writes are tried, and only where they are commits. Where the folder, or the file of a SQLite catalog, is on a file system that is no disk of this machine (Linux tells; elsewhere always), its locks are tried from a second process (\`SQLITE_LOCKS\`). What only costs time or room where it fails is left to \`frazil check\`: deleting what is not there, clocks, uploads in parts, whose parts carry checksums.
+The objects are of 4 KiB at most and are removed again. On a local folder only conditional writes are tried, and only where they are commits. Where the folder, or the file of a SQLite catalog, is on a file system that is no disk of this machine (Linux tells; elsewhere always), its locks are tried from a second process (\`SQLITE_LOCKS\`). What only costs time or room where it fails is left to \`frazil check\`: deleting what is not there, clocks, uploads in parts, whose parts carry checksums. A start races its writers once, \`frazil check\` ten times: a store that lets two win only now and then may pass a start, and shows in the check.
 
 | Probe | The store promises that | ${results.map(({ store }) => store).join(" | ")} |
 | --- | --- | ${results.map(() => "---").join(" | ")} |
