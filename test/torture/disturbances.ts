@@ -12,6 +12,7 @@ export type Tally = Map<string, number>;
 const ALLOWED_ENDS: readonly (number | string)[] = [0, 69, 75, 76, "SIGKILL", "SIGTERM"];
 /** A process that hangs would hold up everything: it must end within this time after SIGTERM. */
 const PATIENCE_MS = 180_000;
+const LEAST_SPAN_MS = 2_500;
 const COMMITTED = /checkpoint [\d ]+ /;
 
 /** One thing to do to a running job; it leaves no process behind. */
@@ -25,6 +26,8 @@ interface Scene {
   readonly longestStopMs: number;
   /** Processes that sleep that long; meanwhile everything else goes on. */
   readonly sleepers: Sleeper[];
+  /** Within this time a process has started and mostly committed, on this machine as busy as it is; milliseconds. */
+  readonly spanMs: number;
 }
 
 interface Sleeper {
@@ -66,20 +69,20 @@ async function ended(job: JobProcess): Promise<void> {
 
 const killed: Disturbance = async (scene) => {
   const job = start(scene);
-  await sleep(200 + scene.random.below(2_500));
+  await sleep(200 + scene.random.below(scene.spanMs));
   await kill(scene, job);
 };
 
 const committedThenKilled: Disturbance = async (scene) => {
   const job = start(scene);
-  await Promise.race([hasWritten(job, COMMITTED), sleep(20_000)]);
+  await Promise.race([hasWritten(job, COMMITTED), sleep(8 * scene.spanMs)]);
   await sleep(scene.random.below(800));
   await kill(scene, job);
 };
 
 const terminated: Disturbance = async (scene) => {
   const job = start(scene);
-  await sleep(300 + scene.random.below(2_500));
+  await sleep(300 + scene.random.below(scene.spanMs));
   count(scene, "terminated");
   job.child.kill("SIGTERM");
   await ended(job);
@@ -88,7 +91,7 @@ const terminated: Disturbance = async (scene) => {
 /** An older process sleeps while a newer one takes over, and wakes up behind it. */
 const suspended: Disturbance = async (scene) => {
   const older = start(scene);
-  await sleep(500 + scene.random.below(2_500));
+  await sleep(500 + scene.random.below(scene.spanMs));
   older.child.kill("SIGSTOP");
   count(scene, "stopped");
   const newer = start(scene);
@@ -100,7 +103,7 @@ const suspended: Disturbance = async (scene) => {
   }
   await sleep(scene.random.below(3_000));
   older.child.kill("SIGCONT");
-  await sleep(scene.random.below(2_500));
+  await sleep(scene.random.below(scene.spanMs));
   await kill(scene, older);
   await kill(scene, newer);
 };
@@ -111,10 +114,10 @@ async function wake(scene: Scene, dueMs: number): Promise<void> {
   for (const sleeper of due) {
     scene.sleepers.splice(scene.sleepers.indexOf(sleeper), 1);
     const newest = start(scene);
-    await sleep(scene.random.below(2_500));
+    await sleep(scene.random.below(scene.spanMs));
     sleeper.job.child.kill("SIGCONT");
     count(scene, "woken late");
-    await sleep(scene.random.below(2_500));
+    await sleep(scene.random.below(scene.spanMs));
     await kill(scene, sleeper.job);
     await kill(scene, newest);
   }
@@ -128,14 +131,14 @@ const together: Disturbance = async (scene) => {
     jobs.push(start(scene));
   }
   count(scene, "several at once");
-  await sleep(500 + scene.random.below(3_000));
+  await sleep(500 + scene.random.below(scene.spanMs));
   for (const job of jobs) await kill(scene, job);
 };
 
 const brokerKilled: Disturbance = async (scene) => {
   const { feed, kafka } = scene.world;
   const job = start(scene);
-  await sleep(scene.random.below(2_500));
+  await sleep(scene.random.below(scene.spanMs));
   await feed.pause();
   count(scene, "broker killed");
   await kafka.kill();
@@ -150,7 +153,7 @@ const storeKilled: Disturbance = async (scene) => {
   const { store } = scene.world;
   if (store === null) return killed(scene);
   const job = start(scene);
-  await sleep(scene.random.below(2_500));
+  await sleep(scene.random.below(scene.spanMs));
   count(scene, "store killed");
   await store.kill();
   await sleep(scene.random.below(1_500));
@@ -200,6 +203,17 @@ const WEIGHTED: readonly (readonly [number, Disturbance])[] = [
 const ONE_OF = WEIGHTED.flatMap(([weight, disturbance]) => Array<Disturbance>(weight).fill(disturbance));
 /** The shares of requests to the store that are spoiled, in turns. */
 const STORMS = [0, 0.03, 0, 0.15, 0.01] as const;
+
+/** How long the job takes from its start to its first commit: kills come at any moment of that. */
+export async function spanOf({ job: path }: World): Promise<number> {
+  const startMs = performance.now();
+  const job = frazil(["run", path]);
+  await hasWritten(job, COMMITTED);
+  const spanMs = performance.now() - startMs;
+  job.child.kill("SIGTERM");
+  await ended(job);
+  return Math.max(LEAST_SPAN_MS, Math.round(1.3 * spanMs));
+}
 
 /** Disturbs until so many processes have been killed. */
 export async function disturb(scene: Scene, kills: number, each: () => void): Promise<void> {

@@ -1,5 +1,6 @@
-/** `npm run torture -- [--kills N] [--seed S] [--store minio|versitygw|local] [--longest-stop-s N]`: one JSON line on stdout. */
+/** `npm run torture -- [--kills N] [--seed S] [--store minio|versitygw|local] [--longest-stop-s N] [--report]`: one JSON line on stdout, with `--report` also into docs/torture.md. */
 import { parseArgs } from "node:util";
+import { addToReport } from "./report.ts";
 import { STORES } from "./world.ts";
 import { torture } from "./torture.ts";
 
@@ -9,6 +10,7 @@ const { values } = parseArgs({
     seed: { type: "string", default: "1" },
     store: { type: "string", default: "minio" },
     "longest-stop-s": { type: "string", default: "70" },
+    report: { type: "boolean", default: false },
   },
 });
 
@@ -32,6 +34,7 @@ const report = await torture({
   progress: (line) => void process.stderr.write(`${line}\n`),
 });
 process.stdout.write(`${JSON.stringify(report)}\n`);
+if (values.report) addToReport(report);
 const { lost, doubled, missing_files, wrong_sums, register_gaps, register_repeats, complaints } = report;
 const wrong = lost + doubled + missing_files + wrong_sums + register_gaps + register_repeats + complaints.length;
 process.exitCode = wrong === 0 ? 0 : 1;

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { frazil } from "../it/job/job-process.ts";
 import { openAudit } from "./audit.ts";
 import { choices } from "./choice.ts";
-import { disturb, type Tally } from "./disturbances.ts";
+import { disturb, spanOf, type Tally } from "./disturbances.ts";
 import { openWorld, type StoreName } from "./world.ts";
 
 export interface TortureOptions {
@@ -52,6 +52,8 @@ export async function torture({ kills, seed, store, longestStopMs, progress }: T
   const audit = openAudit(feed, world.tables, world.cuts, readers, world.store ?? undefined);
   const tally: Tally = new Map();
   const feeding = feed.run(BATCH, BATCH_PAUSE_MS);
+  const spanMs = await spanOf(world);
+  progress(`a process takes up to ${spanMs} ms to commit`);
   let over = false;
   const watching = (async () => {
     while (!over) {
@@ -61,7 +63,7 @@ export async function torture({ kills, seed, store, longestStopMs, progress }: T
   })();
   let said = 0;
   try {
-    await disturb({ world, random, tally, longestStopMs, sleepers: [] }, kills, () => {
+    await disturb({ world, random, tally, longestStopMs, sleepers: [], spanMs }, kills, () => {
       const done = tally.get("killed") ?? 0;
       if (done < said + 25) return;
       said = done;
