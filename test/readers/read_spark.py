@@ -42,6 +42,10 @@ def start(jars):
         .appName("readers")
         .config("spark.driver.extraClassPath", ":".join(jars))
         .config("spark.driver.memory", "1g")
+        # Many short queries: what is compiled less is done sooner.
+        .config("spark.driver.extraJavaOptions", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
+        .config("spark.sql.codegen.wholeStage", "false")
+        .config("spark.sql.codegen.factoryMode", "NO_CODEGEN")
         .config("spark.driver.host", "127.0.0.1")
         .config("spark.driver.bindAddress", "127.0.0.1")
         .config("spark.ui.enabled", "false")

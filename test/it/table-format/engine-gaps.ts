@@ -71,7 +71,7 @@ const GAPS: Readonly<Record<Engine, readonly Gap[]>> = {
   ],
   duckdb: [
     {
-      why: "not asked: crashes, or other rows, at equality deletes",
+      why: "not asked: internal errors, crashes and missing rows at equality deletes",
       applies: hasKeys,
       says: null,
     },
