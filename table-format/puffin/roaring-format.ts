@@ -87,14 +87,29 @@ export function decodeContainers(bytes: Uint8Array): Containers & { readonly len
   const runFlags = anyRuns ? reader.take(Math.ceil(count / 8)) : new Uint8Array(0);
   const header = reader.u16s(count * 2);
   if (!anyRuns || count >= NO_OFFSET_THRESHOLD) reader.take(count * 4);
+  const sizeOf = (i: number): number => (header[2 * i + 1] as number) + 1;
+  const isRunAt = (i: number): boolean => anyRuns && ((runFlags[i >> 3] as number) & (1 << (i & 7))) !== 0;
   const keys: number[] = [];
   const containers: Container[] = [];
+  // All plain containers lie in one buffer: one of its own for each of thousands takes longer than reading it.
+  let plainBytes = 0;
+  for (let i = 0; i < count; i++) if (!isRunAt(i)) plainBytes += bodyBytes(sizeOf(i));
+  reader.need(plainBytes);
+  const plain = new Uint8Array(plainBytes + count * 2);
+  let plainAt = 0;
   for (let i = 0; i < count; i++) {
     const key = header[2 * i] as number;
-    const size = (header[2 * i + 1] as number) + 1;
+    const size = sizeOf(i);
     if (i > 0 && key <= (keys[i - 1] as number)) throw corrupt("ascending keys", String(key));
-    const isRun = anyRuns && ((runFlags[i >> 3] as number) & (1 << (i & 7))) !== 0;
-    const container = isRun ? fromRuns(reader.u16s(reader.u16() * 2)) : readPlain(reader, size);
+    let container: Container;
+    if (isRunAt(i)) container = fromRuns(reader.u16s(reader.u16() * 2));
+    else {
+      const body = reader.take(bodyBytes(size));
+      plain.set(body, plainAt);
+      container = plainContainer(plain.buffer, plainAt, size);
+      // Words of 32 bits begin at multiples of four.
+      plainAt += Math.ceil(body.length / 4) * 4;
+    }
     if (container.size !== size) throw corrupt(`${size} values in container ${key}`, String(container.size));
     keys.push(key);
     containers.push(container);
@@ -102,11 +117,20 @@ export function decodeContainers(bytes: Uint8Array): Containers & { readonly len
   return { keys, containers, length: reader.at };
 }
 
-function readPlain(reader: Reader, size: number): Container {
-  if (size > MAX_ARRAY_SIZE) return fromWords(new Uint32Array(reader.copy(BITMAP_BYTES).buffer));
-  const values = reader.u16s(size);
-  for (let i = 1; i < size; i++) {
-    if ((values[i] as number) <= (values[i - 1] as number)) throw corrupt("ascending values", String(values[i]));
+/** Of a container that is not stored as runs. */
+function bodyBytes(size: number): number {
+  return size > MAX_ARRAY_SIZE ? BITMAP_BYTES : size * 2;
+}
+
+/** Takes the bytes over; they belong to no other container. */
+function plainContainer(buffer: ArrayBuffer, offset: number, size: number): Container {
+  if (size > MAX_ARRAY_SIZE) return fromWords(new Uint32Array(buffer, offset, BITMAP_BYTES / 4));
+  const values = new Uint16Array(buffer, offset, size);
+  let last = -1;
+  for (let i = 0; i < size; i++) {
+    const value = values[i] as number;
+    if (value <= last) throw corrupt("ascending values", String(value));
+    last = value;
   }
   return fromSorted(values);
 }
@@ -119,8 +143,13 @@ class Reader {
     this.#bytes = bytes;
   }
 
-  take(length: number): Uint8Array {
+  /** @throws FrazilError kind `corrupt` when fewer bytes are left */
+  need(length: number): void {
     if (this.at + length > this.#bytes.length) throw corrupt("more bytes", `the end at ${this.#bytes.length}`);
+  }
+
+  take(length: number): Uint8Array {
+    this.need(length);
     this.at += length;
     return this.#bytes.subarray(this.at - length, this.at);
   }
