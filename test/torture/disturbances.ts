@@ -12,7 +12,7 @@ export type Tally = Map<string, number>;
 const ALLOWED_ENDS: readonly (number | string)[] = [0, 69, 75, 76, "SIGKILL", "SIGTERM"];
 /** A process that hangs would hold up everything: it must end within this time after SIGTERM. */
 const PATIENCE_MS = 180_000;
-const LEAST_SPAN_MS = 2_500;
+const [LEAST_SPAN_MS, MOST_SPAN_MS] = [2_500, 10_000];
 const COMMITTED = /checkpoint [\d ]+ /;
 
 /** One thing to do to a running job; it leaves no process behind. */
@@ -208,11 +208,11 @@ const STORMS = [0, 0.03, 0, 0.15, 0.01] as const;
 export async function spanOf({ job: path }: World): Promise<number> {
   const startMs = performance.now();
   const job = frazil(["run", path]);
-  await hasWritten(job, COMMITTED);
+  await Promise.race([hasWritten(job, COMMITTED), sleep(MOST_SPAN_MS)]);
   const spanMs = performance.now() - startMs;
   job.child.kill("SIGTERM");
   await ended(job);
-  return Math.max(LEAST_SPAN_MS, Math.round(1.3 * spanMs));
+  return Math.min(MOST_SPAN_MS, Math.max(LEAST_SPAN_MS, Math.round(1.3 * spanMs)));
 }
 
 /** Disturbs until so many processes have been killed. */
