@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import { type FileIO, ObjectStoreCatalog, RestCatalog } from "../table-format/index.ts";
+import { confinedTo, type FileIO, insideOf, ObjectStoreCatalog, RestCatalog } from "../table-format/index.ts";
 import type { CatalogSettings, WarehouseSettings } from "./config/job-schema.ts";
 import type { RestCatalogSettings } from "./config/rest-catalog-schema.ts";
 import { tlsOptions } from "./config/tls-schema.ts";
@@ -40,9 +40,18 @@ export async function openWarehouse(
   const uuid = (): string => randomUuid(runtime.random);
   const { catalog } = settings;
   const rest = catalog.type === "rest" ? openRestCatalog(catalog, location, runtime) : null;
-  const io = remote ? remoteStorage(settings, runtime, rest) : createLocalStorage();
+  const store = remote ? remoteStorage(settings, runtime, rest) : createLocalStorage();
+  const roots = rootsOf(settings, location);
+  const io = roots === null ? store : confinedTo(store, roots, HOW_TO_ALLOW);
   const hold = snapshotHolder(io, location, runtime);
-  const around = { location, io, localPath: remote ? null : localPath, scratch: openScratchFolder, hold };
+  const around = {
+    location,
+    io,
+    localPath: remote ? null : pathsBelow(roots),
+    scratch: openScratchFolder,
+    hold,
+    roots,
+  };
   if (catalog.type === "object-store") {
     return { ...around, catalog: new ObjectStoreCatalog(catalog.name, io, location, { nowMs, uuid }) };
   }
@@ -71,6 +80,29 @@ export async function openWarehouse(
     ...around,
     catalog: openSqliteCatalog({ path, name: catalog.name, warehouseLocation: location, io, nowMs, uuid }),
   };
+}
+
+const HOW_TO_ALLOW = "to allow it, name its folder in warehouse.confined_to";
+
+function pathsBelow(roots: readonly string[] | null): (location: string) => string {
+  if (roots === null) return localPath;
+  const inside = insideOf(roots, HOW_TO_ALLOW);
+  return (location) => localPath(inside(location));
+}
+
+/**
+ * Where alone files are touched; null is anywhere. What a table says of its own places does not count: whoever can write manifests that name
+ * foreign files can write that, too.
+ */
+function rootsOf({ confinedTo: folders, catalog }: WarehouseSettings, location: string): readonly string[] | null {
+  if (folders === undefined) return null;
+  const named = catalog.type === "rest" ? [location, catalog.tableLocation ?? location] : [location];
+  return [...named, ...folders].flatMap((folder) => {
+    if (folder.startsWith("s3://")) return [folder.replace(/\/+$/, "")];
+    // Writers spell a path of this machine in three ways.
+    const path = localPath(folder.startsWith("file:") ? folder : resolve(folder)).replace(/\/+$/, "");
+    return [path, `file:${path}`, `file://${path}`];
+  });
 }
 
 /** The file of a SQLite catalog: by default in the warehouse's folder. @param location absolute */

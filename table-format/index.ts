@@ -40,7 +40,7 @@ export { rangeOfMetrics } from "./expression/metrics-range.ts";
 export { partitionColumns, projectExpression, residualEvaluator } from "./expression/projection.ts";
 export { mayMatch, mustMatch, type RangeOf, type ValueRange } from "./expression/value-range.ts";
 export { mapConcurrently } from "./io/concurrent-map.ts";
-export { confinedTo, tableRoots } from "./io/confined.ts";
+export { confinedTo, insideOf, tableRoots } from "./io/confined.ts";
 export type * from "./io/file-io.ts";
 export { jsonText, parseJson } from "./json/exact-json.ts";
 export type * from "./manifest/data-file.ts";

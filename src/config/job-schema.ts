@@ -48,6 +48,8 @@ export interface WarehouseSettings {
   readonly location: string;
   readonly catalog: CatalogSettings;
   readonly s3: S3AccessSettings;
+  /** Folders, beside `location`, below which alone files are touched; absent: wherever a table says they are. */
+  readonly confinedTo?: readonly string[] | undefined;
 }
 
 export type CatalogSettings =
@@ -151,6 +153,13 @@ export const warehouseSchema = z
       .optional()
       .meta({ example: { endpoint: "http://localhost:9000", region: "us-east-1" } })
       .describe("How the store of an `s3://` location is reached."),
+    confined_to: z
+      .array(text())
+      .optional()
+      .meta({ example: ["s3://bucket/added"] })
+      .describe(
+        "For warehouses that others write to: files are read, written and deleted only below the location and these folders, whatever tables say. `[]`: only below the location.",
+      ),
   })
   .superRefine((value, context) => {
     const remote = value.location.startsWith("s3://");
@@ -177,6 +186,7 @@ export const warehouseSchema = z
         value.catalog ??
         (remote ? { type: "object-store", name: "frazil" } : { type: "sqlite", name: "frazil", path: null }),
       s3: value.s3 ?? {},
+      ...(value.confined_to !== undefined && { confinedTo: value.confined_to }),
     };
   });
 

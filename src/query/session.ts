@@ -151,8 +151,9 @@ function hasPoint(table: LoadedTable, asOf: string | null): boolean {
 }
 
 /** The folders of a local warehouse; a table may lie outside of it. */
-async function tableFolders({ catalog, location, localPath }: QueryWarehouse): Promise<readonly string[]> {
+async function tableFolders({ catalog, location, localPath, roots }: QueryWarehouse): Promise<readonly string[]> {
   if (localPath === null) return [];
+  if (roots !== null && roots !== undefined) return [...new Set(roots.map(localPath))];
   const locations = [location];
   for (const ident of await listTables(catalog)) {
     const table = await catalog.loadTable(ident);

@@ -16,26 +16,34 @@ export function tableRoots(metadata: TableMetadata, further: readonly string[] =
   return [metadata.location, ...named, ...further].map((root) => root.replace(/\/+$/, ""));
 }
 
+/** What a caller who names roots is told to do. */
+const NAME_ROOTS = "if the table's files rightly lie there, add that folder to the roots";
+
+/**
+ * Lets through locations below some roots. Comparing is by text, as locations are; `.` and `..` are not allowed in a path.
+ *
+ * @param hint how a user allows a further folder
+ * @throws FrazilError kind `permission` naming the location
+ */
+export function insideOf(roots: readonly string[], hint = NAME_ROOTS): (location: string) => string {
+  return (location) => {
+    const below = roots.some((root) => location === root || location.startsWith(`${root}/`));
+    if (below && !/(?:^|[/\\])\.{1,2}(?:[/\\]|$)/.test(location)) return location;
+    const message = `${location}: expected a location below ${roots.join(" or ")}`;
+    throw new FrazilError("permission", "OUTSIDE_TABLE", message, { hint });
+  };
+}
+
 /**
  * A store that reaches only what lies below some roots: for tables whose metadata and manifests somebody else wrote, which may name
  * any file. Files outside are legal Iceberg (`add_files` leaves them where they were); whoever reads such a table names their folders
- * as roots, too. Comparing is by text, as locations are; `.` and `..` are not allowed in a path.
+ * as roots, too.
  *
- * @throws FrazilError kind `permission` naming the location, from every method
+ * @param hint as of `insideOf`
+ * @throws FrazilError as `insideOf`, from every method
  */
-export function confinedTo(io: FileIO, roots: readonly string[]): FileIO {
-  const inside = (location: string): string => {
-    const below = roots.some((root) => location === root || location.startsWith(`${root}/`));
-    if (below && !/(?:^|[/\\])\.{1,2}(?:[/\\]|$)/.test(location)) return location;
-    throw new FrazilError(
-      "permission",
-      "OUTSIDE_TABLE",
-      `${location}: expected a location below ${roots.join(" or ")}`,
-      {
-        hint: "if the table's files rightly lie there, add that folder to the roots",
-      },
-    );
-  };
+export function confinedTo(io: FileIO, roots: readonly string[], hint = NAME_ROOTS): FileIO {
+  const inside = insideOf(roots, hint);
   return {
     read: async (location) => io.read(inside(location)),
     readRange: async (location, offset, length) => io.readRange(inside(location), offset, length),
