@@ -165,7 +165,13 @@ export {
   type SnapshotInput,
   type SnapshotNames,
 } from "./transaction/snapshot-producer.ts";
-export { type UnreachableFiles, unreachableFiles } from "./transaction/unreachable-files.ts";
+export {
+  deleteUnreachable,
+  inOwnFolders,
+  NO_UNREACHABLE_FILES,
+  type UnreachableFiles,
+  unreachableFiles,
+} from "./transaction/unreachable-files.ts";
 export { updateSchema } from "./transaction/update-schema.ts";
 export { type SpecChange, updateSpec } from "./transaction/update-spec.ts";
 export {

@@ -1,15 +1,18 @@
 import type { LoadedTable } from "../catalog/catalog.ts";
 import { checkMayDelete } from "../catalog/purge.ts";
 import { FrazilError } from "../errors.ts";
-import { mapConcurrently } from "../io/concurrent-map.ts";
-import { tableRoots } from "../io/confined.ts";
-import { FILES_DELETED_AT_ONCE } from "../limits.ts";
 import type { TableMetadata } from "../metadata/table-metadata.ts";
 import type { TableUpdate } from "../metadata/updates.ts";
 import { commitOperations } from "./commit.ts";
 import type { TableOperation, WriteContext } from "./operation.ts";
 import { keepBranch, reachedByBranches, refExpired, type SnapshotRetention, tableRetention } from "./retention.ts";
-import { type UnreachableFiles, unreachableFiles } from "./unreachable-files.ts";
+import {
+  deleteUnreachable,
+  inOwnFolders,
+  NO_UNREACHABLE_FILES,
+  type UnreachableFiles,
+  unreachableFiles,
+} from "./unreachable-files.ts";
 
 export interface ExpireSnapshots {
   /** Snapshots before this time go, milliseconds since 1970 UTC; default by the table's `history.expire.max-snapshot-age-ms`. */
@@ -56,10 +59,10 @@ export async function expireSnapshots(
   const gone = before.snapshots.filter(({ snapshotId }) => !left.has(snapshotId));
   const snapshotIds = gone.map(({ snapshotId }) => snapshotId);
   if (gone.length === 0 || expire.cleanExpiredFiles === false) {
-    return { table: after, snapshotIds, files: NO_FILES, notDeleted: [] };
+    return { table: after, snapshotIds, files: NO_UNREACHABLE_FILES, notDeleted: [] };
   }
-  const files = inside(after.metadata, await unreachableFiles(context.io, before, gone, after.metadata));
-  return { table: after, snapshotIds, files, notDeleted: await deleteAll(context, files) };
+  const files = inOwnFolders(after.metadata, await unreachableFiles(context.io, before, gone, after.metadata));
+  return { table: after, snapshotIds, files, notDeleted: await deleteUnreachable(context.io, files) };
 }
 
 /** The change of metadata alone, to be committed with others; no file is deleted. */
@@ -116,37 +119,3 @@ function removals(metadata: TableMetadata, retention: SnapshotRetention, explici
     ...(snapshotIds.length === 0 ? [] : [{ action: "remove-snapshots" as const, snapshotIds }]),
   ];
 }
-
-function inside(metadata: TableMetadata, files: UnreachableFiles): UnreachableFiles {
-  const folders = tableRoots(metadata, []).map((folder) => `${folder.replace(/\/+$/, "")}/`);
-  const own = (paths: readonly string[]) => paths.filter((path) => folders.some((folder) => path.startsWith(folder)));
-  return {
-    dataFiles: own(files.dataFiles),
-    deleteFiles: own(files.deleteFiles),
-    manifests: own(files.manifests),
-    manifestLists: own(files.manifestLists),
-    statistics: own(files.statistics),
-    bytes: files.bytes,
-  };
-}
-
-/** Content before the manifests that tell of it: what a crash leaves behind can still be traced. */
-async function deleteAll({ io }: WriteContext, files: UnreachableFiles): Promise<string[]> {
-  const failed: string[] = [];
-  const { dataFiles, deleteFiles, statistics, manifests, manifestLists } = files;
-  for (const paths of [[...dataFiles, ...deleteFiles, ...statistics], manifests, manifestLists]) {
-    await mapConcurrently(paths, FILES_DELETED_AT_ONCE, async (path) => {
-      await io.delete(path).catch(() => failed.push(path));
-    });
-  }
-  return failed;
-}
-
-const NO_FILES: UnreachableFiles = {
-  dataFiles: [],
-  deleteFiles: [],
-  manifests: [],
-  manifestLists: [],
-  statistics: [],
-  bytes: 0n,
-};

@@ -1,8 +1,9 @@
 import { FrazilError } from "../errors.ts";
 import { canonicalPath } from "../io/canonical-path.ts";
 import { mapConcurrently } from "../io/concurrent-map.ts";
+import { tableRoots } from "../io/confined.ts";
 import type { FileIO } from "../io/file-io.ts";
-import { MANIFESTS_AT_ONCE } from "../limits.ts";
+import { FILES_DELETED_AT_ONCE, MANIFESTS_AT_ONCE } from "../limits.ts";
 import type { ManifestFile } from "../manifest/manifest-file.ts";
 import { readManifestList } from "../manifest/manifest-list.ts";
 import { readManifest } from "../manifest/manifest-reader.ts";
@@ -18,6 +19,44 @@ export interface UnreachableFiles {
   readonly statistics: readonly string[];
   /** Sum of the sizes that the metadata states: data files, delete files (a shared Puffin file by its vectors) and manifests. */
   readonly bytes: bigint;
+}
+
+export const NO_UNREACHABLE_FILES: UnreachableFiles = {
+  dataFiles: [],
+  deleteFiles: [],
+  manifests: [],
+  manifestLists: [],
+  statistics: [],
+  bytes: 0n,
+};
+
+/** Those in the table's own folders: others were brought by whoever knows to whom else they belong. The bytes stay those of all. */
+export function inOwnFolders(metadata: TableMetadata, files: UnreachableFiles): UnreachableFiles {
+  const folders = tableRoots(metadata).map((folder) => `${folder}/`);
+  const own = (paths: readonly string[]) => paths.filter((path) => folders.some((folder) => path.startsWith(folder)));
+  return {
+    dataFiles: own(files.dataFiles),
+    deleteFiles: own(files.deleteFiles),
+    manifests: own(files.manifests),
+    manifestLists: own(files.manifestLists),
+    statistics: own(files.statistics),
+    bytes: files.bytes,
+  };
+}
+
+/**
+ * Deletes them, content before the manifests that tell of it: what a crash leaves behind can still be traced.
+ * @returns those that the store would not delete; they are garbage from now on
+ */
+export async function deleteUnreachable(io: FileIO, files: UnreachableFiles): Promise<string[]> {
+  const failed: string[] = [];
+  const { dataFiles, deleteFiles, statistics, manifests, manifestLists } = files;
+  for (const paths of [[...dataFiles, ...deleteFiles, ...statistics], manifests, manifestLists]) {
+    await mapConcurrently(paths, FILES_DELETED_AT_ONCE, async (path) => {
+      await io.delete(path).catch(() => failed.push(path));
+    });
+  }
+  return failed;
 }
 
 /** Expired files by canonical path: how they are named, whether they hold data or deletes, and what is known of their size. */

@@ -1,10 +1,11 @@
 import {
   checkMayDelete,
-  type FileIO,
+  deleteUnreachable,
   FrazilError,
   identText,
+  inOwnFolders,
   type LoadedTable,
-  mapConcurrently,
+  NO_UNREACHABLE_FILES,
   type Snapshot,
   type TableMetadata,
   type UnreachableFiles,
@@ -16,7 +17,7 @@ import type { MaintenanceContext } from "../../commit/maintenance-commit.ts";
 import { pipelineOfTag } from "../../commit/names.ts";
 import { readStamp, type Stamp } from "../../commit/stamp.ts";
 import { listConsumers } from "../../core/consumer-state.ts";
-import { CONSUMER_HOLDS_MS, EXPIRE_REQUESTS_IN_FLIGHT } from "../../core/limits.ts";
+import { CONSUMER_HOLDS_MS } from "../../core/limits.ts";
 import { heldSnapshots } from "../../core/snapshot-holds.ts";
 import { expiredAt, type Expired, keepDownTo, type RetentionPolicy } from "./retention.ts";
 
@@ -56,8 +57,9 @@ export async function planExpiry(
   const gone = new Set(expired.snapshotIds);
   const left = withoutSnapshots(metadata, gone);
   const snapshots = metadata.snapshots.filter(({ snapshotId }) => gone.has(snapshotId));
-  const unreachable = snapshots.length === 0 ? NO_FILES : await unreachableFiles(context.io, metadata, snapshots, left);
-  const files = inside(metadata, unreachable);
+  const unreachable =
+    snapshots.length === 0 ? NO_UNREACHABLE_FILES : await unreachableFiles(context.io, metadata, snapshots, left);
+  const files = inOwnFolders(metadata, unreachable);
   return { table, policy, expired, files, filesElsewhere: countOf(unreachable) - countOf(files) };
 }
 
@@ -92,10 +94,10 @@ export async function runExpiry(context: ExpireContext, plan: ExpirePlan): Promi
   const going = expired.filter((snapshot) => !isHeld(snapshot));
   const unreachable = await unreachableFiles(context.io, before.metadata, going, stay).catch((error: unknown) => {
     // Others have expired what was left since: what it alone reached is theirs to delete, and the rest is garbage to the cleaner.
-    if (error instanceof FrazilError && error.kind === "not-found") return NO_FILES;
+    if (error instanceof FrazilError && error.kind === "not-found") return NO_UNREACHABLE_FILES;
     throw error;
   });
-  const files = inside(after.metadata, unreachable);
+  const files = inOwnFolders(after.metadata, unreachable);
   context.runtime.step("expire.delete");
   for (const lapsed of held.lapsed) await context.io.delete(lapsed).catch(() => undefined);
   return {
@@ -103,7 +105,7 @@ export async function runExpiry(context: ExpireContext, plan: ExpirePlan): Promi
     refs: [...before.metadata.refs.keys()].filter((name) => !after.metadata.refs.has(name)).length,
     snapshotsLeft: left.size,
     files,
-    notDeleted: await deleteAll(context.io, files),
+    notDeleted: await deleteUnreachable(context.io, files),
   };
 }
 
@@ -183,47 +185,6 @@ function withoutSnapshots(metadata: TableMetadata, gone: ReadonlySet<bigint>): T
   return { ...metadata, snapshots: metadata.snapshots.filter(({ snapshotId }) => !gone.has(snapshotId)) };
 }
 
-/** Only files in the table's own folder: others were brought by whoever knows to whom else they belong. */
-function inside({ location, properties }: TableMetadata, files: UnreachableFiles): UnreachableFiles {
-  const folders = [location, properties.get("write.data.path"), properties.get("write.metadata.path")]
-    .filter((folder) => folder !== undefined)
-    .map((folder) => `${folder.replace(/\/+$/, "")}/`);
-  const own = (paths: readonly string[]) => paths.filter((path) => folders.some((folder) => path.startsWith(folder)));
-  return {
-    dataFiles: own(files.dataFiles),
-    deleteFiles: own(files.deleteFiles),
-    manifests: own(files.manifests),
-    manifestLists: own(files.manifestLists),
-    statistics: own(files.statistics),
-    bytes: files.bytes,
-  };
-}
-
 function countOf({ dataFiles, deleteFiles, manifests, manifestLists, statistics }: UnreachableFiles): number {
   return dataFiles.length + deleteFiles.length + manifests.length + manifestLists.length + statistics.length;
 }
-
-/** Content before the manifests that tell of it: what a crash leaves behind can still be traced. */
-async function deleteAll(io: FileIO, files: UnreachableFiles): Promise<string[]> {
-  const failed: string[] = [];
-  const { dataFiles, deleteFiles, statistics, manifests, manifestLists } = files;
-  for (const paths of [[...dataFiles, ...deleteFiles, ...statistics], manifests, manifestLists]) {
-    await mapConcurrently(paths, EXPIRE_REQUESTS_IN_FLIGHT, async (path) => {
-      try {
-        await io.delete(path);
-      } catch {
-        failed.push(path);
-      }
-    });
-  }
-  return failed;
-}
-
-const NO_FILES: UnreachableFiles = {
-  dataFiles: [],
-  deleteFiles: [],
-  manifests: [],
-  manifestLists: [],
-  statistics: [],
-  bytes: 0n,
-};
