@@ -158,13 +158,13 @@ describe("row groups", () => {
       const cases = fc
         .integer({ min: 1, max: 12 })
         .chain((length) => anyRows(type, length))
-        .chain((rows) => fc.tuple(fc.constant(rows), anyPredicate("f1", type, rows)));
+        .chain((rows) => fc.tuple(fc.constant(rows), anyPredicate("f1", type, rows), fc.constantFrom(1, 30, 1_000)));
       let number = 0;
       await fc.assert(
-        fc.asyncProperty(cases, async ([rows, predicate]) => {
+        fc.asyncProperty(cases, async ([rows, predicate, groupBytes]) => {
           const filePath = `mem://t/${number++}.parquet`;
-          // One row a group.
-          const encoded = await writeFile(io, filePath, schema, [batchOf(schema, [rows])], 1);
+          // One row a group, some, or all.
+          const encoded = await writeFile(io, filePath, schema, [batchOf(schema, [rows])], groupBytes);
           const read: number[] = [];
           const filter = bindExpression(predicate, schema);
           const file = dataFile({ ...encoded, filePath });
@@ -182,7 +182,7 @@ describe("row groups", () => {
             if (truthOf(predicate, () => value) === true) expect(read).toContain(place);
           }
         }),
-        { numRuns: 10 },
+        { numRuns: 20 },
       );
     },
   );
