@@ -149,14 +149,17 @@ export class CrashDraws {
     this.#featured = featuredPoint(seed);
   }
 
-  /** @param nth how often the process has been there before */
-  dies(draw: Draw, point: string, nth: number): boolean {
-    if (((nth + 1) & nth) !== 0 && nth > 2) return false;
-    if (!KNOWN.has(point)) return false;
+  /**
+   * @param nth how often the process has been there before
+   * @param isMortal whether the process may die at any point; where the seed is about it any may
+   */
+  dies(draw: Draw, point: string, nth: number, isMortal: boolean): boolean {
     if (point === this.#featured && this.#left > 0 && draw.oneIn(FEATURED_EVERY)) {
       this.#left--;
       return true;
     }
+    if (!isMortal || (((nth + 1) & nth) !== 0 && nth > 2)) return false;
+    if (!KNOWN.has(point)) return false;
     return draw.oneIn(RARE.test(point) ? RARE_EVERY : point.startsWith("step ") ? STEP_EVERY : REQUEST_EVERY);
   }
 }

@@ -138,10 +138,10 @@ export class Simulation {
   start(name: string, onCrash: () => void = () => undefined): Place {
     const draw = this.scheduler.stream(`${name} fate`);
     const skewMs = this.has("skew") ? draw.between(-600_000, 600_000) : 0;
-    const isMortal = this.has("crashes") && !draw.oneIn(3);
+    const isMortal = !draw.oneIn(3);
     const fate: Fate = (each, point, nth) => {
       this.onPoint(each, point);
-      return isMortal && !this.calm && this.#crashDraws.dies(draw, point, nth);
+      return this.has("crashes") && !this.calm && this.#crashDraws.dies(draw, point, nth, isMortal);
     };
     const process = new SimProcess(this.scheduler, name, skewMs, fate, (point) => {
       this.crashes.set(point, (this.crashes.get(point) ?? 0) + 1);
