@@ -1,4 +1,5 @@
 import { pipelineCut } from "../../../src/commit/publish-cut.ts";
+import { FrazilError } from "../../../src/core/errors.ts";
 import { readPipeline } from "../../../src/commit/read-pipeline.ts";
 import type { BesideIngestion } from "../../../src/pipeline/job-run.ts";
 import { publish } from "../../../src/pipeline/publish.ts";
@@ -37,8 +38,14 @@ export async function publishByHand(sim: Simulation, place: Place): Promise<void
   const idents = async () => (await readPipeline(pipeline)).tables.map(({ loaded }) => loaded.ident);
   const cut = await pipelineCut(pipeline, BRANCH, idents);
   if (cut.length === 0) return;
-  await publish({ ...place, ...warehouse(place) }, BRANCH, cut, []);
-  sim.count("published by hand");
+  try {
+    await publish({ ...place, ...warehouse(place) }, BRANCH, cut, []);
+    sim.count("published by hand");
+  } catch (error) {
+    // An operator was quicker and has rolled the branch back.
+    if (!(error instanceof FrazilError && error.code === "NOT_ON_BRANCH" && sim.rolledBack)) throw error;
+    sim.count("publishing refused");
+  }
 }
 
 /** Without checks nothing is queried. */
