@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { createLocalStorage } from "../../src/storage/local.ts";
 import { type FileIO, must } from "../../table-format/index.ts";
 import type { Figure } from "./bench.ts";
-import { numberOption } from "./options.ts";
+import { choiceOption, numberOption } from "./options.ts";
 import type { CaseEngine } from "./table-format-process.ts";
 import { appendFile, type BenchTable, createBenchTable } from "./table-format-tables.ts";
 
@@ -25,6 +25,7 @@ interface Written {
 
 interface Commit extends Written {
   readonly ms: number;
+  readonly cpuMs: number;
 }
 
 /**
@@ -39,19 +40,22 @@ export async function* historyCosts(
 ): AsyncIterable<Figure> {
   const commits = numberOption("commits", COMMITS);
   const marks = MARKS.filter((mark) => mark <= commits);
+  const chosen = choiceOption("histories", ["kept", "unmerged", "expired"] as const);
   for (const [name, properties, expires] of [
     ["kept", new Map(), false],
-    ["not merged", WITHOUT_MERGING, false],
+    ["unmerged", WITHOUT_MERGING, false],
     ["expired", new Map(), true],
   ] as const) {
+    if (!chosen.includes(name)) continue;
     const { io, take } = counting(createLocalStorage());
-    const table = await createBenchTable(join(folder, name.replace(" ", "-")), properties, io);
+    const table = await createBenchTable(join(folder, name), properties, io);
     const done: Commit[] = [];
     for (let number = 1; number <= must(marks.at(-1), "at least 100 commits"); number++) {
       take();
-      const startMs = performance.now();
+      const [startMs, startCpu] = [performance.now(), process.cpuUsage()];
       await appendFile(table, number);
-      done.push({ ms: performance.now() - startMs, ...take() });
+      const { user, system } = process.cpuUsage(startCpu);
+      done.push({ ms: performance.now() - startMs, cpuMs: (user + system) / 1000, ...take() });
       if (number % 500 === 0) progress(`history, ${name}: ${number} commits`);
       if (marks.includes(number)) {
         yield* costAt(`${name}, ${number} commits`, done.slice(-MEASURED));
@@ -68,7 +72,8 @@ function* costAt(name: string, commits: readonly Commit[]): Iterable<Figure> {
   const of = `commit: ${name}`;
   const median = (value: (commit: Commit) => number): number =>
     must(commits.map(value).sort((a, b) => a - b)[commits.length >> 1], "commits");
-  yield { case: of, figure: "ms", value: Math.round(median(({ ms }) => ms) * 100) / 100, unit: "ms" };
+  yield { case: of, figure: "time", value: Math.round(median(({ ms }) => ms) * 100) / 100, unit: "ms" };
+  yield { case: of, figure: "cpu", value: Math.round(median(({ cpuMs }) => cpuMs) * 100) / 100, unit: "ms" };
   yield { case: of, figure: "metadata", value: median(({ metadata }) => metadata), unit: "bytes" };
   yield { case: of, figure: "manifest_list", value: median(({ list }) => list), unit: "bytes" };
   yield { case: of, figure: "manifests", value: median(({ manifests }) => manifests), unit: "bytes" };
@@ -81,9 +86,14 @@ async function* peerCost(name: string, table: BenchTable, peer: CaseEngine, numb
   const { files } = must(outcome, "an outcome").answer;
   if (files !== number + PEER_ROUNDS)
     throw new Error(`wrong result: PyIceberg has ${String(files)} files after ${number}`);
-  const times = must(must(outcome, "an outcome").times["append"], "times").ms.toSorted((a, b) => a - b);
-  const value = Math.round(must(times[times.length >> 1], "a time") * 100) / 100;
-  yield { case: `commit: ${name}`, figure: "pyiceberg_ms", value, unit: "ms" };
+  const times = must(must(outcome, "an outcome").times["append"], "times");
+  for (const [figure, all] of [
+    ["pyiceberg_time", times.ms],
+    ["pyiceberg_cpu", times.cpuMs],
+  ] as const) {
+    const value = must(all.toSorted((a, b) => a - b)[all.length >> 1], "a time");
+    yield { case: `commit: ${name}`, figure, value: Math.round(value * 100) / 100, unit: "ms" };
+  }
   if (base.snapshots.length !== number)
     throw new Error(`wrong result: ${base.snapshots.length} snapshots, not ${number}`);
 }

@@ -40,7 +40,7 @@ const LONG_ROUNDS = 1;
  * What the metadata of large tables costs, beside PyIceberg and iceberg-rust: opening a table of 10,000 snapshots, planning
  * over 100,000 and 1,000,000 data files, appending to a table of 5,000 manifests, decoding a deletion vector of 10 million positions; and
  * what a commit costs as history grows. `--cases`, `--engines`, and for trials `--snapshots`, `--files`, `--manifests`, `--positions`,
- * `--commits`. Every engine's answers are compared with ours.
+ * `--commits`, `--histories`. Every engine's answers are compared with ours.
  *
  * The time of a case is the best of some rounds in one process, memory the most that this process had, its program included.
  */
