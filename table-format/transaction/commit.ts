@@ -84,10 +84,14 @@ class Commit {
     }
     if (this.#open.some((sent) => inEffect(base.metadata, sent))) return { outcome: "done", table: base };
     const written: string[] = [];
-    const updates = await this.#updates(base.metadata, attempt, written).catch(async (error: unknown) => {
+    let updates: readonly TableUpdate[];
+    try {
+      updates = await this.#updates(base.metadata, attempt, written);
+    } catch (error) {
       await this.#discard(written);
-      throw error;
-    });
+      if (!(await this.#hasMovedOn(base, error))) throw error;
+      return { outcome: "conflict", message: (error as FrazilError).message, metadata: base.metadata };
+    }
     if (updates.length === 0) return { outcome: "done", table: base };
     const requirements = requirementsFor(base.metadata, updates);
     let outcome: CommitOutcome;
@@ -176,6 +180,13 @@ class Commit {
     await mapConcurrently(written, MANIFESTS_AT_ONCE, async (location) => {
       await this.#context.io.delete(location).catch(() => undefined);
     });
+  }
+
+  /** Whether files that the base names may be gone because others have committed, and expired it, since it was loaded. */
+  async #hasMovedOn(base: LoadedTable, error: unknown): Promise<boolean> {
+    if (!(error instanceof FrazilError) || error.kind !== "not-found") return false;
+    const now = this.#sameTable(await this.#context.catalog.loadTable(base.ident));
+    return now.metadataLocation !== base.metadataLocation;
   }
 
   #sameTable(loaded: LoadedTable | null): LoadedTable {

@@ -1,4 +1,5 @@
 import type { DataFile } from "../manifest/data-file.ts";
+import type { ManifestFile } from "../manifest/manifest-file.ts";
 import { partitionKey } from "./snapshot-summary.ts";
 
 /**
@@ -10,6 +11,8 @@ export interface FileFilter {
   readonly text: string;
   /** False only where no row of the file can match, by its partition and its metrics. Asked of delete files too. */
   mightMatch(file: DataFile): boolean;
+  /** False only where a manifest lists no file that might match, by its partition summaries; absent: any may. */
+  mightHold?(manifest: ManifestFile): boolean;
   /** True only where every row of the file matches. */
   mustMatch(file: DataFile): boolean;
 }

@@ -14,7 +14,13 @@ export async function filesMatching(
   head: Snapshot | null,
   filter: FileFilter,
 ): Promise<PlannedFile[]> {
-  const found = await findLiveFiles(attempt, head, "data", (file) => filter.mightMatch(file));
+  const found = await findLiveFiles(
+    attempt,
+    head,
+    "data",
+    (file) => filter.mightMatch(file),
+    (manifest) => filter.mightHold?.(manifest) !== false,
+  );
   for (const { file } of found) {
     if (filter.mustMatch(file)) continue;
     const message = `expected files of which all rows match ${filter.text} or none, found some that may in ${file.filePath}`;

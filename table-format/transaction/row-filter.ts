@@ -17,6 +17,7 @@ export function filterOf(metadata: TableMetadata, filter: RowFilter): FileFilter
   return {
     text: JSON.stringify(filter, (_, value: unknown) => (typeof value === "bigint" ? String(value) : value)),
     mightMatch: (file) => (file.content === "data" ? prepared.residualOf(file) !== null : prepared.mayDelete(file)),
+    mightHold: (manifest) => prepared.mayHold(manifest),
     mustMatch: (file) => file.content === "data" && prepared.residualOf(file)?.kind === "true",
   };
 }

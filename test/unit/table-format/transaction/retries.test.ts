@@ -200,6 +200,34 @@ describe("an answer that is lost is looked up, though others have committed sinc
   });
 });
 
+test("manifests that others have expired while they were read are a lost race", async () => {
+  const table = await WrittenTable.create();
+  await table.commit(appendFiles({ dataFiles: [file("A")] }), appendFiles({ dataFiles: [file("B")] }));
+  let reads = 0;
+  const read = table.io.read.bind(table.io);
+  const io = new Proxy(table.io, {
+    get: (target, key) => {
+      if (key !== "read") return Reflect.get(target, key).bind(target);
+      return async (location: string) => {
+        if (location.includes("/snap-") && reads++ === 0) {
+          await table.commit(appendFiles({ dataFiles: [file("C")] }));
+          throw new FrazilError("not-found", "NO_OBJECT", `${location} is gone`);
+        }
+        return read(location);
+      };
+    },
+  });
+  const append = appendFiles({ dataFiles: [file("D")] });
+  await commitOperations({ ...table.context, io }, await table.load(), append);
+  expect(await table.live()).toEqual(["A", "B", "C", "D"]);
+  expect(table.pauses).toHaveLength(1);
+  // Without another commit it is what it says.
+  const broken = { ...table.io, read: async () => Promise.reject(new FrazilError("not-found", "NO_OBJECT", "gone")) };
+  await expect(commitOperations({ ...table.context, io: broken }, await table.load(), append)).rejects.toMatchObject({
+    kind: "not-found",
+  });
+});
+
 test("after an attempt without an answer a conflict of what came since is a conflict still", async () => {
   const { faults, table } = await faultyTable();
   await table.commit(appendFiles({ dataFiles: [file("A")] }));
