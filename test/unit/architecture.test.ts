@@ -37,7 +37,7 @@ const RULES: readonly (readonly [owner: string, mayImport: string])[] = [
   ],
   ["src/system.ts", "src/core"],
   ["src/registry.ts", `src/sources src/formats src/config src/core`],
-  ["src/warehouse.ts", `src/storage src/catalogs src/config src/core ${FORMAT}`],
+  ["src/warehouse.ts", `src/query/query-warehouse.ts src/storage src/catalogs src/config src/core ${FORMAT}`],
   [
     "src/run.ts",
     `src/pipeline src/maintenance src/commit src/registry.ts src/storage src/warehouse.ts src/config src/core ${FORMAT}`,
