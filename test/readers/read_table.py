@@ -3,13 +3,14 @@
 A server: one JSON object a line on stdin is a request, one a line on stdout its answer, in the order asked, until stdin
 closes. `reader.ts` beside this file is its client and holds the shapes of both.
 
-request: {id, reader: "pyiceberg" | "duckdb", table, snapshotId?, s3?, columns?, rows: bool, where? (DuckDB)} or
+request: {id, reader: "pyiceberg" | "duckdb" | "pyarrow", table, snapshotId?, s3?, columns?, rows: bool, where? (DuckDB)} or
          {id, reader: "describe", table, s3?} for what PyIceberg says of the table's metadata or
          {id, reader: "plan", table, snapshotId?, filter} for the data files that PyIceberg plans for a filter (`filters.py`), and the
          rows that it gives, or
          {id, reader: "replace", table, gone: [key], added: [row]} to let PyIceberg delete rows by their keys and append others
 table:   {location: folder or metadata file, local or s3://} or {uri, catalog, table, warehouse?} for an SQLite catalog,
          or {rest, table, properties?} for a REST catalog at that address (PyIceberg alone)
+         or {files: [path]} for Parquet files as PyArrow reads them, as of no table (reader "pyarrow")
 answer:  {id, ...} or {id, error}
 """
 
@@ -21,6 +22,7 @@ import sys
 import traceback
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from canonical import canonical_lines, type_name
 from filters import expression
@@ -122,6 +124,13 @@ def quoted(text):
     return "'" + text.replace("'", "''") + "'"
 
 
+def read_pyarrow(request):
+    """The rows of Parquet files as an Arrow table, and the columns' types in Arrow's words."""
+    files = [pq.read_table(file, arrow_extensions_enabled=True) for file in request["table"]["files"]]
+    table = pa.concat_tables(files)
+    return table, [str(field.type) for field in table.schema]
+
+
 def describe(request):
     """The metadata as PyIceberg understands it; ids as text, since JavaScript's numbers cannot hold them."""
     table = load_pyiceberg(request)
@@ -195,6 +204,8 @@ def answer(request):
         return replace(request)
     if request["reader"] == "pyiceberg":
         table, types = read_pyiceberg(request)
+    elif request["reader"] == "pyarrow":
+        table, types = read_pyarrow(request)
     else:
         duck = duck or Duck()
         table, types = duck.read(request)

@@ -51,6 +51,8 @@ export interface Readers extends AsyncDisposable {
   ): Promise<TableContents>;
   /** DuckDB has no SQLite catalog: for such a table it is given the metadata file that the catalog names. */
   duckdb(table: LocatedTable | SqliteTable, options?: ReadOptions): Promise<TableContents>;
+  /** Parquet files as PyArrow reads them, as of no table. */
+  pyarrow(files: readonly string[]): Promise<TableContents>;
   describe(table: LocatedTable | SqliteTable, options?: Pick<ReadOptions, "s3">): Promise<TableDescription>;
   /** Paths of the data files that PyIceberg plans for a filter in the form of `filters.py`, and the rows that it gives as canonical lines. */
   plan(
@@ -77,6 +79,7 @@ export async function openReaders(options: { readonly timeoutMs?: number } = {})
     pyiceberg: (table, read = {}) => contents("pyiceberg", pythonTable(table), read),
     duckdb: (table, read = {}) =>
       contents("duckdb", { location: "location" in table ? table.location : metadataFile(table) }, read),
+    pyarrow: (files) => contents("pyarrow", { files }, {}),
     async describe(table, { s3 } = {}) {
       const request = { reader: "describe", table: pythonTable(table), ...(s3 === undefined ? {} : { s3 }) };
       return (await python.ask(request)) as unknown as TableDescription;
