@@ -12,7 +12,7 @@ export interface Lake {
   readonly warehouse: string;
   /** Another client of the same catalog. */
   connect(): ManagedCatalog;
-  /** Somebody else's server that names metadata files in its own way, keeps old ones, and minds its own clock. */
+  /** Somebody else's server that names metadata files in its own way, keeps old ones, deletes those of dropped tables, and minds its own clock. */
   readonly ownWays?: boolean;
   /** A server that lets several of the creations that race win, as SeaweedFS's does: the last one stays. */
   readonly lastCreationStays?: boolean;

@@ -21,7 +21,8 @@ export function lifecycleSuite(theLake: () => Lake): void {
   };
 
   test("a table is dropped, its files stay, and they are registered again", async () => {
-    const { connect, lacks } = theLake();
+    const { connect, lacks, ownWays } = theLake();
+    if (ownWays === true) return;
     const catalog = connect();
     await catalog.commit([create(catalog, orders)]);
     const before = (await catalog.loadTable(orders))!;
@@ -45,7 +46,8 @@ export function lifecycleSuite(theLake: () => Lake): void {
   });
 
   test("a table is renamed where names are no places, and what it was called is free", async () => {
-    const { connect, lacks } = theLake();
+    const { connect, lacks, ownWays } = theLake();
+    if (ownWays === true) return;
     const catalog = connect();
     await catalog.commit([create(catalog, orders)]);
     const { metadata } = (await catalog.loadTable(orders))!;
