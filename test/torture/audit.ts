@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { parsePosition, type Position } from "../../src/core/position.ts";
-import { canonicalLines, digestOf } from "../readers/canonical.ts";
+import { type CanonicalRow, canonicalLines, digestOf } from "../readers/canonical.ts";
 import type { Readers, TableDescription } from "../readers/reader.ts";
 import type { LocatedTable, S3Location, SqliteTable, TableContents } from "../readers/requests.ts";
 import type { Cut, Cuts } from "./cuts.ts";
-import { type FedTable, type Feed } from "./feed.ts";
+import type { FedTable } from "./feed.ts";
 
 /** What reading the tables' snapshots has found. */
 export interface AuditResult {
@@ -33,6 +33,14 @@ export interface AuditedTable {
   readonly place: LocatedTable | SqliteTable;
 }
 
+/** What must be in the tables. */
+export interface Expected {
+  /** The rows of a table at a position; without one, all that was sent. */
+  rowsAt(table: FedTable, position: Position | null): CanonicalRow[];
+  /** What the accounts of both tables hold together at a position; null while some are still to be opened. */
+  sumAt(position: Position): number | null;
+}
+
 export interface Audit {
   /** Reads all snapshots that have appeared since the last call; while the store cannot be reached it waits and tries again. */
   look(): Promise<void>;
@@ -58,10 +66,10 @@ interface Read {
  * what was sent up to the cut's. The rows are read by PyIceberg: none of the product's reading code has a part.
  */
 export function openAudit(
-  feed: Feed,
+  feed: Expected,
   tables: readonly AuditedTable[],
-  cuts: Cuts,
-  readers: Readers,
+  cuts: Pick<Cuts, "newest">,
+  readers: Pick<Readers, "pyiceberg" | "describe">,
   s3: S3Location | undefined,
 ): Audit {
   const seen = new Map<string, Read | null>();
@@ -130,7 +138,8 @@ export function openAudit(
       const distinct = new Set(numbers.map((row) => Number(row["next"])));
       const gaps = Math.max(...distinct) - distinct.size;
       const repeats = numbers.length - distinct.size;
-      if (gaps + repeats > 0) complain(`${what}: register ${JSON.stringify(register)} has ${gaps} gaps and ${repeats} repeats`);
+      if (gaps + repeats > 0)
+        complain(`${what}: register ${JSON.stringify(register)} has ${gaps} gaps and ${repeats} repeats`);
       registerGaps += gaps;
       registerRepeats += repeats;
     }
@@ -149,7 +158,7 @@ export function openAudit(
         complain(`the cut ${id}: ${name} does not hold what was sent up to the cut's position`);
         lost++;
       }
-      const sum = feed.transfers.sumAt(cut.position);
+      const sum = feed.sumAt(cut.position);
       if (sum === null || !cut.tables.has("checking") || !cut.tables.has("saving")) continue;
       const found = reads.reduce((total, [, read]) => total + (read?.balance ?? 0), 0);
       if (found === sum) continue;

@@ -11,14 +11,14 @@ export const FED_TABLES: readonly FedTable[] = [...BANK_TABLES, "checking", "sav
 /** Everything that goes on writing to the broker, as one. */
 export class Feed {
   readonly #bank: BankFeed;
-  readonly transfers: TransferFeed;
+  readonly #transfers: TransferFeed;
   #resumed: PromiseWithResolvers<void> | null = null;
   #sending: Promise<unknown> = Promise.resolve();
   #stopped = false;
 
   private constructor(bank: BankFeed, transfers: TransferFeed) {
     this.#bank = bank;
-    this.transfers = transfers;
+    this.#transfers = transfers;
   }
 
   static async open(brokers: readonly string[], prefix: string, seed: number): Promise<Feed> {
@@ -27,18 +27,18 @@ export class Feed {
   }
 
   get topics(): readonly string[] {
-    return [...BANK_TABLES.map((table) => this.#bank.topic(table)), this.transfers.topic];
+    return [...BANK_TABLES.map((table) => this.#bank.topic(table)), this.#transfers.topic];
   }
 
   get sent(): number {
-    return this.#bank.sent + this.transfers.count;
+    return this.#bank.sent + this.#transfers.count;
   }
 
   /** Sends batches with a pause between them until `stop`. */
   async run(batch: number, pauseMs: number): Promise<void> {
     while (!this.#stopped) {
       await this.#resumed?.promise;
-      this.#sending = Promise.all([this.#bank.send(batch), this.transfers.send()]);
+      this.#sending = Promise.all([this.#bank.send(batch), this.#transfers.send()]);
       await this.#sending;
       await sleep(pauseMs);
     }
@@ -61,12 +61,17 @@ export class Feed {
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.#bank.close(), this.transfers.close()]);
+    await Promise.all([this.#bank.close(), this.#transfers.close()]);
+  }
+
+  /** What the accounts of both tables hold together at a position; null while some are still to be opened. */
+  sumAt(position: ReadonlyMap<string, string>): number | null {
+    return this.#transfers.sumAt(position);
   }
 
   /** The rows of a table when each split has been read up to its next offset; without a position, all that was sent. */
   rowsAt(table: FedTable, position: ReadonlyMap<string, string> | null): CanonicalRow[] {
     if (table === "accounts" || table === "stock" || table === "entries") return this.#bank.rowsAt(table, position);
-    return this.transfers.rowsAt(table, position);
+    return this.#transfers.rowsAt(table, position);
   }
 }

@@ -1,0 +1,73 @@
+import { describe, expect, it } from "vitest";
+import type { Position } from "../../../src/core/position.ts";
+import { type CanonicalRow, canonicalLines } from "../../readers/canonical.ts";
+import type { TableDescription } from "../../readers/reader.ts";
+import type { TableContents } from "../../readers/requests.ts";
+import { type AuditResult, openAudit } from "../../torture/audit.ts";
+import type { FedTable } from "../../torture/feed.ts";
+
+const POSITION: Position = new Map([["t/0", "4"]]);
+const SENT: Readonly<Partial<Record<FedTable, readonly CanonicalRow[]>>> = {
+  checking: [{ id: "0", balance: "70" }],
+  saving: [{ id: "0", balance: "30" }],
+  registers: [1, 2].map((next) => ({ register: "r", next: String(next) })),
+};
+const TABLES = Object.keys(SENT) as FedTable[];
+const COLUMNS = { checking: ["id", "balance"], saving: ["id", "balance"], registers: ["register", "next"] } as const;
+
+/** Audits a warehouse in which each table has one snapshot, 1, that stands for the position and has these rows. */
+async function audited(found: Partial<typeof SENT>, snapshot = "1"): Promise<AuditResult> {
+  const tables = { ...SENT, ...found };
+  const readers = {
+    async describe() {
+      const summary = { "ingest.position": '{"t/0":"4"}' };
+      const snapshots = [
+        { snapshotId: "1", parentSnapshotId: null, sequenceNumber: "1", operation: "append", summary },
+      ];
+      return { currentSnapshotId: "1", snapshots } as unknown as TableDescription;
+    },
+    async pyiceberg(place: object) {
+      const name = (place as { location: string }).location as keyof typeof COLUMNS;
+      const rows = tables[name] ?? [];
+      const columns = COLUMNS[name];
+      const described = columns.map((column) => ({ name: column, type: "string" }));
+      const lines = canonicalLines(columns, rows);
+      return { columns: described, lines, rows, count: rows.length } as unknown as TableContents;
+    },
+  };
+  const expected = {
+    rowsAt: (table: FedTable) => [...(SENT[table] ?? [])],
+    sumAt: () => 100,
+  };
+  const cut = { id: "1/1", position: POSITION, tables: new Map(TABLES.map((name) => [name, snapshot])) };
+  const places = TABLES.map((name) => ({ name, place: { location: name } }));
+  const audit = openAudit(expected, places, { newest: async () => cut }, readers, undefined);
+  await audit.look();
+  return audit.finish();
+}
+
+const FINE = { lost: 0, doubled: 0, wrongSums: 0, registerGaps: 0, registerRepeats: 0, missingFiles: 0 };
+
+describe("the audit of a torture", () => {
+  it("finds nothing where all is as it was sent", async () => {
+    expect(await audited({})).toMatchObject({ ...FINE, cuts: 1, snapshots: 3, complaints: [] });
+  });
+
+  it("finds a transfer of which one half is missing", async () => {
+    const { wrongSums, lost, complaints } = await audited({ saving: [{ id: "0", balance: "29" }] });
+    expect({ wrongSums, isLost: lost > 0 }).toEqual({ wrongSums: 1, isLost: true });
+    expect(complaints).toContainEqual(expect.stringMatching(/hold 99 together, expected 100/));
+  });
+
+  it("finds numbers of a register that are left out or come again", async () => {
+    const numbers = (...all: number[]) => all.map((next) => ({ register: "r", next: String(next) }));
+    // The snapshot is read as it appears, and as the last one.
+    expect(await audited({ registers: numbers(2) })).toMatchObject({ registerGaps: 2, registerRepeats: 0 });
+    expect(await audited({ registers: numbers(1, 2, 2) })).toMatchObject({ registerGaps: 0, registerRepeats: 2 });
+  });
+
+  it("finds a cut that names a snapshot which is not there", async () => {
+    const { complaints } = await audited({}, "2");
+    expect(complaints).toEqual([expect.stringMatching(/names a snapshot that no table has/)]);
+  });
+});
