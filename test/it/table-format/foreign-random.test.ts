@@ -22,6 +22,7 @@ import { progressOnStderr } from "../../services/progress.ts";
 import { runTool } from "../../services/tools.ts";
 import { scanLines } from "../../support/canonical-cells.ts";
 import { Dice } from "../../support/fuzz/mutate.ts";
+import { bothDiffs } from "../../support/golden-table.ts";
 import { sparkStory } from "./spark-stories.ts";
 
 /** `FRAZIL_FOREIGN_TABLES` sets how many tables Spark writes, and PyIceberg four times as many; `FRAZIL_FOREIGN_SEED` the first seed. */
@@ -34,6 +35,17 @@ const io = createLocalStorage();
 async function load(location: string): Promise<TableMetadata> {
   const path = location.replace(/^file:(\/\/)?/, "");
   return parseTableMetadata(await readFile(path), path);
+}
+
+/** The changes from each snapshot to the next, and from the first to the last, are those of a comparison of all rows. */
+async function expectChanges(metadata: TableMetadata): Promise<void> {
+  const { snapshots } = metadata;
+  const [first, last] = [must(snapshots[0], "a snapshot"), must(snapshots.at(-1), "a snapshot")];
+  const pairs = snapshots.slice(1).map((to, i) => [must(snapshots[i], "a snapshot"), to] as const);
+  for (const [from, to] of [...pairs, [first, last] as const]) {
+    const { planned, compared } = await bothDiffs({ io, metadata }, from, to);
+    expect(planned).toEqual(compared);
+  }
 }
 
 describe.skipIf(missing !== null)(withReason("random tables of others", missing), () => {
@@ -72,6 +84,7 @@ describe.skipIf(missing !== null)(withReason("random tables of others", missing)
         currentSchema(metadata).fields,
       );
       expect({ seed, ours }).toEqual({ seed, ours: head });
+      await expectChanges(metadata);
     }
   });
 
@@ -102,6 +115,7 @@ describe.skipIf(missing !== null)(withReason("random tables of others", missing)
         const { fields } = type === "branch" ? currentSchema(metadata) : snapshotSchema(metadata, snapshot);
         expect({ name, lines: await scanLines(io, metadata, snapshot, fields) }).toEqual({ name, lines });
       }
+      await expectChanges(metadata);
     });
   });
 });
