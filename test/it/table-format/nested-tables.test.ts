@@ -33,7 +33,7 @@ import { randomCell, randomNested } from "../../support/nested-values.ts";
 import { dataFile } from "../../unit/table-format/data-file.ts";
 
 /** `FRAZIL_NESTED_TABLES` sets another number of random tables. */
-const RANDOM_TABLES = Number(process.env["FRAZIL_NESTED_TABLES"] ?? 6);
+const RANDOM_TABLES = Number(process.env["FRAZIL_NESTED_TABLES"] ?? 4);
 const missing = await requireServers("readers", "spark");
 const io = createLocalStorage();
 
