@@ -221,11 +221,17 @@ async function restore(
     ident: base.ident,
     requirements: [
       { type: "assert-table-uuid", uuid: metadata.tableUuid },
-      ...published.map(([ref, { snapshotId: id }]) => ({
-        type: "assert-ref-snapshot-id" as const,
-        ref,
-        snapshotId: id,
-      })),
+      // With a branch in `main`'s stead, `main` has to be where it was looked at, also where it stays: what somebody publishes meanwhile
+      // would be what the branch lacks from then on.
+      ...(base.branch === undefined
+        ? []
+        : [
+            {
+              type: "assert-ref-snapshot-id" as const,
+              ref: base.branch,
+              snapshotId: metadata.refs.get(base.branch)?.snapshotId ?? null,
+            },
+          ]),
       { type: "assert-ref-snapshot-id", ref: "main", snapshotId: metadata.currentSnapshotId },
       ...(tag === null
         ? []

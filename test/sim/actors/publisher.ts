@@ -10,7 +10,7 @@ import { BRANCH, LOCATION, PIPELINE, type Place, type Simulation } from "../worl
 
 /** How publishing may fail where requests do, and others are quicker. */
 const ACCEPTED =
-  /SIM_NO_ANSWER|no answer|no room|somebody else|could not be learned|is not on the branch|was rolled back|lies beside/;
+  /SIM_NO_ANSWER|no answer|no room|somebody else|came first|another writer|could not be learned|is not on the branch|was rolled back|lies beside/;
 
 /** The job's own process publishes now and then what is whole, and what is there when it ends. */
 export function publishBeside(sim: Simulation, { process, io, catalog }: Place, held: BesideIngestion): Promise<void> {

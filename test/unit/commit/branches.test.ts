@@ -186,6 +186,39 @@ it("publishes nothing behind a rollback of one table until the others have what 
   expect([await rowsOf(warehouse, "a"), await rowsOf(warehouse, "b")]).toEqual([["1|x|3"], ["1|y|3"]]);
 });
 
+it("takes back what somebody publishes during the rollback", async () => {
+  const warehouse = memoryWarehouse("object-store");
+  const log = [a("+1:x:1"), a("~1:x:2"), a("~1:x:3")];
+  const process = await Process.start(onBranch(warehouse), [upsertRule("a")]);
+  await process.checkpoint(log.slice(0, 1));
+  await publish(warehouse);
+  await process.checkpoint(log.slice(1, 2));
+  const { catalog } = onBranch(warehouse);
+  let published = false;
+  const commit: typeof catalog.commit = async (...given) => {
+    if (!published) await fastForward(context(warehouse), [newest], "main", "audit");
+    published = true;
+    return catalog.commit(...given);
+  };
+  const place = {
+    ...warehouse,
+    catalog: { ...catalog, commit },
+    warehouseLocation: "mem://w",
+    runtime: virtualRuntime(9007),
+  };
+  const target = currentSnapshot((await load(place, "a")).metadata)!;
+  await process.checkpoint(log.slice(2));
+  const table = await load(warehouse, "a");
+  const newest = { table, snapshotId: table.metadata.refs.get("audit")!.snapshotId };
+  const request = { table: await load(place, "a"), target, keepPosition: false };
+  await rollBack(place, await planRollback(place, request));
+  expect(published).toBe(true);
+  const next = await Process.start(onBranch(warehouse), [upsertRule("a")]);
+  await next.checkpoint(log.slice(Number(next.reached.get("t/0"))));
+  await publish(warehouse);
+  expect(await rowsOf(warehouse, "a")).toEqual(["1|x|3"]);
+});
+
 it("takes back what is not published, also where the first table of the job is on main", async () => {
   const warehouse = memoryWarehouse("memory");
   const catalog = branchCatalog(warehouse.catalog, "audit", ({ name }) => name !== "a");
