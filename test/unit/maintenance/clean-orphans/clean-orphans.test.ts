@@ -42,15 +42,17 @@ async function clean(
   return runCleaning(place(warehouse, process), plan);
 }
 
-/** What of the table is stored that nothing needs, metadata files included. */
+/** What of the table is stored that nothing needs, metadata files included, but for the copies of versions that go with commits. */
 async function garbage(warehouse: Warehouse): Promise<Set<string>> {
   const { metadata, metadataLocation } = await loaded(warehouse);
   const needed = await filesOf(warehouse.io, metadata, metadata.snapshots);
   needed.add(metadataLocation);
   for (const { metadataFile } of metadata.metadataLog) needed.add(metadataFile);
   const left = new Set<string>();
+  const current = Number(/\/(\d+)-[^/]*$/.exec(metadataLocation)?.[1]) + 1;
   for await (const { location } of warehouse.io.list(FOLDER)) {
-    if (!needed.has(location) && !location.endsWith("version-hint.text")) left.add(location);
+    const isCopy = Number(/\/metadata\/v(\d+)\.metadata\.json$/.exec(location)?.[1]) <= current;
+    if (!needed.has(location) && !location.endsWith("version-hint.text") && !isCopy) left.add(location);
   }
   return left;
 }
@@ -67,7 +69,7 @@ async function litter(io: FileIO, mark: string): Promise<string[]> {
   ];
   const strange = [
     `${FOLDER}/_ingest/x/ledger.json`,
-    `${FOLDER}/metadata/v1.metadata.json`,
+    `${FOLDER}/metadata/v99999.metadata.json`,
     `${FOLDER}/data/_temporary/${mark}.parquet`,
     `${FOLDER}/notes.txt`,
     // The next version of a commit that is under way.

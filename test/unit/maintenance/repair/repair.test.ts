@@ -162,7 +162,7 @@ describe("a wrong hint", () => {
     const rows = await rowsOf(warehouse);
     const names: string[] = [];
     for await (const { location } of warehouse.io.list("mem://w/shop/a/metadata")) {
-      if (location.endsWith(".metadata.json")) names.push(location.split("/").at(-1)!.slice(0, -14));
+      if (/\/\d{5}-[^/]*\.metadata\.json$/.test(location)) names.push(location.split("/").at(-1)!.slice(0, -14));
     }
     const old = names.sort().at(-3)!;
     if (how === "gone") await warehouse.io.delete(HINT);
