@@ -30,6 +30,8 @@ const CASES = ["open", "plan", "append", "vector", "history"] as const;
 const SNAPSHOTS = 10_000;
 const FILES = [100_000, 1_000_000] as const;
 const FILES_A_MANIFEST = 1_000;
+/** Of a table whose plans take no engine a minute. */
+const MOST_SMALL_MANIFESTS = 100;
 const MANIFESTS = 5_000;
 const POSITIONS = 10_000_000;
 const ROUNDS = 5;
@@ -107,8 +109,11 @@ async function* plan(
     ["all", null],
   ];
   for (const [name, filter] of filters) {
-    const rounds = filter?.column === "day" || manifests <= 100 ? ROUNDS : LONG_ROUNDS;
-    yield* compare(`plan ${name} ${files}`, { case: "plan", rounds, metadata, filter }, engines, progress);
+    const isLarge = manifests > MOST_SMALL_MANIFESTS;
+    const rounds = filter?.column === "day" || !isLarge ? ROUNDS : LONG_ROUNDS;
+    // PyIceberg holds every task of a plan: those of a million files take more than 5 GB.
+    const asked = filter === null && isLarge ? engines.slice(0, 1) : engines;
+    yield* compare(`plan ${name} ${files}`, { case: "plan", rounds, metadata, filter }, asked, progress);
   }
 }
 
