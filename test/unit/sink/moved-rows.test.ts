@@ -41,7 +41,15 @@ async function jobWithCompaction(keys: "memory" | "sidecars", options: { told: b
         locations: async () => [],
         ...(options.told ? { moved: moved.bind(process.checkpointer) } : {}),
       };
-      const rewrite = { kind: "compact", targetSizeBytes: 1 << 20, minFiles: 2, deleteRatio: 0.15, pace: 1, arrange: null, where: null };
+      const rewrite = {
+        kind: "compact",
+        targetSizeBytes: 1 << 20,
+        minFiles: 2,
+        deleteRatio: 0.15,
+        pace: 1,
+        arrange: null,
+        where: null,
+      };
       const task = rewrite as DueRun<"compact">["task"];
       const run = { table: await loaded(warehouse), task, pointMs: 0, begin: async () => undefined };
       expect(await runCompact(services, run)).toMatchObject({ outcome: "done" });
