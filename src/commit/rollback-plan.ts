@@ -107,9 +107,12 @@ async function planPipeline(
     });
   }
   const cut = planned(found.table.loaded, found.snapshot, pipeline);
-  const rollbacks = tables.map((table) =>
-    table === found.table ? cut : planned(table.loaded, snapshotAt(table, pipeline, cut.stamp as Stamp), pipeline),
-  );
+  // A table with a position of its own that goes back further than was asked for replays what it lacks then.
+  const exact = place.catalog.atomicAcrossTables || keepPosition;
+  const rollbacks = tables.map((table) => {
+    if (table === found.table) return cut;
+    return planned(table.loaded, snapshotAt(table, pipeline, cut.stamp as Stamp, exact), pipeline);
+  });
   return { pipeline, keepPosition, tables: rollbacks, others: [] };
 }
 
@@ -126,8 +129,12 @@ function firstFound(
   return null;
 }
 
-/** The table as the checkpoint left it: its newest snapshot of the pipeline that is not of a later one. */
-function snapshotAt(table: PipelineTable, pipeline: string, cut: Stamp): Snapshot {
+/**
+ * The table as the checkpoint left it: its newest snapshot of the pipeline that is not of a later one.
+ *
+ * @param exact Refuse an older one where the checkpoint's own may have been expired.
+ */
+function snapshotAt(table: PipelineTable, pipeline: string, cut: Stamp, exact: boolean): Snapshot {
   let best: { snapshot: Snapshot; stamp: Stamp } | null = null;
   let oldest: Snapshot | null = null;
   for (const snapshot of table.loaded.metadata.snapshots) {
@@ -140,7 +147,17 @@ function snapshotAt(table: PipelineTable, pipeline: string, cut: Stamp): Snapsho
       best = { snapshot, stamp };
     }
   }
-  if (best !== null) return best.snapshot;
+  if (best !== null) {
+    if (!exact || compareStamps(best.stamp, cut) === 0 || !mayLackLater(table, pipeline, best.snapshot, cut)) {
+      return best.snapshot;
+    }
+    throw new FrazilError(
+      "data",
+      "NO_POSITION",
+      `table ${table.name}: what followed snapshot ${best.snapshot.snapshotId} has been expired, so it cannot be told whether the table was that at checkpoint ${cut.checkpoint} (epoch ${cut.epoch}) of the pipeline ${pipeline}`,
+      { hint: "choose a later point, of which all tables still hold what came behind it" },
+    );
+  }
   // The table was created later: it goes back to the empty snapshot that created it.
   if (oldest !== null && oldest.parentSnapshotId === null && oldest.summary.get("total-records") === "0") return oldest;
   throw new FrazilError(
@@ -149,6 +166,20 @@ function snapshotAt(table: PipelineTable, pipeline: string, cut: Stamp): Snapsho
     `table ${table.name} no longer holds a snapshot of checkpoint ${cut.checkpoint} (epoch ${cut.epoch}) of the pipeline ${pipeline} or before`,
     { hint: `frazil snapshots ${table.name} lists what there is` },
   );
+}
+
+/** Whether a snapshot between a given one and the first of a later checkpoint is gone: each commit to a table takes the next sequence number. */
+function mayLackLater({ loaded }: PipelineTable, pipeline: string, from: Snapshot, cut: Stamp): boolean {
+  const { snapshots, lastSequenceNumber } = loaded.metadata;
+  let known = from.sequenceNumber;
+  for (const snapshot of snapshots.toSorted((a, b) => Number(a.sequenceNumber - b.sequenceNumber))) {
+    if (snapshot.sequenceNumber <= known) continue;
+    if (snapshot.sequenceNumber !== known + 1n) return true;
+    const stamp = readStamp(snapshot);
+    if (stamp?.pipeline === pipeline && compareStamps(stamp, cut) > 0) return false;
+    known = snapshot.sequenceNumber;
+  }
+  return known !== lastSequenceNumber;
 }
 
 function compareStamps(a: Stamp, b: Stamp): number {
