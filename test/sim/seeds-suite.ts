@@ -4,7 +4,7 @@ import { commandOf } from "./shrink.ts";
 import { CRASH_POINTS } from "./world/crash-points.ts";
 
 /** Seeds of each file. Two files, so that two cores work on them; more by hand: `npm run sim -- --from 3000 --seeds 2000`. */
-const SEEDS = Number(process.env["FRAZIL_SIM_SEEDS"] ?? 480);
+const SEEDS = Number(process.env["FRAZIL_SIM_SEEDS"] ?? 1_000);
 
 /** Where they begin: seed 448 shows a flaw that is known and not mended yet (`docs/simulation.md`). */
 const FIRST = 521;
@@ -35,7 +35,7 @@ export function testSeeds(share: number): void {
       expect(totals.commits).toBeGreaterThan(SEEDS * 10);
       expect(sum(totals.faults)).toBeGreaterThan(SEEDS * 5);
       expect(sum(totals.crashPoints)).toBeGreaterThan(SEEDS * 3);
-      if (SEEDS >= 480)
+      if (SEEDS >= 1_000)
         expect(CRASH_POINTS.filter((point) => totals.crashPoints[point] === undefined).length).toBeLessThan(10);
     },
     // Far less than a second each, where the machine has nothing else to do.

@@ -1,8 +1,8 @@
 import { expect, it } from "vitest";
 import { runCampaigns } from "../../../support/compaction-campaigns.ts";
 
-/** `npm run campaign` makes 1,000 of them; `FRAZIL_COMPACT_SEED` is the first seed. */
-const RUNS = Number(process.env["FRAZIL_COMPACT_RUNS"] ?? 300);
+/** `FRAZIL_COMPACT_RUNS=20000` makes more of them; `FRAZIL_COMPACT_SEED` is the first seed. */
+const RUNS = Number(process.env["FRAZIL_COMPACT_RUNS"] ?? 1_000);
 const FIRST_SEED = Number(process.env["FRAZIL_COMPACT_SEED"] ?? 1);
 const COMMANDS = 100;
 
