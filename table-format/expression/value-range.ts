@@ -28,49 +28,45 @@ export type RangeOf = (ref: BoundReference) => ValueRange | null;
  * Inclusive evaluation (spec, "Scan Planning"): false only when the expression is true of no row.
  */
 export function mayMatch(expression: BoundExpression, rangeOf: RangeOf): boolean {
-  switch (expression.kind) {
-    case "true":
-      return true;
-    case "false":
-      return false;
-    case "and":
-      return mayMatch(expression.left, rangeOf) && mayMatch(expression.right, rangeOf);
-    case "or":
-      return mayMatch(expression.left, rangeOf) || mayMatch(expression.right, rangeOf);
-    default: {
-      const range = rangeOf(expression.ref);
-      if (range === null) return true;
-      const { operation } = expression;
-      return (
-        (range.mayHoldNull && isTrueOfNull(operation)) ||
-        (range.mayHoldNan && isTrueOfNan(operation)) ||
-        (range.mayHoldOthers && othersMayMatch(expression, range))
-      );
-    }
-  }
+  return holds(expression, (predicate) => {
+    const range = rangeOf(predicate.ref);
+    if (range === null) return true;
+    const { operation } = predicate;
+    return (
+      (range.mayHoldNull && isTrueOfNull(operation)) ||
+      (range.mayHoldNan && isTrueOfNan(operation)) ||
+      (range.mayHoldOthers && othersMayMatch(predicate, range))
+    );
+  });
 }
 
 /** Strict evaluation: true only when the expression is true of every row. */
 export function mustMatch(expression: BoundExpression, rangeOf: RangeOf): boolean {
+  return holds(expression, (predicate) => {
+    const range = rangeOf(predicate.ref);
+    if (range === null) return false;
+    const { operation } = predicate;
+    return (
+      (!range.mayHoldNull || isTrueOfNull(operation)) &&
+      (!range.mayHoldNan || isTrueOfNan(operation)) &&
+      (!range.mayHoldOthers || !othersMayMatch(opposite(predicate), range))
+    );
+  });
+}
+
+/** An expression whose predicates are told one by one. */
+function holds(expression: BoundExpression, ofPredicate: (predicate: BoundPredicate) => boolean): boolean {
   switch (expression.kind) {
     case "true":
       return true;
     case "false":
       return false;
     case "and":
-      return mustMatch(expression.left, rangeOf) && mustMatch(expression.right, rangeOf);
+      return holds(expression.left, ofPredicate) && holds(expression.right, ofPredicate);
     case "or":
-      return mustMatch(expression.left, rangeOf) || mustMatch(expression.right, rangeOf);
-    default: {
-      const range = rangeOf(expression.ref);
-      if (range === null) return false;
-      const { operation } = expression;
-      return (
-        (!range.mayHoldNull || isTrueOfNull(operation)) &&
-        (!range.mayHoldNan || isTrueOfNan(operation)) &&
-        (!range.mayHoldOthers || !othersMayMatch(opposite(expression), range))
-      );
-    }
+      return holds(expression.left, ofPredicate) || holds(expression.right, ofPredicate);
+    default:
+      return ofPredicate(expression);
   }
 }
 
