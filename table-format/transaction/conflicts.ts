@@ -25,13 +25,7 @@ export async function validateAddedDataFiles(
   range: ValidationRange,
   filter: FileFilter,
 ): Promise<void> {
-  const [found] = await entriesSince(
-    attempt,
-    range,
-    "data",
-    ADDED_DATA,
-    ({ status, file }) => status === "added" && filter.mightMatch(file),
-  );
+  const [found] = await changedData(attempt, range, filter, "added", ADDED_DATA);
   if (found === undefined) return;
   throw conflict(
     "CONFLICTING_DATA",
@@ -45,13 +39,7 @@ export async function validateDeletedDataFiles(
   range: ValidationRange,
   filter: FileFilter,
 ): Promise<void> {
-  const [found] = await entriesSince(
-    attempt,
-    range,
-    "data",
-    REMOVED_DATA,
-    ({ status, file }) => status === "deleted" && filter.mightMatch(file),
-  );
+  const [found] = await changedData(attempt, range, filter, "deleted", REMOVED_DATA);
   if (found === undefined) return;
   throw conflict(
     "CONFLICTING_REMOVAL",
@@ -132,6 +120,23 @@ export async function validateAddedVectors(
   throw conflict(
     "CONFLICTING_VECTOR",
     `found a concurrently added deletion vector for ${found.file.referencedDataFile}: ${found.file.filePath}`,
+  );
+}
+
+/** Data files that came or went since the operation started and that can hold rows of the condition. */
+function changedData(
+  attempt: OperationAttempt,
+  range: ValidationRange,
+  filter: FileFilter,
+  change: "added" | "deleted",
+  operations: readonly Operation[],
+): Promise<ManifestEntry[]> {
+  return entriesSince(
+    attempt,
+    range,
+    "data",
+    operations,
+    ({ status, file }) => status === change && filter.mightMatch(file),
   );
 }
 
