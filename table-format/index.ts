@@ -74,6 +74,7 @@ export { defaultColumn } from "./parquet/default-value.ts";
 export type { DataFileRef } from "./parquet/footer.ts";
 export { openDataFileWriter } from "./parquet/hyparquet-encoder.ts";
 export { explicitLineage, withLineage } from "./parquet/lineage.ts";
+export { type DataFilePlace, parquetDataFile } from "./parquet/parquet-data-file.ts";
 export { readDataFile, readDataFileRows } from "./parquet/reader.ts";
 export { partitionPath, valueText } from "./partition/path.ts";
 export { type BoundField, bindSpec, parsePartitionBy, UNPARTITIONED } from "./partition/spec.ts";

@@ -8,6 +8,7 @@ import {
   type LoadedTable,
   type NestedField,
   openDataFileWriter,
+  parquetDataFile,
   type PartitionSpec,
   partitionPath,
   type PrimitiveType,
@@ -78,21 +79,12 @@ export async function writeDataFiles(
     runtime.step("put.data");
     written.push({
       members,
-      file: {
-        content: "data",
+      file: parquetDataFile(encoded, {
         filePath: location,
-        fileFormat: "PARQUET",
         specId: spec.specId,
         partition: tuple,
-        keyMetadata: null,
-        equalityIds: null,
         sortOrderId: sort?.sortOrderId ?? null,
-        firstRowId: null,
-        referencedDataFile: null,
-        contentOffset: null,
-        contentSizeBytes: null,
-        ...encoded,
-      },
+      }),
     });
   }
   return written;

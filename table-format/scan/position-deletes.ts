@@ -4,6 +4,7 @@ import type { FileIO } from "../io/file-io.ts";
 import type { DataFile } from "../manifest/data-file.ts";
 import { DELETE_FILE_PATH_ID } from "../manifest/delete-scope.ts";
 import { openDataFileWriter } from "../parquet/hyparquet-encoder.ts";
+import { parquetDataFile } from "../parquet/parquet-data-file.ts";
 import { NO_SOURCES } from "../parquet/reader.ts";
 import { RoaringBitmap } from "../puffin/roaring.ts";
 import type { PrimitiveType, Schema } from "../schema/types.ts";
@@ -56,21 +57,15 @@ export async function writePositionDeletes(
         [POSITION_ID, encodeValue(POSITION_TYPE, BigInt(position))],
       ]);
     return {
-      ...encoded,
+      ...parquetDataFile(encoded, {
+        filePath: location,
+        specId: dataFile.specId,
+        partition: dataFile.partition,
+      }),
       content: "position-deletes",
-      filePath: location,
-      fileFormat: "PARQUET",
-      specId: dataFile.specId,
-      partition: dataFile.partition,
       lowerBounds: bounds(positions[0] as number),
       upperBounds: bounds(positions.at(-1) as number),
-      keyMetadata: null,
-      equalityIds: null,
-      sortOrderId: null,
-      firstRowId: null,
       referencedDataFile: dataFile.filePath,
-      contentOffset: null,
-      contentSizeBytes: null,
     };
   } catch (error) {
     await writer.abort();

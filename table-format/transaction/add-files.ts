@@ -7,6 +7,7 @@ import type { TableMetadata } from "../metadata/table-metadata.ts";
 import type { TableUpdate } from "../metadata/updates.ts";
 import { fileColumns } from "../parquet/file-columns.ts";
 import { readFooter } from "../parquet/footer.ts";
+import { parquetDataFile } from "../parquet/parquet-data-file.ts";
 import { NAME_MAPPING_PROPERTY, nameMapping, nameMappingText } from "../schema/name-mapping.ts";
 import { fieldByName } from "../schema/schema.ts";
 import { folderValues, partitionOfFile } from "./added-file-partition.ts";
@@ -79,22 +80,10 @@ async function describe(
   checkFileSchema({ filePath, columns, summaries, fromPath: identitiesInPath(filePath, base) }, schema);
   return {
     hasIds: footer.metadata.schema.some((element) => element.field_id !== undefined),
-    file: {
-      ...footerMetrics(footer, summaries),
-      content: "data",
-      filePath,
-      fileFormat: "PARQUET",
-      specId: spec.specId,
-      partition: partitionOfFile(filePath, spec, schema, summaries),
-      fileSizeBytes: BigInt(stat.sizeBytes),
-      keyMetadata: null,
-      equalityIds: null,
-      sortOrderId: null,
-      firstRowId: null,
-      referencedDataFile: null,
-      contentOffset: null,
-      contentSizeBytes: null,
-    },
+    file: parquetDataFile(
+      { ...footerMetrics(footer, summaries), fileSizeBytes: BigInt(stat.sizeBytes) },
+      { filePath, specId: spec.specId, partition: partitionOfFile(filePath, spec, schema, summaries) },
+    ),
   };
 }
 

@@ -12,6 +12,7 @@ import {
   type FileIO,
   type LoadedTable,
   must,
+  parquetDataFile,
   type PartitionSpec,
   type PrimitiveType,
   produceSnapshot,
@@ -123,29 +124,25 @@ export function dataFile(location: string, number: number, day: number): DataFil
     );
   });
   const counts = (of: (id: number) => number) => new Map(SCHEMA.fields.map(({ id }) => [id, BigInt(of(id))]));
-  return {
-    content: "data",
-    filePath: `${location}/data/day=${day}/00000-${number}-8a3c4d5e-0000-4000-8000-000000000001.parquet`,
-    fileFormat: "PARQUET",
-    specId: 0,
-    partition: [day],
-    recordCount: BigInt(ROWS_A_FILE),
-    fileSizeBytes: BigInt(60_000 + (number % 1_000)),
-    columnSizes: counts((id) => 2_000 + ((id * 7_919 + number) % 5_000)),
-    valueCounts: counts(() => ROWS_A_FILE),
-    nullValueCounts: counts((id) => (id === 2 ? number % 3 : 0)),
-    nanValueCounts: null,
-    lowerBounds: must(bounds[0], "two ends"),
-    upperBounds: must(bounds[1], "two ends"),
-    keyMetadata: null,
-    splitOffsets: [4n],
-    equalityIds: null,
-    sortOrderId: 0,
-    firstRowId: null,
-    referencedDataFile: null,
-    contentOffset: null,
-    contentSizeBytes: null,
-  };
+  return parquetDataFile(
+    {
+      recordCount: BigInt(ROWS_A_FILE),
+      fileSizeBytes: BigInt(60_000 + (number % 1_000)),
+      columnSizes: counts((id) => 2_000 + ((id * 7_919 + number) % 5_000)),
+      valueCounts: counts(() => ROWS_A_FILE),
+      nullValueCounts: counts((id) => (id === 2 ? number % 3 : 0)),
+      nanValueCounts: null,
+      lowerBounds: must(bounds[0], "two ends"),
+      upperBounds: must(bounds[1], "two ends"),
+      splitOffsets: [4n],
+    },
+    {
+      filePath: `${location}/data/day=${day}/00000-${number}-8a3c4d5e-0000-4000-8000-000000000001.parquet`,
+      specId: 0,
+      partition: [day],
+      sortOrderId: 0,
+    },
+  );
 }
 
 /** Commits one snapshot of `manifests` manifests with `filesEach` files of a day each; the data files themselves are not made. */

@@ -9,6 +9,7 @@ import {
   type LiveFile,
   type LoadedTable,
   openDataFileWriter,
+  parquetDataFile,
   planSnapshot,
   type PrimitiveType,
   produceSnapshot,
@@ -164,21 +165,8 @@ export class ForeignTable {
       const writer = openDataFileWriter({ schema, output: await this.#warehouse.io.openWrite(filePath) });
       const values = members.map((row) => rows[row] as PlainValues);
       await writer.write({ length: values.length, columns: columnsOf(values) });
-      files.push({
-        content: "data",
-        filePath,
-        fileFormat: "PARQUET",
-        specId: spec.specId,
-        partition: tuples(all, members[0] as number),
-        keyMetadata: null,
-        equalityIds: null,
-        sortOrderId: null,
-        firstRowId: null,
-        referencedDataFile: null,
-        contentOffset: null,
-        contentSizeBytes: null,
-        ...(await writer.finish()),
-      });
+      const partition = tuples(all, members[0] as number);
+      files.push(parquetDataFile(await writer.finish(), { filePath, specId: spec.specId, partition }));
     }
     return files;
   }

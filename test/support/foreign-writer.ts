@@ -6,6 +6,7 @@ import {
   type LiveFile,
   type LoadedTable,
   openDataFileWriter,
+  parquetDataFile,
   planSnapshot,
   produceSnapshot,
   readDataFile,
@@ -46,18 +47,6 @@ const POSITION_DELETES: Schema = {
   identifierFieldIds: [],
 };
 
-const PLAIN = {
-  fileFormat: "PARQUET",
-  partition: [],
-  keyMetadata: null,
-  equalityIds: null,
-  sortOrderId: null,
-  firstRowId: null,
-  referencedDataFile: null,
-  contentOffset: null,
-  contentSizeBytes: null,
-} as const;
-
 type Store = Pick<Warehouse, "io" | "catalog">;
 
 /** Another engine that writes to tables of `{ id long, part string, value long }`: each call is a commit of its own. */
@@ -90,7 +79,9 @@ export class ForeignWriter {
     const base = await this.load();
     const { defaultSpecId: specId } = base.metadata;
     await this.#commit(base, {
-      addedDataFiles: files.map((file): DataFile => ({ ...PLAIN, content: "data", specId, ...file })),
+      addedDataFiles: files.map(({ filePath, ...encoded }) =>
+        parquetDataFile(encoded, { filePath, specId, partition: [] }),
+      ),
     });
   }
 
@@ -162,7 +153,10 @@ export class ForeignWriter {
       output: await this.#warehouse.io.openWrite(filePath),
     });
     await writer.write({ length: hits.length, columns: [paths.finish(), positions.finish()] });
-    const file: DataFile = { ...PLAIN, content: "position-deletes", filePath, specId: 0, ...(await writer.finish()) };
+    const file: DataFile = {
+      ...parquetDataFile(await writer.finish(), { filePath, specId: 0, partition: [] }),
+      content: "position-deletes",
+    };
     await this.#commit(base, { addedDeleteFiles: [file] });
   }
 
@@ -217,7 +211,8 @@ export class ForeignWriter {
       return builder.finish();
     });
     await writer.write({ length: rows.length, columns });
-    return { ...PLAIN, content: "data", filePath, specId: base.metadata.defaultSpecId, ...(await writer.finish()) };
+    const { defaultSpecId: specId } = base.metadata;
+    return parquetDataFile(await writer.finish(), { filePath, specId, partition: [] });
   }
 
   async #commit(

@@ -4,6 +4,7 @@ import {
   type DataFileWriter,
   type FileIO,
   openDataFileWriter,
+  parquetDataFile,
   type Schema,
   type Value,
 } from "../../../table-format/index.ts";
@@ -102,20 +103,7 @@ export class OutputFiles {
     this.#open = null;
     this.#runtime.step("compact.write");
     const { specId, partition } = this.#place;
-    this.files.push({
-      content: "data",
-      filePath: location,
-      fileFormat: "PARQUET",
-      specId,
-      partition,
-      keyMetadata: null,
-      equalityIds: null,
-      sortOrderId: this.#settings.sortOrderId,
-      firstRowId: null,
-      referencedDataFile: null,
-      contentOffset: null,
-      contentSizeBytes: null,
-      ...encoded,
-    });
+    const { sortOrderId } = this.#settings;
+    this.files.push(parquetDataFile(encoded, { filePath: location, specId, partition, sortOrderId }));
   }
 }

@@ -8,6 +8,7 @@ import {
   type FileIO,
   type LiveFile,
   openDataFileWriter,
+  parquetDataFile,
   partitionTuple,
   planSnapshot,
   type PrimitiveType,
@@ -39,21 +40,8 @@ export async function writeRows(io: FileIO, metadata: TableMetadata, rows: reado
     const filePath = `${metadata.location}/data/${randomUUID()}.parquet`;
     const writer = openDataFileWriter({ schema, output: await io.openWrite(filePath) });
     await writer.write({ length: group.length, columns: columnsOf(group) });
-    files.push({
-      ...(await writer.finish()),
-      content: "data",
-      filePath,
-      fileFormat: "PARQUET",
-      specId: spec.specId,
-      partition: tuple(group[0] as WrittenRow),
-      keyMetadata: null,
-      equalityIds: null,
-      sortOrderId: null,
-      firstRowId: null,
-      referencedDataFile: null,
-      contentOffset: null,
-      contentSizeBytes: null,
-    });
+    const partition = tuple(group[0] as WrittenRow);
+    files.push(parquetDataFile(await writer.finish(), { filePath, specId: spec.specId, partition }));
   }
   return files;
 }

@@ -1,11 +1,18 @@
 import { expect, it } from "vitest";
 import { openDiff } from "../../../src/query/diff.ts";
 import { openScratchFolder } from "../../../src/storage/local-scratch.ts";
-import { createBuilder, type DataFile, openDataFileWriter, type Schema } from "../../../table-format/index.ts";
+import {
+  createBuilder,
+  type DataFile,
+  openDataFileWriter,
+  parquetDataFile,
+  type Schema,
+} from "../../../table-format/index.ts";
 import { encodeAvroFile } from "../../../table-format/avro/container.ts";
 import { memoryWarehouse } from "../../support/checkpoints.ts";
 import { copyTable } from "../../support/table-chain.ts";
 import { tableRows } from "../../support/table-rows.ts";
+import { dataFile } from "../table-format/data-file.ts";
 import { type Row, TestTable } from "../table-format/test-table.ts";
 import { jsonLines, queryLines } from "./local-warehouse.ts";
 
@@ -16,17 +23,6 @@ const KEY: Schema = {
 };
 const row = (id: number, name: string): Row => ({ id: BigInt(id), name, day: null });
 
-const UNPARTITIONED = {
-  specId: 0,
-  partition: [],
-  keyMetadata: null,
-  sortOrderId: null,
-  firstRowId: null,
-  referencedDataFile: null,
-  contentOffset: null,
-  contentSizeBytes: null,
-} as const;
-
 /** Deletes keys by an equality delete file alone, as Flink does. */
 async function deleteByKey(table: TestTable, snapshotId: bigint, ids: readonly bigint[]): Promise<void> {
   const filePath = `${table.metadata.location}/data/equality-${snapshotId}.parquet`;
@@ -35,12 +31,9 @@ async function deleteByKey(table: TestTable, snapshotId: bigint, ids: readonly b
   const writer = openDataFileWriter({ schema: KEY, output: await table.io.openWrite(filePath) });
   await writer.write({ length: ids.length, columns: [builder.finish()] });
   const file: DataFile = {
-    ...(await writer.finish()),
+    ...parquetDataFile(await writer.finish(), { filePath, specId: 0, partition: [] }),
     content: "equality-deletes",
-    filePath,
-    fileFormat: "PARQUET",
     equalityIds: [1],
-    ...UNPARTITIONED,
   };
   await table.commit({
     snapshotId,
@@ -96,23 +89,8 @@ async function addAvro(table: TestTable, snapshotId: bigint, rows: readonly Row[
     rows.map(({ id, name }) => [id, name]),
   );
   await table.io.write(filePath, bytes);
-  const none = new Map<number, never>();
-  const file: DataFile = {
-    content: "data",
-    filePath,
-    fileFormat: "AVRO",
-    recordCount: BigInt(rows.length),
-    fileSizeBytes: BigInt(bytes.length),
-    columnSizes: none,
-    valueCounts: none,
-    nullValueCounts: none,
-    nanValueCounts: none,
-    lowerBounds: none,
-    upperBounds: none,
-    splitOffsets: null,
-    equalityIds: null,
-    ...UNPARTITIONED,
-  };
+  const size = { recordCount: BigInt(rows.length), fileSizeBytes: BigInt(bytes.length) };
+  const file = dataFile({ filePath, fileFormat: "AVRO", ...size });
   await table.commit({
     snapshotId,
     addedDataFiles: [file],

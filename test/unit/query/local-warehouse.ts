@@ -9,8 +9,8 @@ import type { ResultRows } from "../../../src/query/duckdb.ts";
 import { cellPrinter, jsonRow } from "../../../src/query/cells.ts";
 import { openWarehouse, type Warehouse } from "../../../src/warehouse.ts";
 import {
-  type DataFile,
   openDataFileWriter,
+  parquetDataFile,
   type PrimitiveType,
   produceSnapshot,
   type Schema,
@@ -95,21 +95,7 @@ export async function appendColumns(
     length: columns[0]!.length,
     columns: columns.map((values, index) => columnOf(schema.fields[index]!.type as PrimitiveType, values)),
   });
-  const file: DataFile = {
-    ...(await writer.finish()),
-    content: "data",
-    filePath,
-    fileFormat: "PARQUET",
-    specId: 0,
-    partition: [],
-    keyMetadata: null,
-    equalityIds: null,
-    sortOrderId: null,
-    firstRowId: null,
-    referencedDataFile: null,
-    contentOffset: null,
-    contentSizeBytes: null,
-  };
+  const file = parquetDataFile(await writer.finish(), { filePath, specId: 0, partition: [] });
   const name = `${metadata.location}/metadata/${snapshotId}`;
   const { snapshot } = await produceSnapshot(
     warehouse.io,

@@ -6,7 +6,6 @@ import type { Warehouse } from "../../../src/warehouse.ts";
 import { RuleRouter } from "../../../src/sink/layout/router.ts";
 import {
   currentSnapshot,
-  type DataFile,
   planSnapshot,
   produceSnapshot,
   type Schema,
@@ -16,6 +15,7 @@ import {
 import { upsertRule } from "../../support/checkpoints.ts";
 import { tableSource } from "../../support/table-chain.ts";
 import { virtualRuntime } from "../../support/virtual-runtime.ts";
+import { dataFile } from "../table-format/data-file.ts";
 import { commit, createTable, jsonLines, temporaryWarehouse } from "./local-warehouse.ts";
 
 const IDENT = { namespace: ["shop"], name: "nested" };
@@ -77,29 +77,11 @@ async function overwrite(count: number, values: string): Promise<void> {
   connection.closeSync();
   instance.closeSync();
   const stat = await warehouse.io.stat(filePath);
-  const file: DataFile = {
-    content: "data",
+  const file = dataFile({
     filePath,
-    fileFormat: "PARQUET",
-    specId: 0,
-    partition: [],
     recordCount: BigInt(count),
     fileSizeBytes: BigInt(stat!.sizeBytes),
-    columnSizes: null,
-    valueCounts: null,
-    nullValueCounts: null,
-    nanValueCounts: null,
-    lowerBounds: null,
-    upperBounds: null,
-    splitOffsets: null,
-    keyMetadata: null,
-    equalityIds: null,
-    sortOrderId: null,
-    firstRowId: null,
-    referencedDataFile: null,
-    contentOffset: null,
-    contentSizeBytes: null,
-  };
+  });
   const old = currentSnapshot(metadata);
   const snapshotId = 100n + BigInt(metadata.snapshots.length);
   const names = `${metadata.location}/metadata/${snapshotId}`;

@@ -10,6 +10,7 @@ import {
   type LoadedTable,
   MemoryCatalog,
   openDataFileWriter,
+  parquetDataFile,
   type PartitionSpec,
   partitionTuple,
   type Schema,
@@ -240,22 +241,8 @@ export class TestTable {
       const filePath = `${prefix}-${files.length}.parquet`;
       const writer = openDataFileWriter({ schema: ROW_SCHEMA, output: await this.io.openWrite(filePath) });
       await writer.write({ length: group.length, columns: columnsOf(group) });
-      const encoded = await writer.finish();
-      const file: DataFile = {
-        ...encoded,
-        content: "data",
-        filePath,
-        fileFormat: "PARQUET",
-        specId: spec.specId,
-        partition: tupleOf(group[0]!),
-        keyMetadata: null,
-        equalityIds: null,
-        sortOrderId: null,
-        firstRowId: null,
-        referencedDataFile: null,
-        contentOffset: null,
-        contentSizeBytes: null,
-      };
+      const partition = tupleOf(group[0]!);
+      const file = parquetDataFile(await writer.finish(), { filePath, specId: spec.specId, partition });
       files.push({ file, rows: group });
       this.written.set(filePath, [...group]);
     }
