@@ -1,4 +1,5 @@
-import type { DataFile, Value } from "../manifest/data-file.ts";
+import type { Value } from "../manifest/data-file.ts";
+import type { EncodedFile } from "../parquet/data-file-writer.ts";
 import { type FileLeaf, type FileNode, leavesOf } from "../parquet/file-columns.ts";
 import type { DataFileFooter } from "../parquet/footer.ts";
 import { lowerBound, upperBound } from "../parquet/metrics.ts";
@@ -27,18 +28,8 @@ export interface ColumnSummary {
   readonly upper: Value | null;
 }
 
-/** What a manifest entry says of a file, taken from its footer. */
-export type FooterMetrics = Pick<
-  DataFile,
-  | "recordCount"
-  | "columnSizes"
-  | "valueCounts"
-  | "nullValueCounts"
-  | "nanValueCounts"
-  | "lowerBounds"
-  | "upperBounds"
-  | "splitOffsets"
->;
+/** What a manifest entry says of a file, taken from its footer: all but its size. */
+export type FooterMetrics = Omit<EncodedFile, "fileSizeBytes">;
 
 /** Summaries of the columns that a table knows and that hold one value a row, by field id. */
 export function summarizeColumns(footer: DataFileFooter, schema: Schema): ReadonlyMap<number, ColumnSummary> {
