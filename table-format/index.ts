@@ -42,6 +42,7 @@ export { mayMatch, mustMatch, type RangeOf, type ValueRange } from "./expression
 export { mapConcurrently } from "./io/concurrent-map.ts";
 export { confinedTo, insideOf, tableRoots } from "./io/confined.ts";
 export type * from "./io/file-io.ts";
+export { unlessGone } from "./io/unless-gone.ts";
 export { jsonText, parseJson } from "./json/exact-json.ts";
 export type * from "./manifest/data-file.ts";
 export { contentKey, scopedDataFile } from "./manifest/delete-scope.ts";

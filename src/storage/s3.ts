@@ -1,4 +1,4 @@
-import type { FileEntry, FileIO } from "../../table-format/index.ts";
+import { type FileEntry, type FileIO, unlessGone } from "../../table-format/index.ts";
 import { FrazilError, must } from "../core/errors.ts";
 import { S3_SINGLE_PUT_BYTES } from "../core/limits.ts";
 import { createS3Sender, type S3Deps, type S3Sender, type S3Settings } from "./s3-client.ts";
@@ -19,7 +19,7 @@ export function createS3Storage(settings: S3Settings, deps: S3Deps): FileIO {
     read: async (location) => (await getObject(sender, location)).bytes,
     readRange: (location, offset, length) => readRange(sender, location, offset, length),
     stat: (location) => stat(sender, location),
-    readTagged: (location) => orNull(getObject(sender, location)),
+    readTagged: (location) => unlessGone(() => getObject(sender, location)),
     async write(location, bytes) {
       if (bytes.length <= S3_SINGLE_PUT_BYTES) return putObject(sender, parseS3Location(location), bytes);
       const upload = openS3Upload(sender, parseS3Location(location));
@@ -76,7 +76,7 @@ async function readRange(sender: S3Sender, location: string, offset: number, len
 
 async function stat(sender: S3Sender, location: string): Promise<{ sizeBytes: number; etag: string } | null> {
   const { bucket, key } = parseS3Location(location);
-  return orNull(
+  return unlessGone(() =>
     sender.repeated("look at", location, async ({ sdk, client }) => {
       const answer = await client.send(new sdk.HeadObjectCommand({ Bucket: bucket, Key: key }));
       return {
@@ -161,15 +161,6 @@ async function* list(sender: S3Sender, prefix: string, pageSize: number | undefi
     }
     token = page.IsTruncated === true ? page.NextContinuationToken : undefined;
   } while (token !== undefined);
-}
-
-async function orNull<T>(reading: Promise<T>): Promise<T | null> {
-  try {
-    return await reading;
-  } catch (error) {
-    if (error instanceof FrazilError && error.kind === "not-found") return null;
-    throw error;
-  }
 }
 
 /** A store that answers a write without a tag leaves its outcome unknown: nothing could be replaced later. */

@@ -1,5 +1,6 @@
 import { FrazilError } from "../errors.ts";
 import type { FileIO } from "../io/file-io.ts";
+import { unlessGone } from "../io/unless-gone.ts";
 import { parseTableMetadata } from "../metadata/metadata-json.ts";
 import type { TableMetadata } from "../metadata/table-metadata.ts";
 import type { LoadedTable, TableIdent } from "./catalog.ts";
@@ -52,12 +53,9 @@ export class MetadataFiles {
         const message = `the catalog names ${metadataLocation}, which does not exist`;
         throw new FrazilError("corrupt", "METADATA_MISSING", message);
       }
-      try {
-        return { ident, metadata: await this.load(metadataLocation), metadataLocation };
-      } catch (error) {
-        if (!(error instanceof FrazilError) || error.kind !== "not-found") throw error;
-        missing = metadataLocation;
-      }
+      const metadata = await unlessGone(() => this.load(metadataLocation));
+      if (metadata !== null) return { ident, metadata, metadataLocation };
+      missing = metadataLocation;
     }
   }
 }

@@ -2,6 +2,7 @@ import { FrazilError } from "../errors.ts";
 import { mapConcurrently } from "../io/concurrent-map.ts";
 import { tableRoots } from "../io/confined.ts";
 import type { FileIO } from "../io/file-io.ts";
+import { unlessGone } from "../io/unless-gone.ts";
 import { FILES_DELETED_AT_ONCE, MANIFESTS_AT_ONCE } from "../limits.ts";
 import { readManifestList } from "../manifest/manifest-list.ts";
 import { readManifest } from "../manifest/manifest-reader.ts";
@@ -55,13 +56,4 @@ export async function deleteFiles(io: FileIO, files: readonly string[]): Promise
   const last = files.at(-1);
   await mapConcurrently(files.slice(0, -1), FILES_DELETED_AT_ONCE, (location) => io.delete(location));
   if (last !== undefined) await io.delete(last);
-}
-
-async function unlessGone<T>(read: () => Promise<T>): Promise<T | null> {
-  try {
-    return await read();
-  } catch (error) {
-    if (error instanceof FrazilError && error.kind === "not-found") return null;
-    throw error;
-  }
 }

@@ -1,8 +1,8 @@
-import { FrazilError } from "../errors.ts";
 import { canonicalPath } from "../io/canonical-path.ts";
 import { mapConcurrently } from "../io/concurrent-map.ts";
 import { tableRoots } from "../io/confined.ts";
 import type { FileIO } from "../io/file-io.ts";
+import { unlessGone } from "../io/unless-gone.ts";
 import { FILES_DELETED_AT_ONCE, MANIFESTS_AT_ONCE } from "../limits.ts";
 import type { ManifestFile } from "../manifest/manifest-file.ts";
 import { readManifestList } from "../manifest/manifest-list.ts";
@@ -110,12 +110,7 @@ async function manifestsOf(
 
 /** Of expired snapshots: another process that expired the same may have deleted some of their files already. */
 async function emptyIfDeleted<T>(entries: Promise<readonly T[]>): Promise<readonly T[]> {
-  try {
-    return await entries;
-  } catch (error) {
-    if (error instanceof FrazilError && error.kind === "not-found") return [];
-    throw error;
-  }
+  return (await unlessGone(() => entries)) ?? [];
 }
 
 /** All files that the manifests name, DELETED entries included: the file of one may live on in an older snapshot, or in none. */

@@ -1,6 +1,5 @@
 import {
   type FileIO,
-  FrazilError,
   type LoadedTable,
   mapConcurrently,
   parseTableMetadata,
@@ -9,6 +8,7 @@ import {
   type Snapshot,
   statisticsPaths,
   type TableMetadata,
+  unlessGone,
 } from "../../../table-format/index.ts";
 import { EXPIRE_REQUESTS_IN_FLIGHT } from "../../core/limits.ts";
 
@@ -67,14 +67,5 @@ async function walkSnapshots(
       const entries = await attempt(() => readManifest(io, metadata, manifest));
       for (const { status, file } of entries ?? []) if (status !== "deleted") reach(file.filePath);
     });
-  }
-}
-
-async function unlessGone<T>(read: () => Promise<T>): Promise<T | null> {
-  try {
-    return await read();
-  } catch (error) {
-    if (error instanceof FrazilError && error.kind === "not-found") return null;
-    throw error;
   }
 }

@@ -1,7 +1,6 @@
 import {
   checkMayDelete,
   deleteUnreachable,
-  FrazilError,
   identText,
   inOwnFolders,
   type LoadedTable,
@@ -9,6 +8,7 @@ import {
   type Snapshot,
   type TableMetadata,
   type UnreachableFiles,
+  unlessGone,
   unreachableFiles,
 } from "../../../table-format/index.ts";
 import { commitExpiry } from "../../commit/expire-commit.ts";
@@ -92,12 +92,9 @@ export async function runExpiry(context: ExpireContext, plan: ExpirePlan): Promi
   const isHeld = ({ snapshotId }: Snapshot): boolean => held.snapshotIds.has(snapshotId);
   const stay = { ...after.metadata, snapshots: [...after.metadata.snapshots, ...expired.filter(isHeld)] };
   const going = expired.filter((snapshot) => !isHeld(snapshot));
-  const unreachable = await unreachableFiles(context.io, before.metadata, going, stay).catch((error: unknown) => {
-    // Others have expired what was left since: what it alone reached is theirs to delete, and the rest is garbage to the cleaner.
-    if (error instanceof FrazilError && error.kind === "not-found") return NO_UNREACHABLE_FILES;
-    throw error;
-  });
-  const files = inOwnFolders(after.metadata, unreachable);
+  const unreachable = await unlessGone(() => unreachableFiles(context.io, before.metadata, going, stay));
+  // Others have expired what was left since: what it alone reached is theirs to delete, and the rest is garbage to the cleaner.
+  const files = inOwnFolders(after.metadata, unreachable ?? NO_UNREACHABLE_FILES);
   context.runtime.step("expire.delete");
   for (const lapsed of held.lapsed) await context.io.delete(lapsed).catch(() => undefined);
   return {

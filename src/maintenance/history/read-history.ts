@@ -1,5 +1,4 @@
-import { type FileIO, mapConcurrently } from "../../../table-format/index.ts";
-import { FrazilError } from "../../core/errors.ts";
+import { type FileIO, mapConcurrently, unlessGone } from "../../../table-format/index.ts";
 import { EXPIRE_REQUESTS_IN_FLIGHT } from "../../core/limits.ts";
 import { historyFolder } from "./names.ts";
 import { parseRecord, type RunRecord } from "./run-record.ts";
@@ -33,12 +32,9 @@ function finality({ outcome }: RunRecord): number {
 }
 
 async function recordsOf(io: FileIO, location: string): Promise<RunRecord[]> {
-  try {
-    const text = Buffer.from(await io.read(location)).toString("utf8");
-    return text.split("\n").flatMap((line) => parseRecord(line) ?? []);
-  } catch (error) {
-    // Swept since it was listed.
-    if (error instanceof FrazilError && error.kind === "not-found") return [];
-    throw error;
-  }
+  const bytes = await unlessGone(() => io.read(location));
+  // Swept since it was listed.
+  if (bytes === null) return [];
+  const text = Buffer.from(bytes).toString("utf8");
+  return text.split("\n").flatMap((line) => parseRecord(line) ?? []);
 }
