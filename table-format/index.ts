@@ -95,12 +95,19 @@ export { ThetaSketch } from "./puffin/theta-sketch.ts";
 export { planAppends, scanAppends, type SnapshotRange } from "./scan/appends.ts";
 export { readColumns } from "./scan/data-columns.ts";
 export { type ChangedRows, type ChangelogPlan, diffSnapshots } from "./scan/changelog.ts";
+export {
+  CHANGELOG_FIELDS,
+  type ChangelogOptions,
+  type ChangelogRows,
+  changelogScan,
+  type ChangeType,
+} from "./scan/changelog-scan.ts";
 export { type DeletedPositions, deletedPositions } from "./scan/deleted-positions.ts";
 export { equalityDeletes, matchEqualityDeletes } from "./scan/equality-deletes.ts";
 export { type FileScanTask, planFiles, type PlanOptions } from "./scan/file-tasks.ts";
 export { planSnapshot, type SnapshotPlan } from "./scan/plan.ts";
 export { readPositionDeletes, writePositionDeletes } from "./scan/position-deletes.ts";
-export { type ScannedRows, type ScanOptions, scanRows } from "./scan/rows.ts";
+export { readTasks, type ScannedRows, type ScanOptions, scanRows } from "./scan/rows.ts";
 export { type PointInTime, timeTravel } from "./scan/time-travel.ts";
 export { addColumns, canWiden, widenField } from "./schema/evolve.ts";
 export { fieldById, fieldByName, highestFieldId, type NewField, newSchema } from "./schema/schema.ts";

@@ -74,3 +74,6 @@ export const FILES_DELETED_AT_ONCE = 16;
 
 /** Levels of `and`, `or` and `not` in a filter: far above what people and programs write, below what would overflow the stack. */
 export const MAX_EXPRESSION_DEPTH = 1_000;
+
+/** Keys of rows held at once while those that went are matched with those that came, some hundred bytes each; of more several passes are made. */
+export const MATCHED_ROWS_HELD = 500_000;

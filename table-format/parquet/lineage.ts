@@ -1,15 +1,18 @@
 import type { Column } from "../arrow/column.ts";
 import { isValid } from "../arrow/column.ts";
 import { assert } from "../errors.ts";
-import type { LiveFile } from "../manifest/data-file.ts";
+import type { DataFile, LiveFile } from "../manifest/data-file.ts";
 import type { NestedField, PrimitiveType, Schema } from "../schema/types.ts";
 import type { AnyColumn } from "../values/cell.ts";
 
 const LONG: PrimitiveType = { kind: "long" };
 
+/** A row's id, of tables of version 3 (spec, "Row Lineage"). */
+export const ROW_ID_FIELD: NestedField = { id: 2147483540, name: "_row_id", required: false, type: LONG };
+
 /** Reserved fields of row lineage (spec, "Reserved Field IDs"). */
 const LINEAGE_FIELDS: readonly NestedField[] = [
-  { id: 2147483540, name: "_row_id", required: false, type: LONG },
+  ROW_ID_FIELD,
   { id: 2147483539, name: "_last_updated_sequence_number", required: false, type: LONG },
 ];
 
@@ -36,17 +39,25 @@ export function explicitLineage<C extends AnyColumn>(
 ): BatchOf<C | Column> {
   const count = batch.columns.length;
   const [rowId, updated] = batch.columns.slice(count - 2) as [Column, Column];
-  const first = file.firstRowId;
   // Rows from before the table's upgrade to version 3 have no id to keep.
-  if (first === null) return batch;
+  if (file.firstRowId === null) return batch;
   return {
     length: batch.length,
     columns: [
       ...batch.columns.slice(0, count - 2),
-      filled(rowId, (row) => first + BigInt(start + row)),
+      explicitRowIds(rowId, file, start),
       filled(updated, () => sequenceNumber),
     ],
   };
+}
+
+/**
+ * Fills a column that was read as `ROW_ID_FIELD`: where the file has no value, a row inherits the file's first row id plus its position.
+ * Rows of files from before the upgrade to version 3 have no id.
+ * @param start position of the column's first row in the file
+ */
+export function explicitRowIds(rowIds: Column, { firstRowId }: Pick<DataFile, "firstRowId">, start: number): Column {
+  return firstRowId === null ? rowIds : filled(rowIds, (row) => firstRowId + BigInt(start + row));
 }
 
 function filled(column: Column, inherited: (row: number) => bigint): Column {

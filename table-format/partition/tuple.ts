@@ -50,7 +50,8 @@ export function tupleKey(tuple: readonly (Value | null)[]): string {
   return tuple.map(valueKey).join("|");
 }
 
-function valueKey(value: Value | null): string {
+/** The part of a `tupleKey` that one value makes. */
+export function valueKey(value: Value | null): string {
   if (value === null) return "n";
   switch (typeof value) {
     case "string":

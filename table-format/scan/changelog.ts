@@ -70,7 +70,8 @@ export async function diffSnapshots(
   const targets = await targetsOf(io, changedDeletes);
   const isHidden = (files: readonly LiveFile[]) => matchEqualityDeletes(metadata, files, changedDeletes);
   for (const { file } of [...removed, ...added]) targets.delete(file.filePath);
-  const shared = without(before.data, removed);
+  // As the later snapshot lists them: the upgrade to version 3 gave row ids to files that had none.
+  const shared = without(after.data, added);
   const hiddenShared = isHidden(shared);
   const moved = shared.filter(({ file }) => targets.has(file.filePath) || hiddenShared.has(file.filePath));
   for (const { file } of moved) targets.delete(file.filePath);

@@ -9,6 +9,7 @@ import type { TableMetadata } from "../metadata/table-metadata.ts";
 import { type DataFileFooter, encrypted } from "../parquet/footer.ts";
 import { type ColumnSources, type PlacedBatch, readParquetColumns, type RowGroupChoice } from "../parquet/reader.ts";
 import { rowGroupRanges } from "../parquet/row-group-range.ts";
+import type { RoaringBitmap } from "../puffin/roaring.ts";
 import { nameMapping } from "../schema/name-mapping.ts";
 import type { NestedField } from "../schema/types.ts";
 
@@ -30,21 +31,62 @@ export async function* readColumns(
   breathe?: () => Promise<void>,
   filter?: BoundExpression,
 ): AsyncGenerator<PlacedBatch> {
-  const sources = { mapping: nameMapping(metadata.properties), constants: constantsOf(metadata, file) };
-  let rows = 0n;
   const choose =
     (wanted: BoundExpression) =>
     (footer: DataFileFooter): RowGroupChoice => {
       const ranges = rowGroupRanges(footer);
-      return (place, groupRows) => {
-        const isRead = mayMatch(wanted, ranges(place));
-        if (!isRead) rows += BigInt(groupRows);
-        return isRead;
-      };
+      return (place) => mayMatch(wanted, ranges(place));
     };
   // A filter that is always true needs no statistics.
   const choice = filter === undefined || filter.kind === "true" ? undefined : choose(filter);
-  for await (const batch of readFileColumns(io, file, fields, sources, breathe, choice)) {
+  yield* readCounted(io, metadata, file, fields, breathe, choice);
+}
+
+/**
+ * Reads the row groups of a file that hold some of the given positions, as `readColumns` does.
+ * @param positions null: every row group
+ * @throws FrazilError as `readColumns`
+ */
+export async function* readGroupsOf(
+  io: FileIO,
+  metadata: TableMetadata,
+  file: DataFile,
+  fields: readonly NestedField[],
+  positions: RoaringBitmap | null,
+): AsyncGenerator<PlacedBatch> {
+  const choose = (wanted: RoaringBitmap) => (): RowGroupChoice => {
+    let below = 0;
+    let start = 0;
+    return (_place, groupRows) => {
+      const before = below;
+      start += groupRows;
+      below = wanted.rank(start);
+      return below > before;
+    };
+  };
+  yield* readCounted(io, metadata, file, fields, undefined, positions === null ? undefined : choose(positions));
+}
+
+/** @throws FrazilError `corrupt` when the file has not as many rows as its manifest says */
+async function* readCounted(
+  io: FileIO,
+  metadata: TableMetadata,
+  file: DataFile,
+  fields: readonly NestedField[],
+  breathe?: () => Promise<void>,
+  choose?: (footer: DataFileFooter) => RowGroupChoice,
+): AsyncGenerator<PlacedBatch> {
+  const sources = { mapping: nameMapping(metadata.properties), constants: constantsOf(metadata, file) };
+  let rows = 0n;
+  const counting = (footer: DataFileFooter): RowGroupChoice => {
+    const isChosen = choose?.(footer);
+    return (place, groupRows) => {
+      const isRead = isChosen?.(place, groupRows) !== false;
+      if (!isRead) rows += BigInt(groupRows);
+      return isRead;
+    };
+  };
+  for await (const batch of readFileColumns(io, file, fields, sources, breathe, counting)) {
     rows += BigInt(batch.length);
     yield batch;
   }

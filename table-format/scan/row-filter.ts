@@ -14,11 +14,10 @@ export interface RowFilter {
 
 /** @param schema that the expression was bound to */
 export function rowFilter(expression: BoundExpression, schema: Schema): RowFilter {
-  const columns = new Map<number, FilterColumn>();
+  const columns = new Map<number, LeafColumn>();
   for (const { ref } of predicatesOf(expression)) {
     if (columns.has(ref.fieldId)) continue;
-    const found = schema.fields.map((field) => within(field, ref.fieldId)).find((column) => column !== null);
-    columns.set(ref.fieldId, must(found, `the schema has column ${ref.name}`));
+    columns.set(ref.fieldId, must(leafColumn(schema, ref.fieldId), `the schema has column ${ref.name}`));
   }
   const places = new Map([...columns.keys()].map((id, place) => [id, place]));
   return {
@@ -33,13 +32,24 @@ export function rowFilter(expression: BoundExpression, schema: Schema): RowFilte
   };
 }
 
-interface FilterColumn {
+/** A top-level field, or a column within structs. */
+export interface LeafColumn {
+  /** The top-level field, of a struct only what leads to the column. */
   readonly field: NestedField;
   /** Names from the top-level field's struct to the column. */
   readonly path: readonly string[];
 }
 
-function within(field: NestedField, id: number): FilterColumn | null {
+/** What must be read for the values of a column. */
+export function leafColumn(schema: Schema, id: number): LeafColumn | null {
+  for (const field of schema.fields) {
+    const found = within(field, id);
+    if (found !== null) return found;
+  }
+  return null;
+}
+
+function within(field: NestedField, id: number): LeafColumn | null {
   if (field.id === id) return { field, path: [] };
   const { type } = field;
   if (type.kind !== "struct") return null;
@@ -51,7 +61,8 @@ function within(field: NestedField, id: number): FilterColumn | null {
   return null;
 }
 
-function part(cell: Cell | null, path: readonly string[]): Cell | null {
+/** The part of a top-level column's value that a path leads to; null when a struct on the way is null. */
+export function part(cell: Cell | null, path: readonly string[]): Cell | null {
   let found = cell;
   for (const name of path) found = (found as CellStruct | null)?.[name] ?? null;
   return found;

@@ -87,7 +87,8 @@ async function* matchingRows(
   }
 }
 
-function pick(column: AnyColumn, rows: Uint32Array): AnyColumn {
+/** Some rows of a column. */
+export function pick(column: AnyColumn, rows: Uint32Array): AnyColumn {
   if (column.layout !== "cells") return gatherColumn(column.type, [column], new Uint16Array(rows.length), rows);
   return { ...column, length: rows.length, values: Array.from(rows, (row) => column.values[row] ?? null) };
 }

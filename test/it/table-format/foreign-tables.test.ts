@@ -17,6 +17,7 @@ import { metadataFile } from "../../readers/reader.ts";
 import { openSpark, type SparkReader } from "../../readers/spark.ts";
 import { requireServers, withReason } from "../../require.ts";
 import { scanLines } from "../../support/canonical-cells.ts";
+import { changelogLines } from "../../support/changelog-rows.ts";
 
 const missing = await requireServers("readers");
 const io = createLocalStorage();
@@ -111,7 +112,7 @@ describe.skipIf(missing !== null)(withReason("tables that Spark wrote", missing)
     return parseTableMetadata(await readFile(location), location);
   };
   const write = async (name: string, statements: readonly string[]) => {
-    for (const statement of statements) await spark.sql(tableOf(name), statement);
+    for (const statement of statements) await spark.sql(tableOf(name), statement.replaceAll("{name}", name));
   };
   /** Rows by the schema that Spark takes for the snapshot. */
   const expectEqual = async (name: string, metadata: TableMetadata, snapshot: Snapshot, atHead: boolean) => {
@@ -150,6 +151,34 @@ describe.skipIf(missing !== null)(withReason("tables that Spark wrote", missing)
       const metadata = await load("added");
       expect(metadata.properties.has("schema.name-mapping.default")).toBe(true);
       expect(await expectEqual("added", metadata, currentSnapshot(metadata)!, true)).toBe(5);
+    },
+  );
+
+  test.each([2, 3])(
+    "changes of a table of version %i that is copied on write are those of Spark's changelog view",
+    { timeout: 900_000 },
+    async (formatVersion) => {
+      const name = `changed_${formatVersion}`;
+      await write(name, [
+        `CREATE TABLE {table} (id BIGINT NOT NULL, name STRING, n INT) USING iceberg PARTITIONED BY (bucket(2, id)) TBLPROPERTIES ('format-version'='${formatVersion}')`,
+        "ALTER TABLE {table} SET IDENTIFIER FIELDS id",
+        "INSERT INTO {table} SELECT id, concat('n', id), 1 FROM range(20)",
+        "UPDATE {table} SET name = IF(id % 3 = 0, 'three', name) WHERE id < 12",
+        "CALL {catalog}.system.rewrite_data_files(table => 'n.{name}', options => map('rewrite-all', 'true'))",
+        "ALTER TABLE {table} ADD COLUMN since DATE",
+        "MERGE INTO {table} t USING (SELECT id + 15 AS id, DATE'2024-02-29' AS since FROM range(10)) s ON t.id = s.id WHEN MATCHED AND t.id % 2 = 0 THEN DELETE WHEN MATCHED THEN UPDATE SET since = s.since WHEN NOT MATCHED THEN INSERT (id, name, n, since) VALUES (s.id, 'new', 2, s.since)",
+        "INSERT OVERWRITE {table} SELECT id, name, n + 1, since FROM {table} WHERE id < 3 OR id > 20",
+        "DELETE FROM {table} WHERE n = 2",
+      ]);
+      await write(name, [
+        "CALL {catalog}.system.create_changelog_view(table => 'n.{name}', changelog_view => '{name}_view', identifier_columns => array('id'))",
+      ]);
+      const { lines } = await spark.sql(tableOf(name), `SELECT * FROM ${name}_view`);
+      const metadata = await load(name);
+      const ours = await changelogLines(io, metadata, {});
+      expect(ours).toEqual(lines);
+      const kinds = ["INSERT", "DELETE", "UPDATE_BEFORE", "UPDATE_AFTER"];
+      for (const kind of kinds) expect(ours.filter((line) => line.includes(kind)).length).toBeGreaterThan(2);
     },
   );
 

@@ -51,7 +51,7 @@ async function table(): Promise<{ made: TestTable; catalog: Catalog }> {
 }
 
 test("the examples run as they stand", async () => {
-  expect(examples).toHaveLength(6);
+  expect(examples).toHaveLength(7);
   const { made, catalog } = await table();
   const { table: loaded, io, metadata } = made;
   const printed = execFileSync(process.execPath, [examples[0]!, loaded.metadataLocation], { encoding: "utf8" });
@@ -66,6 +66,13 @@ test("the examples run as they stand", async () => {
     countNamed: (store: typeof io, of: typeof metadata, prefix: string) => Promise<number>;
   };
   expect([await countNamed(io, metadata, "n"), await countNamed(io, metadata, "m")]).toEqual([1, 0]);
+  const { changesSince } = (await import(/* @vite-ignore */ exampleOf("changesSince"))) as {
+    changesSince: (store: typeof io, of: typeof metadata, from: bigint) => Promise<string[]>;
+  };
+  const [first, second] = metadata.snapshots.map(({ snapshotId }) => snapshotId);
+  expect(await changesSince(io, metadata, first!)).toEqual([
+    `id=2 name=n2 day=null _change_type=DELETE _change_ordinal=0 _commit_snapshot_id=${second}`,
+  ]);
   const { publish } = (await import(/* @vite-ignore */ exampleOf("publish"))) as {
     publish: (
       lake: Catalog,
