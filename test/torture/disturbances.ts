@@ -3,7 +3,7 @@ import { frazil, hasWritten, type JobProcess } from "../it/job/job-process.ts";
 import type { Toxic } from "../services/toxiproxy.ts";
 import type { SeededRandom } from "./choice.ts";
 import { clockShift } from "./clock-shift.ts";
-import type { World } from "./world.ts";
+import type { VictimJob, World } from "./world.ts";
 
 /** What was done to the processes and servers, by name. */
 export type Tally = Map<string, number>;
@@ -12,22 +12,26 @@ export type Tally = Map<string, number>;
 const ALLOWED_ENDS: readonly (number | string)[] = [0, 69, 75, 76, "SIGKILL", "SIGTERM"];
 /** A process that hangs would hold up everything: it must end within this time after SIGTERM. */
 const PATIENCE_MS = 180_000;
-const [LEAST_SPAN_MS, MOST_SPAN_MS] = [2_500, 10_000];
+const [LEAST_SPAN_MS, MOST_SPAN_MS] = [1_500, 10_000];
 const COMMITTED = /checkpoint [\d ]+ /;
 
 /** One thing to do to a running job; it leaves no process behind. */
 type Disturbance = (scene: Scene) => Promise<void>;
 
-interface Scene {
+export interface Scene {
   readonly world: World;
+  /** Whose processes are disturbed; all jobs feel what happens to the servers. */
+  readonly job: VictimJob;
   readonly random: SeededRandom;
   readonly tally: Tally;
   /** Longest time that a process is suspended, in milliseconds. */
   readonly longestStopMs: number;
   /** Processes that sleep that long; meanwhile everything else goes on. */
   readonly sleepers: Sleeper[];
+  /** So many are to be killed, of all jobs. */
+  readonly kills: number;
   /** Within this time a process has started and mostly committed, on this machine as busy as it is; milliseconds. */
-  readonly spanMs: number;
+  spanMs: number;
 }
 
 interface Sleeper {
@@ -36,7 +40,7 @@ interface Sleeper {
 }
 
 /** Sleepers hold memory. */
-const MOST_SLEEPERS = 3;
+const MOST_SLEEPERS = 2;
 
 function count({ tally }: Scene, name: string): void {
   tally.set(name, (tally.get(name) ?? 0) + 1);
@@ -44,17 +48,23 @@ function count({ tally }: Scene, name: string): void {
 
 /** A process of the job, whose clock may be off. */
 function start(scene: Scene): JobProcess {
-  const { world, random } = scene;
+  const { job, random } = scene;
   const shifted = random.below(3) === 0;
-  const shiftMs = shifted ? random.below(2 * world.clockSpanMs) - world.clockSpanMs : 0;
+  const shiftMs = shifted ? random.below(2 * job.clockSpanMs) - job.clockSpanMs : 0;
   if (shifted) count(scene, "clock shifted");
-  return frazil(["run", world.job], clockShift(shiftMs));
+  return frazil(["run", job.path], clockShift(shiftMs));
 }
+
+const hasCommitted = (job: JobProcess): boolean => COMMITTED.test(job.stderr());
+
+/** Of those killed; the others died while they started. */
+export const HAD_COMMITTED = "killed behind its first commit";
 
 async function kill(scene: Scene, job: JobProcess): Promise<void> {
   // One that was fenced may have ended by itself.
   const alive = job.child.exitCode === null && job.child.signalCode === null;
   count(scene, alive ? "killed" : "ended before its kill");
+  if (alive && hasCommitted(job)) count(scene, HAD_COMMITTED);
   job.child.kill("SIGKILL");
   await ended(job);
 }
@@ -73,12 +83,26 @@ const killed: Disturbance = async (scene) => {
   await kill(scene, job);
 };
 
+/** Long enough for some checkpoints, and for a compaction beside them. */
+const LIVES_MS = [800, 800, 5_000] as const;
+
 const committedThenKilled: Disturbance = async (scene) => {
+  const startMs = performance.now();
   const job = start(scene);
-  await Promise.race([hasWritten(job, COMMITTED), sleep(8 * scene.spanMs)]);
-  await sleep(scene.random.below(800));
+  const patience = new AbortController();
+  await Promise.race([hasWritten(job, COMMITTED), sleep(8 * scene.spanMs, null, patience).catch(() => null)]);
+  patience.abort();
+  if (hasCommitted(job)) scene.spanMs = spanAfter(performance.now() - startMs, scene.spanMs);
+  await sleep(scene.random.below(scene.random.pick(LIVES_MS)));
   await kill(scene, job);
 };
+
+/** A third longer than from a start to its first commit, as it was lately. */
+function spanAfter(firstCommitMs: number, before: number | null): number {
+  const now = 1.3 * firstCommitMs;
+  const span = before === null ? now : 0.6 * before + 0.4 * now;
+  return Math.min(MOST_SPAN_MS, Math.max(LEAST_SPAN_MS, Math.round(span)));
+}
 
 const terminated: Disturbance = async (scene) => {
   const job = start(scene);
@@ -95,7 +119,7 @@ const suspended: Disturbance = async (scene) => {
   older.child.kill("SIGSTOP");
   count(scene, "stopped");
   const newer = start(scene);
-  if (scene.random.below(4) === 0 && scene.sleepers.length < MOST_SLEEPERS) {
+  if (scene.random.below(4) === 0 && scene.sleepers.length < MOST_SLEEPERS && !isEnough(scene)) {
     scene.sleepers.push({ job: older, wakesAtMs: performance.now() + scene.longestStopMs });
     await sleep(scene.random.below(3_000));
     await kill(scene, newer);
@@ -109,8 +133,8 @@ const suspended: Disturbance = async (scene) => {
 };
 
 /** Wakes those that have slept long enough, beside one that runs now. */
-async function wake(scene: Scene, dueMs: number): Promise<void> {
-  const due = scene.sleepers.filter(({ wakesAtMs }) => wakesAtMs <= dueMs);
+async function wake(scene: Scene): Promise<void> {
+  const due = scene.sleepers.filter(({ wakesAtMs }) => wakesAtMs <= performance.now());
   for (const sleeper of due) {
     scene.sleepers.splice(scene.sleepers.indexOf(sleeper), 1);
     const newest = start(scene);
@@ -139,25 +163,29 @@ const brokerKilled: Disturbance = async (scene) => {
   const { feed, kafka } = scene.world;
   const job = start(scene);
   await sleep(scene.random.below(scene.spanMs));
-  await feed.pause();
-  count(scene, "broker killed");
-  await kafka.kill();
-  await sleep(scene.random.below(1_000));
-  await kafka.restart();
-  feed.resume();
+  await scene.world.turns.broker(async () => {
+    await feed.pause();
+    count(scene, "broker killed");
+    await kafka.kill();
+    await sleep(scene.random.below(1_000));
+    await kafka.restart();
+    feed.resume();
+  });
   await sleep(scene.random.below(3_000));
   await kill(scene, job);
 };
 
 const storeKilled: Disturbance = async (scene) => {
   const { store } = scene.world;
-  if (store === null) return killed(scene);
+  if (store === null || scene.job.lake.s3 === null) return killed(scene);
   const job = start(scene);
   await sleep(scene.random.below(scene.spanMs));
-  count(scene, "store killed");
-  await store.kill();
-  await sleep(scene.random.below(1_500));
-  await store.restart();
+  await scene.world.turns.store(async () => {
+    count(scene, "store killed");
+    await store.kill();
+    await sleep(scene.random.below(1_500));
+    await store.restart();
+  });
   await sleep(scene.random.below(3_000));
   await kill(scene, job);
 };
@@ -175,16 +203,18 @@ const brokerFaults: Disturbance = async (scene) => {
   const { world, random } = scene;
   const job = start(scene);
   await sleep(random.below(1_500));
-  if (random.below(4) === 0) {
-    count(scene, "broker cut off");
-    await world.network.cut();
-  } else {
-    const toxic = random.pick(TOXICS);
-    count(scene, `broker ${toxic.type}`);
-    await world.network.poison(toxic);
-  }
-  await sleep(500 + random.below(2_500));
-  await world.network.heal();
+  await world.turns.broker(async () => {
+    if (random.below(4) === 0) {
+      count(scene, "broker cut off");
+      await world.network.cut();
+    } else {
+      const toxic = random.pick(TOXICS);
+      count(scene, `broker ${toxic.type}`);
+      await world.network.poison(toxic);
+    }
+    await sleep(500 + random.below(2_500));
+    await world.network.heal();
+  });
   await sleep(random.below(1_500));
   await kill(scene, job);
 };
@@ -204,28 +234,27 @@ const ONE_OF = WEIGHTED.flatMap(([weight, disturbance]) => Array<Disturbance>(we
 /** The shares of requests to the store that are spoiled, in turns. */
 const STORMS = [0, 0.03, 0, 0.15, 0.01] as const;
 
-/** How long the job takes from its start to its first commit: kills come at any moment of that. */
-export async function spanOf({ job: path }: World): Promise<number> {
+/** How long a job takes from its start to its first commit: kills come at any moment of that. */
+export async function spanOf({ path }: VictimJob): Promise<number> {
   const startMs = performance.now();
   const job = frazil(["run", path]);
   await Promise.race([hasWritten(job, COMMITTED), sleep(MOST_SPAN_MS)]);
-  const spanMs = performance.now() - startMs;
+  const spanMs = spanAfter(performance.now() - startMs, null);
   job.child.kill("SIGTERM");
   await ended(job);
-  return Math.min(MOST_SPAN_MS, Math.max(LEAST_SPAN_MS, Math.round(1.3 * spanMs)));
+  return spanMs;
 }
 
-/** Disturbs until so many processes have been killed. */
-export async function disturb(scene: Scene, kills: number, each: () => void): Promise<void> {
-  for (let round = 0; (scene.tally.get("killed") ?? 0) < kills; round++) {
-    scene.world.http?.storm(STORMS[round % STORMS.length] ?? 0);
-    await scene.random.pick(ONE_OF)(scene);
-    await wake(scene, performance.now());
+const isEnough = ({ tally, kills }: Scene): boolean => (tally.get("killed") ?? 0) >= kills;
+
+/** Disturbs a job until enough processes have been killed and none sleeps any more. */
+export async function disturb(scene: Scene, each: () => void): Promise<void> {
+  const { world, job, random, sleepers } = scene;
+  for (let round = 0; !isEnough(scene) || sleepers.length > 0; round++) {
+    const storm = isEnough(scene) ? 0 : (STORMS[round % STORMS.length] ?? 0);
+    if (job.lake.s3 !== null) world.http?.storm(storm);
+    await random.pick(ONE_OF)(scene);
+    await wake(scene);
     each();
   }
-  for (let last = scene.sleepers.at(-1); last !== undefined; last = scene.sleepers.at(-1)) {
-    await sleep(Math.max(0, last.wakesAtMs - performance.now()));
-    await wake(scene, Math.max(last.wakesAtMs, performance.now()));
-  }
-  scene.world.http?.storm(0);
 }

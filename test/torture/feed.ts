@@ -1,6 +1,7 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { BankFeed, type BankTable } from "../it/job/bank-feed.ts";
 import type { CanonicalRow } from "../readers/canonical.ts";
+import { SendLoop } from "../support/send-loop.ts";
+import { choices, type SeededRandom } from "./choice.ts";
 import { TransferFeed, type TransferTable } from "./transfers.ts";
 
 export type FedTable = BankTable | TransferTable;
@@ -8,22 +9,25 @@ export type FedTable = BankTable | TransferTable;
 const BANK_TABLES: readonly BankTable[] = ["accounts", "stock", "entries"];
 export const FED_TABLES: readonly FedTable[] = [...BANK_TABLES, "checking", "saving", "registers"];
 
+/** One batch in so many is a large one, and that much larger. */
+const [LARGE_EVERY, LARGE_TIMES] = [30, 25];
+
 /** Everything that goes on writing to the broker, as one. */
-export class Feed {
+export class Feed extends SendLoop {
   readonly #bank: BankFeed;
   readonly #transfers: TransferFeed;
-  #resumed: PromiseWithResolvers<void> | null = null;
-  #sending: Promise<unknown> = Promise.resolve();
-  #stopped = false;
+  readonly #random: SeededRandom;
 
-  private constructor(bank: BankFeed, transfers: TransferFeed) {
+  private constructor(bank: BankFeed, transfers: TransferFeed, seed: number) {
+    super();
     this.#bank = bank;
     this.#transfers = transfers;
+    this.#random = choices(seed);
   }
 
   static async open(brokers: readonly string[], prefix: string, seed: number): Promise<Feed> {
     const bank = await BankFeed.open(brokers, prefix, seed);
-    return new Feed(bank, await TransferFeed.open(brokers, prefix, seed));
+    return new Feed(bank, await TransferFeed.open(brokers, prefix, seed), seed);
   }
 
   get topics(): readonly string[] {
@@ -34,30 +38,11 @@ export class Feed {
     return this.#bank.sent + this.#transfers.count;
   }
 
-  /** Sends batches with a pause between them until `stop`. */
-  async run(batch: number, pauseMs: number): Promise<void> {
-    while (!this.#stopped) {
-      await this.#resumed?.promise;
-      this.#sending = Promise.all([this.#bank.send(batch), this.#transfers.send()]);
-      await this.#sending;
-      await sleep(pauseMs);
-    }
-  }
-
-  stop(): void {
-    this.#stopped = true;
-    this.resume();
-  }
-
-  /** Resolves when nothing is on its way to the broker; `run` waits for `resume`. */
-  async pause(): Promise<void> {
-    this.#resumed ??= Promise.withResolvers();
-    await this.#sending;
-  }
-
-  resume(): void {
-    this.#resumed?.resolve();
-    this.#resumed = null;
+  /** Sends up to `count` messages of the bank, now and then many more, and some transfers: not every checkpoint has rows of each table. */
+  async send(count: number): Promise<void> {
+    const times = this.#random.below(LARGE_EVERY) === 0 ? LARGE_TIMES : 1;
+    const bank = this.#bank.send((1 + this.#random.below(count)) * times);
+    await Promise.all([bank, this.#random.below(3) === 0 ? this.#transfers.send() : null]);
   }
 
   async close(): Promise<void> {

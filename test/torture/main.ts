@@ -1,4 +1,6 @@
 /** `npm run torture -- [--kills N] [--seed S] [--store minio|versitygw|local] [--longest-stop-s N] [--report]`: one JSON line on stdout, with `--report` also into docs/torture.md. */
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { addToReport } from "./report.ts";
 import { STORES } from "./world.ts";
@@ -26,6 +28,8 @@ if (store === undefined) {
   process.stderr.write(`--store: expected ${STORES.join(", ")}, found ${values.store}\n`);
   process.exit(64);
 }
+// As the tests do: a process that is killed leaves no cache for the next one, those that end by themselves do.
+process.env["NODE_COMPILE_CACHE"] ??= join(tmpdir(), "frazil-compile-cache");
 const report = await torture({
   kills: whole("kills"),
   seed: whole("seed"),

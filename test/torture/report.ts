@@ -11,6 +11,7 @@ type Count = {
 }[keyof TortureReport];
 
 const COLUMNS: readonly (readonly [title: string, of: Count])[] = [
+  ["Jobs", "jobs"],
   ["Kills", "kills"],
   ["Suspended", "stops"],
   ["Faults", "faults"],
@@ -48,5 +49,15 @@ function figures(runs: readonly TortureReport[]): string {
     `| --- | --- | ${COLUMNS.map(() => "---").join(" | ")} |`,
     ...runs.map((run) => row(run.store, String(run.seed), (of) => run[of])),
     row("**all**", `${runs.length} runs`, sum),
+    "",
+    `All that was done and read: ${kindsText(runs)}.`,
   ].join("\n");
+}
+
+function kindsText(runs: readonly TortureReport[]): string {
+  const sums = new Map<string, number>();
+  for (const { kinds } of runs)
+    for (const [name, n] of Object.entries(kinds)) sums.set(name, (sums.get(name) ?? 0) + n);
+  const sorted = [...sums].toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return sorted.map(([name, n]) => `${name} ${n.toLocaleString("en")}`).join(" · ");
 }

@@ -1,14 +1,17 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { frazil } from "../it/job/job-process.ts";
-import { openAudit } from "./audit.ts";
+import { type Audit, type AuditResult, openAudit } from "./audit.ts";
 import { choices } from "./choice.ts";
-import { disturb, spanOf, type Tally } from "./disturbances.ts";
-import { openWorld, type StoreName } from "./world.ts";
+import { disturb, HAD_COMMITTED, spanOf, type Tally } from "./disturbances.ts";
+import type { LakeKind } from "./lake.ts";
+import { openWorld, type StoreName, USUAL_LAKES, type VictimJob, type World } from "./world.ts";
 
 export interface TortureOptions {
   readonly kills: number;
   readonly seed: number;
   readonly store: StoreName;
+  /** What the jobs write to, each one; by default `USUAL_LAKES`. */
+  readonly lakes?: readonly LakeKind[];
   readonly longestStopMs: number;
   readonly progress: (line: string) => void;
 }
@@ -17,6 +20,8 @@ export interface TortureOptions {
 export interface TortureReport {
   readonly seed: number;
   readonly store: StoreName;
+  /** At once. */
+  readonly jobs: number;
   readonly kills: number;
   readonly stops: number;
   readonly faults: number;
@@ -37,68 +42,123 @@ export interface TortureReport {
   readonly complaints: readonly string[];
 }
 
-const BATCH = 20;
-const BATCH_PAUSE_MS = 60;
+const BATCH = 10;
+const BATCH_PAUSE_MS = 120;
+/** Between two looks of a reader. */
+const LOOK_PAUSE_MS = 500;
+/** Who has spoken of so many kills more speaks again. */
+const TELL_EVERY = 10;
+
+/** What is counted of processes that are not faults. */
+const NO_FAULTS = ["killed", HAD_COMMITTED, "stopped", "terminated", "woken late", "ended before its kill"];
 
 /**
- * Runs a job on real servers while its processes are killed, suspended, doubled and given wrong clocks, its broker and store are
- * killed, and the network between them fails; a producer goes on writing and a reader compares every snapshot that appears.
+ * Runs jobs on real servers while their processes are killed, suspended, doubled and given wrong clocks, the broker and the store are
+ * killed, and the network between them fails; a producer goes on writing and a reader of each job compares every snapshot that appears.
  */
-export async function torture({ kills, seed, store, longestStopMs, progress }: TortureOptions): Promise<TortureReport> {
+export async function torture(options: TortureOptions): Promise<TortureReport> {
+  const { seed, store, progress } = options;
   const startMs = performance.now();
-  const random = choices(seed);
-  await using world = await openWorld(store, seed, choices(seed + 1));
-  const { feed, readers, http } = world;
-  const audit = openAudit(feed, world.tables, world.cuts, readers, world.store ?? undefined);
+  const seconds = (): number => Math.round((performance.now() - startMs) / 1000);
+  await using world = await openWorld(store, options.lakes ?? USUAL_LAKES[store], seed);
+  const { feed, http, jobs } = world;
+  const audits = jobs.map(({ lake, readers }) => openAudit(feed, lake, readers));
   const tally: Tally = new Map();
   const feeding = feed.run(BATCH, BATCH_PAUSE_MS);
-  const spanMs = await spanOf(world);
-  progress(`a process takes up to ${spanMs} ms to commit`);
-  let over = false;
-  const watching = (async () => {
-    while (!over) {
-      await audit.look();
-      await sleep(300);
-    }
-  })();
+  const watching = watch(audits);
   let said = 0;
   try {
-    await disturb({ world, random, tally, longestStopMs, sleepers: [], spanMs }, kills, () => {
+    await disturbAll(world, options, tally, () => {
       const done = tally.get("killed") ?? 0;
-      if (done < said + 25) return;
+      if (done < said + TELL_EVERY) return;
       said = done;
-      progress(`${done} kills, ${feed.sent} messages, ${Math.round((performance.now() - startMs) / 1000)} s`);
+      progress(`${done} kills, ${feed.sent} messages, ${seconds()} s`);
     });
+    http?.storm(0);
+    await http?.settled();
   } finally {
-    over = true;
     feed.stop();
-    await Promise.all([feeding, watching]);
+    await Promise.all([feeding, watching.end()]);
   }
-  await http?.settled();
-  const last = frazil(["run", world.job, "--until", "caught-up"]);
+  progress(`the last runs, after ${seconds()} s`);
+  await Promise.all(jobs.map(catchUp));
+  const results = await Promise.all(audits.map((audit) => audit.finish()));
+  return reportOf(options, world, tally, results, seconds());
+}
+
+async function disturbAll(world: World, options: TortureOptions, tally: Tally, each: () => void): Promise<void> {
+  const { seed, kills, longestStopMs, progress } = options;
+  const spans = await Promise.all(world.jobs.map(spanOf));
+  progress(`a process takes up to ${spans.join(", ")} ms to commit`);
+  const ends = await Promise.allSettled(
+    world.jobs.map((job, i) => {
+      const random = choices(seed + 1_000_003 * i);
+      const spanMs = spans[i] ?? 0;
+      return disturb({ world, job, random, tally, longestStopMs, sleepers: [], kills, spanMs }, each);
+    }),
+  );
+  for (const end of ends) if (end.status === "rejected") throw end.reason;
+}
+
+/** Lets each reader look again and again. */
+function watch(audits: readonly Audit[]): { end(): Promise<unknown> } {
+  let over = false;
+  const watching = Promise.all(
+    audits.map(async (audit) => {
+      while (!over) {
+        await audit.look();
+        await sleep(LOOK_PAUSE_MS);
+      }
+    }),
+  );
+  return {
+    end() {
+      over = true;
+      return watching;
+    },
+  };
+}
+
+async function catchUp({ name, path }: VictimJob): Promise<void> {
+  const last = frazil(["run", path, "--until", "caught-up"]);
   const end = await last.ended;
-  if (end !== 0) throw new Error(`expected the last run to catch up, found exit ${end}:\n${last.stderr()}`);
-  const result = await audit.finish();
-  const kinds = new Map([...tally, ...[...(http?.counts ?? [])].map(([name, n]) => [`store: ${name}`, n] as const)]);
-  const processes = new Set(["killed", "stopped", "terminated", "woken late", "ended before its kill"]);
+  if (end !== 0) throw new Error(`${name}: expected the last run to catch up, found exit ${end}:\n${last.stderr()}`);
+}
+
+function reportOf(
+  { seed, store }: TortureOptions,
+  { http, feed, jobs }: World,
+  tally: Tally,
+  results: readonly AuditResult[],
+  seconds: number,
+): TortureReport {
+  const sum = (of: (result: AuditResult) => number): number => results.reduce((total, result) => total + of(result), 0);
+  const kinds = new Map([
+    ...tally,
+    ...[...(http?.counts ?? [])].map(([name, n]) => [`store: ${name}`, n] as const),
+    ...jobs.map(({ name }, i) => [`snapshots of ${name}`, results[i]?.snapshots ?? 0] as const),
+    ["snapshots that moved rows", sum(({ rewrites }) => rewrites)] as const,
+  ]);
+  const isFault = (name: string): boolean => !NO_FAULTS.includes(name) && !name.startsWith("snapshots");
   return {
     seed,
     store,
+    jobs: jobs.length,
     kills: tally.get("killed") ?? 0,
     stops: tally.get("stopped") ?? 0,
-    faults: [...kinds].reduce((sum, [name, n]) => sum + (processes.has(name) ? 0 : n), 0),
+    faults: [...kinds].reduce((total, [name, n]) => total + (isFault(name) ? n : 0), 0),
     messages: feed.sent,
-    rows: result.rows,
-    snapshots: result.snapshots,
-    lost: result.lost,
-    doubled: result.doubled,
-    missing_files: result.missingFiles,
-    cuts: result.cuts,
-    wrong_sums: result.wrongSums,
-    register_gaps: result.registerGaps,
-    register_repeats: result.registerRepeats,
-    seconds: Math.round((performance.now() - startMs) / 1000),
+    rows: sum(({ rows }) => rows),
+    snapshots: sum(({ snapshots }) => snapshots),
+    lost: sum(({ lost }) => lost),
+    doubled: sum(({ doubled }) => doubled),
+    missing_files: sum(({ missingFiles }) => missingFiles),
+    cuts: sum(({ cuts }) => cuts),
+    wrong_sums: sum(({ wrongSums }) => wrongSums),
+    register_gaps: sum(({ registerGaps }) => registerGaps),
+    register_repeats: sum(({ registerRepeats }) => registerRepeats),
+    seconds,
     kinds: Object.fromEntries([...kinds].toSorted(([a], [b]) => (a < b ? -1 : 1))),
-    complaints: result.complaints,
+    complaints: jobs.flatMap(({ name }, i) => (results[i]?.complaints ?? []).map((text) => `${name}: ${text}`)),
   };
 }

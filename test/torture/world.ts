@@ -8,39 +8,63 @@ import { freePort } from "../services/ports.ts";
 import type { RunningS3 } from "../services/s3-server.ts";
 import { startTcpProxy, type TcpProxy } from "../services/toxiproxy.ts";
 import { startVersitygw } from "../services/versitygw.ts";
-import type { AuditedTable } from "./audit.ts";
-import type { SeededRandom } from "./choice.ts";
-import { type Cuts, ledgerCuts, stampCuts } from "./cuts.ts";
-import { FED_TABLES, Feed, type FedTable } from "./feed.ts";
+import { choices } from "./choice.ts";
+import { Feed } from "./feed.ts";
 import { type HttpFaults, startHttpFaults } from "./http-faults.ts";
+import { type Lake, type LakeKind, openLake } from "./lake.ts";
 
 export const STORES = ["minio", "versitygw", "local"] as const;
 export type StoreName = (typeof STORES)[number];
 
-/** The key of the job's ledger, by which readers find a cut over all its tables. */
-const LEDGER = "lake/_ingest/bank/ledger.json";
+/** The jobs that a run has by default: those on S3 beside one on a folder. */
+export const USUAL_LAKES: Readonly<Record<StoreName, readonly LakeKind[]>> = {
+  minio: ["s3-object-store", "s3-sqlite", "folder-sqlite"],
+  versitygw: ["s3-object-store", "s3-sqlite", "folder-object-store"],
+  local: ["folder-sqlite", "folder-object-store"],
+};
 
-/** Real servers, what stands between them and a job, and the job. */
+/** A job that is tortured, and who reads what it writes. */
+export interface VictimJob {
+  readonly name: string;
+  /** The job file. */
+  readonly path: string;
+  readonly lake: Lake;
+  readonly readers: Readers;
+  /** How far a process' clock may be off, in milliseconds. */
+  readonly clockSpanMs: number;
+}
+
+/** Real servers, what stands between them and the jobs, and the jobs. All jobs read the same topics. */
 export interface World extends AsyncDisposable {
   readonly kafka: RunningKafka;
-  /** Null for a local folder. */
+  /** Null where all jobs write to folders. */
   readonly store: RunningS3 | null;
   readonly network: TcpProxy;
   readonly http: HttpFaults | null;
   readonly feed: Feed;
-  readonly readers: Readers;
-  readonly job: string;
-  readonly tables: readonly AuditedTable[];
-  readonly cuts: Cuts;
-  /** How far a process' clock may be off, in milliseconds: S3 refuses signatures that are fifteen minutes off. */
-  readonly clockSpanMs: number;
+  readonly jobs: readonly VictimJob[];
+  /** One at a time disturbs the broker or the way to it, and one the store. */
+  readonly turns: Readonly<Record<"broker" | "store", Turns>>;
+}
+
+/** Starts work when all that was handed in before is done. */
+export type Turns = (work: () => Promise<void>) => Promise<void>;
+
+function turns(): Turns {
+  let last = Promise.resolve();
+  return (work) => {
+    const mine = last.then(work);
+    // Who waits for its turn does not fail with the one before.
+    last = mine.catch(() => undefined);
+    return mine;
+  };
 }
 
 /**
  * Starts them. The broker has two listeners: the one that the feed uses, and one that is reached through the proxy alone, as brokers tell
  * their clients where to connect.
  */
-export async function openWorld(storeName: StoreName, seed: number, random: SeededRandom): Promise<World> {
+export async function openWorld(storeName: StoreName, lakes: readonly LakeKind[], seed: number): Promise<World> {
   await using stack = new AsyncDisposableStack();
   const folder = mkdtempSync(join(tmpdir(), "frazil-torture-"));
   stack.defer(() => rmSync(folder, { recursive: true, force: true }));
@@ -59,55 +83,42 @@ export async function openWorld(storeName: StoreName, seed: number, random: Seed
   const network = stack.use(await startTcpProxy(`127.0.0.1:${proxied}`, `127.0.0.1:${behind}`));
   const store = storeName === "local" ? null : await (storeName === "minio" ? startMinio() : startVersitygw());
   if (store !== null) stack.use(store);
-  const http = store === null ? null : stack.use(await startHttpFaults(store.endpoint, random));
-  const readers = stack.use(await openReaders());
+  const http = store === null ? null : stack.use(await startHttpFaults(store.endpoint, choices(seed + 1)));
   const feed = await Feed.open(kafka.brokers, "torture", seed);
   stack.defer(() => feed.close());
-  const location = store === null ? join(folder, "lake") : `s3://${store.bucket}/lake`;
-  const job = join(folder, "bank.yaml");
-  writeFileSync(job, jobFile(feed, network.address, location, store, http));
-  const places = (table: FedTable): AuditedTable["place"] =>
-    store === null
-      ? { sqlite: join(location, "catalog.sqlite"), table: `bank.${table}` }
-      : { location: `${location}/bank/${table}` };
-  const tables = FED_TABLES.map((name) => ({ name, place: places(name) }));
-  const cuts = stack.use(store === null ? stampCuts(tables, readers) : ledgerCuts(store, LEDGER));
+  const jobs: VictimJob[] = [];
+  for (const kind of lakes) {
+    const lake = stack.use(openLake(kind, kind, folder, store));
+    const path = join(folder, `${kind}.yaml`);
+    writeFileSync(path, jobFile(kind, feed, network.address, warehouseOf(lake, http)));
+    // S3 refuses signatures that are fifteen minutes off.
+    const clockSpanMs = lake.s3 === null ? 3_600_000 : 600_000;
+    jobs.push({ name: kind, path, lake, readers: stack.use(await openReaders()), clockSpanMs });
+  }
   const owned = stack.move();
   return {
-    kafka,
-    store,
-    network,
-    http,
-    feed,
-    readers,
-    job,
-    tables,
-    cuts,
-    clockSpanMs: store === null ? 3_600_000 : 600_000,
+    ...{ kafka, store, network, http, feed, jobs },
+    turns: { broker: turns(), store: turns() },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }
 
-function jobFile(
-  feed: Feed,
-  broker: string,
-  location: string,
-  store: RunningS3 | null,
-  http: HttpFaults | null,
-): string {
-  const s3 =
-    store === null
-      ? ""
-      : `  s3: { endpoint: "${http?.endpoint}", region: ${store.region}, access_key_id: ${store.accessKeyId}, secret_access_key: ${store.secretAccessKey} }\n`;
-  return `name: bank
+/** JSON, which is YAML, too. The job knows the store by the proxy's address alone. */
+function warehouseOf({ warehouse, s3 }: Lake, http: HttpFaults | null): string {
+  if (s3 === null) return JSON.stringify(warehouse);
+  const { region, accessKeyId: access_key_id, secretAccessKey: secret_access_key } = s3;
+  return JSON.stringify({ ...warehouse, s3: { endpoint: http?.endpoint, region, access_key_id, secret_access_key } });
+}
+
+function jobFile(name: string, feed: Feed, broker: string, warehouse: string): string {
+  return `name: ${name}
 source:
   type: kafka
   brokers: ["${broker}"]
   topics: [${feed.topics.join(", ")}]
   format: debezium-json
-warehouse:
-  location: ${location}
-${s3}tables:
+warehouse: ${warehouse}
+tables:
   - { from: bank.accounts, to: bank.accounts, mode: upsert, columns: { balance: "decimal(18,2)", moved_at: timestamptz }, partition_by: ["bucket(4, id)"] }
   - { from: bank.stock, to: bank.stock, mode: upsert, columns: { quantity: int } }
   - { from: bank.entries, to: bank.entries, mode: append, columns: { amount: "decimal(18,2)" } }

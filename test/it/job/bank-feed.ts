@@ -1,7 +1,8 @@
 import kafkajs, { type Producer } from "kafkajs";
-import { seededRandom } from "../../support/virtual-runtime.ts";
 import type { CanonicalRow } from "../../readers/canonical.ts";
 import { createTopic, kafkaClient } from "../../services/kafka-admin.ts";
+import { SendLoop } from "../../support/send-loop.ts";
+import { seededRandom } from "../../support/virtual-runtime.ts";
 
 /** Topic partitions of each topic. */
 const PARTITIONS = 3;
@@ -22,17 +23,15 @@ export type BankTable = "accounts" | "stock" | "entries";
  * `entries` append-only. It keeps every message by topic partition and offset, so that the rows of any position can be told without
  * any code of the product.
  */
-export class BankFeed {
+export class BankFeed extends SendLoop {
   readonly #producer: Producer;
   readonly #prefix: string;
   readonly #random;
   readonly #log = new Map<string, Sent[]>();
   #sequence = 0n;
-  #stopped = false;
-  #sending: Promise<void> = Promise.resolve();
-  #resumed: PromiseWithResolvers<void> | null = null;
 
   private constructor(producer: Producer, prefix: string, seed: number) {
+    super();
     this.#producer = producer;
     this.#prefix = prefix;
     this.#random = seededRandom(seed);
@@ -57,32 +56,6 @@ export class BankFeed {
 
   get sent(): number {
     return [...this.#log.values()].reduce((sum, messages) => sum + messages.length, 0);
-  }
-
-  /** Sends batches with a pause between them until `stop`. */
-  async run(batch: number, pauseMs: number): Promise<void> {
-    while (!this.#stopped) {
-      await this.#resumed?.promise;
-      this.#sending = this.send(batch);
-      await this.#sending;
-      await new Promise((resolve) => setTimeout(resolve, pauseMs));
-    }
-  }
-
-  stop(): void {
-    this.#stopped = true;
-    this.resume();
-  }
-
-  /** Resolves when nothing is on its way to the broker; `run` waits for `resume`. */
-  async pause(): Promise<void> {
-    this.#resumed ??= Promise.withResolvers();
-    await this.#sending;
-  }
-
-  resume(): void {
-    this.#resumed?.resolve();
-    this.#resumed = null;
   }
 
   async close(): Promise<void> {

@@ -13,6 +13,7 @@ it.skipIf(missing !== null)(
       kills: 12,
       seed: 20260121,
       store: "minio",
+      lakes: ["s3-object-store", "folder-sqlite"],
       longestStopMs: 5_000,
       progress: () => {},
     });
