@@ -11,7 +11,8 @@ import type { Position } from "../core/position.ts";
 import type { CommitContext } from "./context.ts";
 import { exactEpoch, fenceTables, nextEpoch } from "./fence.ts";
 import { type Ledger, LedgerStore, type TaggedLedger } from "./ledger.ts";
-import { laterOf, samePosition } from "./merge-position.ts";
+import { isLateOpening } from "./late-opening.ts";
+import { laterOf, samePosition, withinCut } from "./merge-position.ts";
 import { anchorKey } from "./names.ts";
 import { readStamp } from "./stamp.ts";
 import { fencedError, lastStamp, readPipelineTag, type TrackedTable } from "./tracked-table.ts";
@@ -108,11 +109,35 @@ async function takeLedger(
     if (current.ledger.epoch >= epoch) {
       throw fencedError(context.pipeline, epoch, "the ledger", current.ledger.epoch);
     }
-    const held = withoutSetBack(context, found.tables, current.ledger);
+    const held = withLateOpenings(
+      context,
+      found.tables,
+      withoutSetBack(context, found.tables, current.ledger),
+      current.ledger,
+    );
     const next = cutOf(context, found, held) ?? { ...held, epoch };
     const taken = await store.swap(next, current.etag);
     if (taken !== null) return taken;
   }
+}
+
+/**
+ * A ledger with the tables that an overtaken process opened too late, and so failed to note. At the position of that process they would
+ * hold reading back to before what the source was told to forget. Their names there are as good as the opening's own note.
+ */
+function withLateOpenings(
+  { pipeline, comparePoints }: CommitContext,
+  tables: readonly TrackedTable[],
+  held: Ledger,
+  noted: Ledger,
+): Ledger {
+  const late = tables.filter(
+    ({ loaded, position }) =>
+      !withinCut(held.position, position, comparePoints) && isLateOpening(loaded, pipeline, noted),
+  );
+  if (late.length === 0) return held;
+  const named = late.map(({ name, tagSnapshotId }) => [name, tagSnapshotId] as const);
+  return { ...held, tables: new Map([...held.tables, ...named]) };
 }
 
 /**

@@ -1,12 +1,13 @@
 import type { Position } from "../core/position.ts";
 import { latestIds, type StreamIds } from "../core/stream-id.ts";
 import type { CommitContext } from "./context.ts";
+import { notedPosition } from "./late-opening.ts";
 import { laterOf, reachedByAll } from "./merge-position.ts";
 import type { PipelineState } from "./read-pipeline.ts";
 
 /** How far a pipeline has come, by what it left in the warehouse. */
 export interface PipelinePositions {
-  /** Of each table (`namespace.table`): the later of its stamp and, if it names the table, the ledger. Tables without a tag are left out. */
+  /** Of each table (`namespace.table`): the later of its stamp and, if it names the table or ought to, the ledger. Tables without a tag are left out. */
   readonly tables: ReadonlyMap<string, Position>;
   /** Where a job resumes; null for a pipeline that has no table yet. */
   readonly resume: Position | null;
@@ -23,10 +24,9 @@ export function pipelinePositions(
   compare: CommitContext["comparePoints"],
 ): PipelinePositions {
   const positions = new Map<string, Position>();
-  for (const { name, tagged } of tables) {
+  for (const { name, loaded, tagged } of tables) {
     if (tagged === null) continue;
-    const noted =
-      ledger !== null && ledger.ledger.tables.has(name) ? ledger.ledger.position : new Map<string, string>();
+    const noted = notedPosition(loaded, tagged.stamp.pipeline, ledger?.ledger ?? null);
     positions.set(name, laterOf(tagged.stamp.position, noted, compare));
   }
   if (positions.size === 0) return { tables: positions, resume: null };

@@ -2,6 +2,7 @@ import { currentSnapshot } from "../../table-format/index.ts";
 import { advance, type Position } from "../core/position.ts";
 import { must } from "../core/errors.ts";
 import type { CommitContext } from "./context.ts";
+import { notedPosition } from "./late-opening.ts";
 import { laterOf } from "./merge-position.ts";
 import { newestStamp, type PlannedRollback, type RollbackPlan } from "./rollback-plan.ts";
 import type { PipelineState } from "./read-pipeline.ts";
@@ -22,6 +23,9 @@ export function planSetPosition(
     const head = must(currentSnapshot(loaded.metadata), "a table of the pipeline holds a snapshot");
     return { loaded, head, target: head, stamp: newestStamp(loaded, pipeline) };
   });
+  const noted = new Map(
+    tables.map(({ name, loaded }) => [name, notedPosition(loaded, pipeline, ledger?.ledger ?? null)]),
+  );
   return {
     pipeline,
     keepPosition: false,
@@ -29,8 +33,7 @@ export function planSetPosition(
     others: [],
     setTo(table, newest) {
       const own = newest?.position ?? new Map<string, string>();
-      const noted = ledger?.ledger.tables.has(table) === true ? ledger.ledger.position : new Map<string, string>();
-      return advance(laterOf(own, noted, compare), points);
+      return advance(laterOf(own, noted.get(table) ?? new Map<string, string>(), compare), points);
     },
   };
 }

@@ -68,6 +68,21 @@ describe("conforms", () => {
     expect(conforms([...run, ...takeOver, { event: "exit", process: "p", reason: "fenced" }])).toEqual({ ok: true });
   });
 
+  /** `q` has looked at the tables when `p` opens another one; then it goes on, and the ledger is its own. */
+  const openedLate = (atEpoch: number): readonly ProtocolEvent[] => [
+    ...run,
+    ...takeOver,
+    sent("r6", "p", { ...create, table: "b", stamp: { epoch: atEpoch, checkpoint: 1, position: at(1) } }),
+    applied("r6"),
+    sent("r7", "q", checkpoint("7", "4", 2, 3)),
+    applied("r7"),
+    { event: "ledger applied", process: "q", epoch: 2, checkpoint: 3, position: at(3), tables: { a: "7" } },
+    { event: "acknowledge", process: "q", position: at(3) },
+  ];
+  it("takes a table that an overtaken process opened too late", () => {
+    expect(conforms(openedLate(1))).toEqual({ ok: true });
+  });
+
   const wrong: readonly (readonly [string, readonly ProtocolEvent[], string])[] = [
     ["a fenced write", [...run, ...takeOver, applied("r3")], "main is 4, 2 was asserted"],
     ["a request that is applied twice", [...run, applied("r3"), applied("r3")], "main is 3"],
@@ -91,6 +106,7 @@ describe("conforms", () => {
       [...run, { event: "acknowledge", process: "p", position: at(2) }],
       "has not reached",
     ],
+    ["an acknowledgement ahead of a table that the same process opened", openedLate(2), "table b has not reached"],
     [
       "a needed file that is deleted",
       [...run, { event: "delete", process: "p", table: "a", file: "f1" }],

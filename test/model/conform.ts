@@ -28,6 +28,8 @@ class Table {
   readonly snapshots = new Map<string, Snapshot>();
   /** The highest epoch that any snapshot ever had. */
   highestEpoch = 0;
+  /** Epochs of the openings and fences that all of its history consists of; null: it has had rows, or was rolled back. */
+  openings: ReadonlySet<number> | null = new Set();
 
   get tagged(): Snapshot | null {
     return this.tag === null ? null : (this.snapshots.get(this.tag) ?? null);
@@ -165,9 +167,16 @@ class Replay {
       if (tagged === null || reaches(tagged.stamp?.position ?? {}, position)) continue;
       const inLedger = this.#ledger !== null && name in this.#ledger.tables && reaches(this.#ledger.position, position);
       const anchored = this.#ledger === null && this.#anyReaches(position);
-      if (!inLedger && !anchored) return `table ${name} has not reached it`;
+      if (!inLedger && !anchored && !this.#isLateOpening(name, table)) return `table ${name} has not reached it`;
     }
     return null;
+  }
+
+  /** Opened by an overtaken process behind its successor's look at the tables: the next start finishes that at the ledger's position. */
+  #isLateOpening(name: string, { openings }: Table): boolean {
+    const ledger = this.#ledger;
+    if (ledger === null || openings === null || name in ledger.tables || openings.has(ledger.epoch)) return false;
+    return [...openings].some((epoch) => epoch < ledger.epoch);
   }
 
   /** Where one commit spans all tables, the furthest of them, the anchor, tells the position of all. */
@@ -263,6 +272,10 @@ function apply(table: Table, change: SentChange): void {
     for (const file of change.removed ?? []) files.delete(file);
     for (const file of change.added ?? []) files.add(file);
     table.snapshots.set(snapshot, { parent, stamp, files });
+  }
+  if (stamp !== null) {
+    const isOpening = change.kind === "create" || change.kind === "fence";
+    table.openings = table.openings === null || !isOpening ? null : new Set([...table.openings, stamp.epoch]);
   }
   if (stamp !== null && stamp.epoch > table.highestEpoch) table.highestEpoch = stamp.epoch;
   if (setMain !== undefined) table.main = setMain;

@@ -82,8 +82,32 @@ export function tablesOf(places: Places, removed: Removed) {
     s[of(table, id, SNAPSHOT.epoch)] = s[r + REQUEST.epoch]!;
     s[of(table, id, SNAPSHOT.position)] = position;
     s[of(table, id, SNAPSHOT.rows)] = rows;
+    note(s, r, table);
     s[tags[table]!] = id;
     return true;
+  }
+
+  /** @throws Error when the state has no room for the epoch */
+  function note(s: Uint8Array, r: number, table: number): void {
+    const at = places.openings[table]!;
+    const epoch = s[r + REQUEST.epoch]!;
+    if (epoch > 7) throw new Error("no room for an epoch");
+    if (s[r] === Kind.create) s[at] = 1 << epoch;
+    else if (s[r] !== Kind.fence) s[at] = 0;
+    else if (s[at] !== 0) s[at]! |= 1 << epoch;
+  }
+
+  /**
+   * Whether a process that had been overtaken opened the table behind the look that the process of the ledger has had at the tables
+   * (`late-opening.ts`): nobody of the ledger's epoch has fenced it, nobody has noted it, and all that it ever had are openings and fences.
+   */
+  function isLateOpening(s: Uint8Array, table: number): boolean {
+    if (removed.has("an opening that came too late is finished")) return false;
+    if (s[tags[table]!] === 0 || s[places.ledgerTables[table]!] !== 0) return false;
+    if (removed.has("an opening that came too late is told by its history")) return true;
+    const epochs = s[places.openings[table]!]!;
+    const ledger = 1 << s[places.ledgerEpoch]!;
+    return (epochs & ledger) === 0 && (epochs & (ledger - 1)) !== 0;
   }
 
   function replaceLedger(s: Uint8Array, r: number): boolean {
@@ -110,7 +134,8 @@ export function tablesOf(places: Places, removed: Removed) {
   /** What a process would find that takes the pipeline over now. */
   function recorded(s: Uint8Array, table: number): number {
     const own = positionOf(s, table);
-    const noted = s[places.ledgerTables[table]!] === 0 ? 0 : s[places.ledgerPosition]!;
+    const isNoted = s[places.ledgerTables[table]!] !== 0 || isLateOpening(s, table);
+    const noted = isNoted ? s[places.ledgerPosition]! : 0;
     return own > noted ? own : noted;
   }
 
@@ -125,5 +150,5 @@ export function tablesOf(places: Places, removed: Removed) {
     }
   }
 
-  return { of, epochOf, positionOf, changesOf, draw, isKnown, apply, isWritten, recorded, check };
+  return { of, epochOf, positionOf, changesOf, draw, isKnown, apply, isLateOpening, isWritten, recorded, check };
 }

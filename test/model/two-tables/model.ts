@@ -49,6 +49,7 @@ export function twoTables(name: string, bounds: Bounds, without: readonly Protec
     for (const table of each(2, (index) => index)) {
       if ((bounds.present & (1 << table)) === 0) continue;
       s[tables.of(table, 1, SNAPSHOT.held)] = s[tables.of(table, 1, SNAPSHOT.epoch)] = 1;
+      s[places.openings[table]!] = 1 << 1;
       s[places.tags[table]!] = s[places.ledgerTables[table]!] = s[p + PROCESS.tags + table] = 1;
     }
     s[places.ledgerVersion] = s[places.ledgerEpoch] = s[p + PROCESS.epoch] = s[p + PROCESS.ledger] = 1;
@@ -122,6 +123,7 @@ function expirer(places: Places, removed: Removed): Action {
             continue;
           if (gone === 0 && !spend(s, places.expiries)) return false;
           s[at] = 0;
+          s[places.openings[table]!] = 0;
           gone++;
         }
       }

@@ -39,6 +39,14 @@ export const MUTANTS: readonly Mutant[] = [
   { without: ["reading resumes at the lowest position"], bounds: { changes: [AB], present: 3, crashes: 1 } },
   { without: ["a rollback takes the ledger first"], bounds: { changes: [A, AB], present: 3, rollbacks: 1 } },
   { without: ["the ledger forgets tables that go back"], bounds: { changes: [A, AB], present: 3, rollbacks: 1 } },
+  {
+    without: ["an opening that came too late is finished"],
+    bounds: { changes: [A, AB], present: 1, crashes: 1, takeOvers: 1 },
+  },
+  {
+    without: ["an opening that came too late is told by its history"],
+    bounds: { changes: [A, AB], present: 3, rollbacks: 1 },
+  },
   { without: ["the tag is asserted"], bounds: { changes: [A], present: 1, takeOvers: 1 } },
 ];
 

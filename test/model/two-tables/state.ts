@@ -40,7 +40,9 @@ export type Protection =
   | "the tag is asserted"
   | "a refused ledger is read back"
   | "a rollback takes the ledger first"
-  | "the ledger forgets tables that go back";
+  | "the ledger forgets tables that go back"
+  | "an opening that came too late is finished"
+  | "an opening that came too late is told by its history";
 
 export type Removed = ReadonlySet<Protection>;
 
@@ -105,6 +107,8 @@ export function placesOf(bounds: Bounds) {
   const place = {
     /** The snapshot that main and the tag of each table name; 0: there is no such table. */
     tags: [layout.field(), layout.field()] as const,
+    /** The epochs of the empty snapshots that all of a table's history consists of, as bits; 0: it has had rows, or history is missing. */
+    openings: [layout.field(), layout.field()] as const,
     /** Times that the ledger was written, 0: never. */
     ledgerVersion: layout.field(),
     ledgerEpoch: layout.field(),
@@ -135,6 +139,7 @@ export const INVARIANTS = [
   "the ledger names a consistent cut",
   "what the ledger names is held",
   "no false fence",
+  "what was acknowledged is not asked for again",
 ] as const;
 
 export const Broken = {
@@ -145,6 +150,7 @@ export const Broken = {
   inconsistentCut: 5,
   ledgerDangles: 6,
   falseFence: 7,
+  askedAgain: 8,
 } as const;
 
 export function breaks(s: Uint8Array, invariant: number): void {

@@ -153,13 +153,21 @@ export function writerActions(places: Places, tables: Tables, removed: Removed, 
     if (agree(s) && !removed.has("the ledger is rewritten when positions agree")) {
       return sendLedger(s, s[positionOf(ANCHOR)]!, [s[tagOf(ANCHOR)]!, s[tagOf(OTHER)]!]);
     }
-    return sendLedger(s, s[places.ledgerPosition]!, [s[places.ledgerTables[ANCHOR]]!, s[places.ledgerTables[OTHER]]!]);
+    return sendLedger(s, s[places.ledgerPosition]!, [noted(s, ANCHOR), noted(s, OTHER)]);
   });
+
+  /** What the ledger names of a table; of one whose opening is finished its snapshot. */
+  function noted(s: Uint8Array, table: 0 | 1): number {
+    return finishes(s, table) ? s[tagOf(table)]! : s[places.ledgerTables[table]]!;
+  }
+
+  const finishes = (s: Uint8Array, table: number): boolean =>
+    s[tagOf(table)] !== 0 && tables.isLateOpening(s, table) && s[places.ledgerPosition]! >= s[positionOf(table)]!;
 
   function takePositions(s: Uint8Array): void {
     if (removed.has("idle tables have the ledger's position")) return;
     for (let table = 0; table < 2; table++) {
-      if (s[tagOf(table)] === 0 || s[places.ledgerTables[table]!] === 0) continue;
+      if (s[tagOf(table)] === 0 || (s[places.ledgerTables[table]!] === 0 && !finishes(s, table))) continue;
       if (s[places.ledgerPosition]! > s[positionOf(table)]!) s[positionOf(table)] = s[places.ledgerPosition]!;
     }
   }
@@ -176,6 +184,7 @@ export function writerActions(places: Places, tables: Tables, removed: Removed, 
       if (s[tagOf(table)] !== 0 && tables.changesOf(table, s[positionOf(table)]!, s[places.acknowledged]!) !== 0)
         breaks(s, Broken.lost);
     }
+    if (from < s[places.acknowledged]!) breaks(s, Broken.askedAgain);
     s[p + PROCESS.reached] = s[p + PROCESS.acknowledged] = from;
     s[at] = At.running;
     return true;
