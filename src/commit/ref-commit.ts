@@ -99,14 +99,15 @@ function advanceOf(base: LoadedTable, branch: string, along: string, snapshotId:
   const { metadata } = base;
   const now = metadata.refs.get(branch);
   const other = metadata.refs.get(along)?.snapshotId;
-  checkForward(base, branch, along, snapshotId);
   if (now !== undefined && isAncestor(metadata, snapshotId, now.snapshotId)) return [];
+  // Before the two are compared: where both were rolled back together, what was chosen before has nothing to do with them any more.
   if (other === undefined || !isAncestor(metadata, snapshotId, other)) {
     const message = `table ${identText(base.ident)}: snapshot ${snapshotId} is not on the branch ${along} any more`;
     throw new FrazilError("data", "NOT_ON_BRANCH", message, {
       hint: "the branch was rolled back or dropped; begin anew",
     });
   }
+  checkForward(base, branch, along, snapshotId);
   const change = setRef(base, branch, now?.snapshotId ?? null, { ...now, type: "branch", snapshotId });
   return [
     {

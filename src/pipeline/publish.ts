@@ -2,6 +2,7 @@ import { identText } from "../../table-format/index.ts";
 import type { MetadataContext } from "../commit/metadata-commit.ts";
 import { checkForward, fastForward } from "../commit/ref-commit.ts";
 import type { Publication } from "../commit/publish-cut.ts";
+import { FrazilError } from "../core/errors.ts";
 import { type FailedCheck, failedChecks } from "../query/checks.ts";
 import type { QueryWarehouse } from "../query/query-warehouse.ts";
 
@@ -33,4 +34,32 @@ export async function publish(
     .map(({ table, snapshot }) => ({ table, snapshotId: snapshot.snapshotId }));
   await fastForward(place, advances, "main", branch);
   return { failed };
+}
+
+/** Rollbacks come one in weeks: a branch that is gone again at the third look is being worked on, and its operator knows better. */
+const ATTEMPTS = 3;
+
+/**
+ * Publishes what `plan` finds. Where an operator rolls the branch back meanwhile, that is found and checked anew.
+ *
+ * @returns also what was found last; none: there is nothing to publish, and no check was run.
+ * @throws FrazilError of `plan`; as `publish`.
+ */
+export async function publishPlanned(
+  place: PublishPlace,
+  branch: string,
+  plan: () => Promise<readonly Publication[]>,
+  checks: readonly string[],
+): Promise<Published & { readonly publications: readonly Publication[] }> {
+  for (let attempt = 1; ; attempt++) {
+    const publications = await plan();
+    if (publications.length === 0) return { publications, failed: [] };
+    try {
+      return { publications, ...(await publish(place, branch, publications, checks)) };
+    } catch (error) {
+      const isGone = error instanceof FrazilError && error.code === "NOT_ON_BRANCH";
+      if (!isGone || attempt === ATTEMPTS) throw error;
+      place.runtime.log.info("the branch was rolled back meanwhile; looking at it again", { branch });
+    }
+  }
 }

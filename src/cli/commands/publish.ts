@@ -5,7 +5,7 @@ import { readPipeline } from "../../commit/read-pipeline.ts";
 import { apart, writerBranch } from "../../commit/writer-branch.ts";
 import { counted, grouped } from "../../core/count-text.ts";
 import { FrazilError } from "../../core/errors.ts";
-import { publish as publishAll } from "../../pipeline/publish.ts";
+import { publishPlanned } from "../../pipeline/publish.ts";
 import { namedTable } from "../../query/table-names.ts";
 import type { Warehouse } from "../../warehouse.ts";
 import type { CliContext } from "../context.ts";
@@ -31,8 +31,11 @@ export async function publish(context: CliContext, subject: string, options: Pub
           hint: `frazil branch ${subject} lists its branches`,
         });
       }
-      const head = branchHead(table, branch);
-      await publishNow(context, warehouse, branch, head === null ? [] : [head], options.check ?? []);
+      const plan = async (): Promise<readonly Publication[]> => {
+        const head = branchHead(await namedTable(warehouse, subject), branch);
+        return head === null ? [] : [head];
+      };
+      await publishNow(context, warehouse, branch, plan, options.check ?? []);
     });
     return;
   }
@@ -43,7 +46,7 @@ export async function publish(context: CliContext, subject: string, options: Pub
     const place = { ...warehouse, warehouseLocation: warehouse.location, pipeline: job.name };
     const idents = async () => (await readPipeline(place)).tables.map(({ loaded }) => loaded.ident);
     const checks = [...(job.publish?.checks ?? []), ...(options.check ?? [])];
-    await publishNow(context, warehouse, branch, await pipelineCut(place, branch, idents), checks);
+    await publishNow(context, warehouse, branch, () => pipelineCut(place, branch, idents), checks);
   };
   await withWarehouse(context, publishAllOf, job.warehouse);
 }
@@ -62,15 +65,15 @@ async function publishNow(
   { output, runtime }: CliContext,
   warehouse: Warehouse,
   branch: string,
-  publications: readonly Publication[],
+  plan: () => Promise<readonly Publication[]>,
   checks: readonly string[],
 ): Promise<void> {
+  const { failed, publications } = await publishPlanned({ ...warehouse, runtime }, branch, plan, checks);
   if (publications.length === 0) {
     if (output.json) await output.write(jsonLine({ event: "nothing", branch }));
     else output.note(`main holds all of ${branch} already`);
     return;
   }
-  const { failed } = await publishAll({ ...warehouse, runtime }, branch, publications, checks);
   const [first] = failed;
   if (first !== undefined) {
     if (output.json) {

@@ -2,7 +2,7 @@ import { pipelineCut } from "../../../src/commit/publish-cut.ts";
 import { FrazilError } from "../../../src/core/errors.ts";
 import { readPipeline } from "../../../src/commit/read-pipeline.ts";
 import type { BesideIngestion } from "../../../src/pipeline/job-run.ts";
-import { publish } from "../../../src/pipeline/publish.ts";
+import { publishPlanned } from "../../../src/pipeline/publish.ts";
 import { publishBesideJob } from "../../../src/pipeline/publish-beside.ts";
 import type { QueryWarehouse } from "../../../src/query/query-warehouse.ts";
 import { Violation } from "../world/oracle.ts";
@@ -36,11 +36,10 @@ export function publishBeside(sim: Simulation, { process, io, catalog }: Place, 
 export async function publishByHand(sim: Simulation, place: Place): Promise<void> {
   const pipeline = { ...place, pipeline: PIPELINE };
   const idents = async () => (await readPipeline(pipeline)).tables.map(({ loaded }) => loaded.ident);
-  const cut = await pipelineCut(pipeline, BRANCH, idents);
-  if (cut.length === 0) return;
+  const cut = () => pipelineCut(pipeline, BRANCH, idents);
   try {
-    await publish({ ...place, ...warehouse(place) }, BRANCH, cut, []);
-    sim.count("published by hand");
+    const { publications } = await publishPlanned({ ...place, ...warehouse(place) }, BRANCH, cut, []);
+    if (publications.length > 0) sim.count("published by hand");
   } catch (error) {
     // An operator was quicker and has rolled the branch back.
     if (!(error instanceof FrazilError && error.code === "NOT_ON_BRANCH" && sim.rolledBack)) throw error;
