@@ -19,6 +19,15 @@ export interface GaveUpHints {
   readonly unknown: string;
 }
 
+/** @throws FrazilError `unsupported` for a table of format version 1, whose snapshots have no numbers: positions are found by their order. */
+export function checkNumbered({ ident, metadata }: LoadedTable): void {
+  if (metadata.formatVersion > 1) return;
+  const message = `table ${identText(ident)} has format version 1: expected 2 or 3`;
+  throw new FrazilError("unsupported", "FORMAT_VERSION", message, {
+    hint: "upgrade it with the engine that writes it",
+  });
+}
+
 /** The error of a commit that was tried for long enough, by its last answer: `conflict`, or `unavailable` when that was lost. */
 export function gaveUp(
   ident: TableIdent,

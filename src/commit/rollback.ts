@@ -13,7 +13,7 @@ import {
 import { FrazilError, must } from "../core/errors.ts";
 import { randomSnapshotId } from "../core/runtime.ts";
 import { latestIds } from "../core/stream-id.ts";
-import { gaveUp, sameTable } from "./commit-errors.ts";
+import { checkNumbered, gaveUp, sameTable } from "./commit-errors.ts";
 import type { CommitContext } from "./context.ts";
 import { takeover } from "./create-table.ts";
 import { type Ledger, LedgerStore } from "./ledger.ts";
@@ -280,6 +280,7 @@ async function snapshotOn(
   attempt: number,
   mark: string,
 ): Promise<Snapshot> {
+  checkNumbered(base);
   const { metadata } = base;
   const names = fileNames(
     {

@@ -11,6 +11,7 @@ import {
   type TableUpdate,
 } from "../../table-format/index.ts";
 import type { TableCounts } from "../core/figures.ts";
+import { checkNumbered } from "./commit-errors.ts";
 import type { CommitContext } from "./context.ts";
 import type { FileNames } from "./names.ts";
 import { tagName } from "./names.ts";
@@ -71,6 +72,7 @@ export async function snapshotChange(store: SnapshotStore, plan: SnapshotPlan): 
 
 /** Manifests, manifest list and the snapshot object that carries the stamp. */
 export async function stampedSnapshot(store: SnapshotStore, plan: SnapshotPlan, schema: Schema): Promise<Snapshot> {
+  checkNumbered(plan.base);
   const { metadata } = plan.base;
   const timestampMs = BigInt(plan.nowMs) > metadata.lastUpdatedMs ? BigInt(plan.nowMs) : metadata.lastUpdatedMs + 1n;
   const { snapshot } = await produceSnapshot(

@@ -8,7 +8,7 @@ import { MANIFESTS_AT_ONCE } from "../limits.ts";
 import type { Snapshot } from "../metadata/table-metadata.ts";
 import { AvroRow } from "./avro-row.ts";
 import type { FieldSummary, ManifestFile } from "./manifest-file.ts";
-import { type AvroColumn, columnsOf, fieldJson } from "./manifest-schema.ts";
+import { type AvroColumn, columnsOf, fieldJson, type FormatVersion } from "./manifest-schema.ts";
 
 const SUMMARY_JSON: AvroSchemaJson = {
   type: "array",
@@ -25,14 +25,14 @@ const SUMMARY_JSON: AvroSchemaJson = {
   "element-id": 508,
 };
 
-/** `manifest_file` (spec, "Manifest Lists"), in Java's order. */
+/** `manifest_file` (spec, "Manifest Lists"), in Java's order of version 2. Version 1 may leave counts out, which is not done here. */
 const COLUMNS: readonly AvroColumn<ManifestFile>[] = [
   column(500, "manifest_path", "string", true, (m) => m.path),
   column(501, "manifest_length", "long", true, (m) => m.lengthBytes),
   column(502, "partition_spec_id", "int", true, (m) => m.specId),
-  column(517, "content", "int", true, (m) => (m.content === "data" ? 0 : 1)),
-  column(515, "sequence_number", "long", true, (m) => m.sequenceNumber),
-  column(516, "min_sequence_number", "long", true, (m) => m.minSequenceNumber),
+  { ...column(517, "content", "int", true, (m) => (m.content === "data" ? 0 : 1)), since: 2 },
+  { ...column(515, "sequence_number", "long", true, (m) => m.sequenceNumber), since: 2 },
+  { ...column(516, "min_sequence_number", "long", true, (m) => m.minSequenceNumber), since: 2 },
   column(503, "added_snapshot_id", "long", true, (m) => m.addedSnapshotId),
   column(504, "added_files_count", "int", true, (m) => m.addedFilesCount),
   column(505, "existing_files_count", "int", true, (m) => m.existingFilesCount),
@@ -52,7 +52,7 @@ function column(
   required: boolean,
   value: (manifest: ManifestFile) => AvroValue,
 ): AvroColumn<ManifestFile> {
-  return { id, name, type, required, since: 2, value };
+  return { id, name, type, required, since: 1, value };
 }
 
 function summaryRow(summary: FieldSummary): AvroValue {
@@ -61,9 +61,10 @@ function summaryRow(summary: FieldSummary): AvroValue {
 
 /** Of the snapshot that the list belongs to. */
 export interface ManifestListOptions {
-  readonly formatVersion: 2 | 3;
+  readonly formatVersion: FormatVersion;
   readonly snapshotId: bigint;
   readonly parentSnapshotId: bigint | null;
+  /** Since v2. */
   readonly sequenceNumber: bigint;
   /** v3. */
   readonly firstRowId: bigint | null;
@@ -71,7 +72,7 @@ export interface ManifestListOptions {
 
 /**
  * Encodes a manifest list. Nothing is stored.
- * @throws FrazilError kind `internal` when a manifest lacks a count that format versions 2 and 3 require.
+ * @throws FrazilError kind `internal` when a manifest lacks a count.
  */
 export function encodeManifestList(options: ManifestListOptions, manifests: readonly ManifestFile[]): Uint8Array {
   const columns = columnsOf(COLUMNS, options.formatVersion);
@@ -79,7 +80,7 @@ export function encodeManifestList(options: ManifestListOptions, manifests: read
   const header = new Map([
     ["snapshot-id", String(options.snapshotId)],
     ["parent-snapshot-id", String(options.parentSnapshotId)],
-    ["sequence-number", String(options.sequenceNumber)],
+    ...(options.formatVersion === 1 ? [] : [["sequence-number", String(options.sequenceNumber)] as const]),
     ...(options.firstRowId === null ? [] : [["first-row-id", String(options.firstRowId)] as const]),
     ["format-version", String(options.formatVersion)],
   ]);

@@ -1,6 +1,10 @@
 import type { AvroValue } from "../avro/decoder.ts";
 import type { AvroSchemaJson } from "../avro/schema.ts";
+import type { TableMetadata } from "../metadata/table-metadata.ts";
 import type { DataFile } from "./data-file.ts";
+
+/** The versions that are written. */
+export type FormatVersion = TableMetadata["formatVersion"];
 
 /** One column of a manifest's Avro schema, and how a written value is taken from `T`. */
 export interface AvroColumn<T> {
@@ -8,8 +12,9 @@ export interface AvroColumn<T> {
   readonly name: string;
   readonly type: AvroSchemaJson;
   readonly required: boolean;
-  /** First format version that has the column; 1 is never written. */
-  readonly since: 2 | 3;
+  /** Format versions that have the column. */
+  readonly since: FormatVersion;
+  readonly until?: FormatVersion;
   readonly value: (row: T) => AvroValue;
 }
 
@@ -19,8 +24,8 @@ export function fieldJson(id: number, name: string, type: AvroSchemaJson, requir
 }
 
 /** The columns that a format version has. */
-export function columnsOf<T>(columns: readonly AvroColumn<T>[], formatVersion: 2 | 3): AvroColumn<T>[] {
-  return columns.filter((column) => column.since <= formatVersion);
+export function columnsOf<T>(columns: readonly AvroColumn<T>[], formatVersion: FormatVersion): AvroColumn<T>[] {
+  return columns.filter(({ since, until = 3 }) => since <= formatVersion && formatVersion <= until);
 }
 
 /** Avro has no maps with int keys: Iceberg writes arrays of key-value records (spec, Appendix A). */
@@ -54,13 +59,17 @@ export const CONTENT_CODES: Readonly<Record<DataFile["content"], number>> = {
 /** Id of the partition record, whose type depends on the spec. */
 export const PARTITION_ID = 102;
 
+/** What Java gives as `block_size_in_bytes`, which version 1 requires and nobody reads. */
+const BLOCK_SIZE_BYTES = 64n * 1024n * 1024n;
+
 /** `data_file` (spec, "Manifests") in the order in which Java writes it; `partition` stands after `file_format`. */
 export const DATA_FILE_COLUMNS: readonly AvroColumn<DataFile>[] = [
-  column(134, "content", "int", true, (file) => CONTENT_CODES[file.content]),
+  { ...column(134, "content", "int", true, (file) => CONTENT_CODES[file.content]), since: 2 },
   column(100, "file_path", "string", true, (file) => file.filePath),
   column(101, "file_format", "string", true, (file) => file.fileFormat),
   column(103, "record_count", "long", true, (file) => file.recordCount),
   column(104, "file_size_in_bytes", "long", true, (file) => file.fileSizeBytes),
+  { ...column(105, "block_size_in_bytes", "long", true, () => BLOCK_SIZE_BYTES), until: 1 },
   column(108, "column_sizes", mapJson(117, 118, "long"), false, (file) => mapRows(file.columnSizes)),
   column(109, "value_counts", mapJson(119, 120, "long"), false, (file) => mapRows(file.valueCounts)),
   column(110, "null_value_counts", mapJson(121, 122, "long"), false, (file) => mapRows(file.nullValueCounts)),
@@ -69,10 +78,10 @@ export const DATA_FILE_COLUMNS: readonly AvroColumn<DataFile>[] = [
   column(128, "upper_bounds", mapJson(129, 130, "bytes"), false, (file) => mapRows(file.upperBounds)),
   column(131, "key_metadata", "bytes", false, (file) => file.keyMetadata),
   column(132, "split_offsets", listJson(133, "long"), false, (file) => file.splitOffsets),
-  column(135, "equality_ids", listJson(136, "int"), false, (file) => file.equalityIds),
+  { ...column(135, "equality_ids", listJson(136, "int"), false, (file) => file.equalityIds), since: 2 },
   column(140, "sort_order_id", "int", false, (file) => file.sortOrderId),
   { ...column(142, "first_row_id", "long", false, (file) => file.firstRowId), since: 3 },
-  column(143, "referenced_data_file", "string", false, (file) => file.referencedDataFile),
+  { ...column(143, "referenced_data_file", "string", false, (file) => file.referencedDataFile), since: 2 },
   { ...column(144, "content_offset", "long", false, (file) => file.contentOffset), since: 3 },
   { ...column(145, "content_size_in_bytes", "long", false, (file) => file.contentSizeBytes), since: 3 },
 ];
@@ -84,27 +93,30 @@ function column(
   required: boolean,
   value: (file: DataFile) => AvroValue,
 ): AvroColumn<DataFile> {
-  return { id, name, type, required, since: 2, value };
+  return { id, name, type, required, since: 1, value };
 }
 
 /** The schema of a manifest. Readers look the record's name up: it must be `manifest_entry`. */
-export function manifestEntryJson(formatVersion: 2 | 3, partition: AvroSchemaJson): AvroSchemaJson {
-  const fileFields = columnsOf(DATA_FILE_COLUMNS, formatVersion).map((each) =>
-    fieldJson(each.id, each.name, each.type, each.required),
-  );
-  fileFields.splice(PARTITION_INDEX, 0, fieldJson(PARTITION_ID, "partition", partition, true));
+export function manifestEntryJson(formatVersion: FormatVersion, partition: AvroSchemaJson): AvroSchemaJson {
+  const columns = columnsOf(DATA_FILE_COLUMNS, formatVersion);
+  const fileFields = columns.map((each) => fieldJson(each.id, each.name, each.type, each.required));
+  fileFields.splice(partitionPlace(columns), 0, fieldJson(PARTITION_ID, "partition", partition, true));
   return {
     type: "record",
     name: "manifest_entry",
     fields: [
       fieldJson(0, "status", "int", true),
-      fieldJson(1, "snapshot_id", "long", false),
-      fieldJson(3, "sequence_number", "long", false),
-      fieldJson(4, "file_sequence_number", "long", false),
+      // Inherited since version 2, as sequence numbers are, which version 1 does not have.
+      fieldJson(1, "snapshot_id", "long", formatVersion === 1),
+      ...(formatVersion === 1
+        ? []
+        : [fieldJson(3, "sequence_number", "long", false), fieldJson(4, "file_sequence_number", "long", false)]),
       fieldJson(2, "data_file", { type: "record", name: "r2", fields: fileFields }, true),
     ],
   };
 }
 
 /** Place of the partition record among the data file's fields. */
-export const PARTITION_INDEX = 3;
+export function partitionPlace(columns: readonly AvroColumn<DataFile>[]): number {
+  return columns.findIndex(({ name }) => name === "file_format") + 1;
+}

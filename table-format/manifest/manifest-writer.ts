@@ -6,20 +6,26 @@ import type { PartitionSpec } from "../metadata/table-metadata.ts";
 import { schemaJsonText } from "../schema/schema-json.ts";
 import type { PrimitiveType, Schema } from "../schema/types.ts";
 import type { EntryStatus, ManifestContent, ManifestFile, WrittenEntry } from "./manifest-file.ts";
-import { columnsOf, DATA_FILE_COLUMNS, manifestEntryJson, PARTITION_INDEX } from "./manifest-schema.ts";
+import {
+  columnsOf,
+  DATA_FILE_COLUMNS,
+  type FormatVersion,
+  manifestEntryJson,
+  partitionPlace,
+} from "./manifest-schema.ts";
 import { partitionRecord, partitionToAvro, partitionTypes } from "./partition-avro.ts";
 import { summarizePartitions } from "./partition-summary.ts";
 
 export interface ManifestOptions {
   /** Where the manifest will be put: a name that nobody used before. */
   readonly location: string;
-  readonly formatVersion: 2 | 3;
+  readonly formatVersion: FormatVersion;
   readonly content: ManifestContent;
   /** Of all its files. */
   readonly spec: PartitionSpec;
   /** The table's schemas, the current one first. */
   readonly schemas: readonly Schema[];
-  /** Of the snapshot that the manifest is written for; ADDED entries inherit both. */
+  /** Of the snapshot that the manifest is written for; ADDED entries inherit both. In version 1 the sequence number is 0. */
   readonly snapshotId: bigint;
   readonly sequenceNumber: bigint;
 }
@@ -49,15 +55,17 @@ export function writeManifest(
     ["partition-spec", partitionFieldsJsonText(spec)],
     ["partition-spec-id", String(spec.specId)],
     ["format-version", String(formatVersion)],
-    ["content", options.content],
+    ...(formatVersion === 1 ? [] : [["content", options.content] as const]),
   ]);
+  const place = partitionPlace(columns);
   const rows = entries.map(({ status, snapshotId, sequenceNumber, fileSequenceNumber, file }): AvroValue => {
     const values = columns.map((column) => column.value(file));
     values.splice(
-      PARTITION_INDEX,
+      place,
       0,
       knownTypes.map((type, i) => partitionToAvro(type, file.partition[i] ?? null)),
     );
+    if (formatVersion === 1) return [STATUS_CODES[status], snapshotId ?? options.snapshotId, values];
     return [STATUS_CODES[status], snapshotId, sequenceNumber, fileSequenceNumber, values];
   });
   const bytes = encodeAvroFile(entryJson, header, rows);
@@ -115,6 +123,7 @@ function checkEntry(entry: WrittenEntry, options: ManifestOptions): void {
   };
   if (file.specId !== options.spec.specId) fail(`files of spec ${options.spec.specId}`, `spec ${file.specId}`);
   if ((file.content === "data") !== (options.content === "data")) fail(`${options.content} files`, file.content);
+  if (options.formatVersion === 1 && file.content !== "data") fail("data files alone in version 1", file.content);
   if (file.partition.length !== options.spec.fields.length) {
     fail(`${options.spec.fields.length} partition values`, `${file.partition.length}`);
   }

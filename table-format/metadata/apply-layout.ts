@@ -56,9 +56,12 @@ export function setCurrentSchema(draft: Draft, id: number): void {
   change(draft, { currentSchemaId: schemaId });
 }
 
-/** Reuses the id of an equal spec, and of each field that any spec already has (spec, "Partition Evolution"). */
+/**
+ * Reuses the id of an equal spec, and of each field that any spec already has (spec, "Partition Evolution"). In version 1 fields have the
+ * ids that they come with, and new ones the next: they stay where they are, without a gap.
+ */
 export function addSpec(draft: Draft, spec: PartitionSpec): void {
-  const { partitionSpecs } = draft.metadata;
+  const { formatVersion, partitionSpecs } = draft.metadata;
   const same = partitionSpecs.find((other) => sameFields(other.fields, spec.fields));
   if (same !== undefined) {
     draft.lastSpecId = same.specId;
@@ -66,12 +69,24 @@ export function addSpec(draft: Draft, spec: PartitionSpec): void {
   }
   const assigned = partitionSpecs.flatMap((other) => other.fields);
   let last = draft.metadata.lastPartitionId;
+  // One that stays as void in a table that was of version 1 keeps its id, also from the field that it was.
+  const taken = new Set(spec.fields.filter(({ transform }) => transform === "void").map(({ fieldId }) => fieldId));
+  const reused = (fields: readonly PartitionField[]): PartitionField | undefined =>
+    formatVersion === 1 ? undefined : fields.find(({ fieldId }) => !taken.has(fieldId));
   const fields = spec.fields.map((field) => {
-    const before = assigned.find((other) => other.sourceId === field.sourceId && other.transform === field.transform);
-    const fieldId = before?.fieldId ?? Math.max(last + 1, field.fieldId, FIRST_PARTITION_ID);
+    const before = assigned.filter((other) => other.sourceId === field.sourceId && other.transform === field.transform);
+    const isKept = before.some(({ fieldId }) => fieldId === field.fieldId);
+    const known = isKept || (formatVersion === 1 && field.fieldId > 0) ? field.fieldId : reused(before)?.fieldId;
+    const fieldId = known ?? Math.max(last + 1, field.fieldId, FIRST_PARTITION_ID);
     last = Math.max(last, fieldId);
     return { ...field, fieldId };
   });
+  const gap = fields.find(({ fieldId }, i) => fieldId !== FIRST_PARTITION_ID + i);
+  if (formatVersion === 1 && gap !== undefined) {
+    throw invalid(
+      `partition field ${gap.name} has id ${gap.fieldId}: version 1 counts them from ${FIRST_PARTITION_ID} on`,
+    );
+  }
   if (new Set(fields.map((field) => field.name)).size < fields.length) {
     throw invalid("the partition spec has two fields of the same name");
   }

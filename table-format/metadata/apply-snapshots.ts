@@ -15,7 +15,8 @@ export function addSnapshot(draft: Draft, snapshot: Snapshot): void {
   if (snapshot.manifestList === "") throw invalid(`snapshot ${id} names no manifest list`);
   if (!snapshot.summary.has("operation")) throw invalid(`snapshot ${id} has no operation in its summary`);
   if (snapshotById(metadata, id) !== null) throw stale(`snapshot ${id} is already there`);
-  if (snapshot.parentSnapshotId !== null && snapshot.sequenceNumber <= metadata.lastSequenceNumber) {
+  const isNumbered = metadata.formatVersion > 1;
+  if (isNumbered && snapshot.parentSnapshotId !== null && snapshot.sequenceNumber <= metadata.lastSequenceNumber) {
     throw stale(
       `snapshot ${id} has sequence number ${snapshot.sequenceNumber}, the table is at ${metadata.lastSequenceNumber}`,
     );

@@ -88,7 +88,10 @@ export function applyUpdates(
 ): TableMetadata {
   const draft = newDraft(metadata, context.nowMs);
   for (const update of updates) apply(draft, update);
-  if (draft.metadata.tableUuid === "") throw invalid("the table has no uuid: assign-uuid is missing");
+  // The oldest tables of version 1 have none.
+  if (draft.metadata.tableUuid === "" && (metadata === null || draft.metadata.formatVersion > 1)) {
+    throw invalid("the table has no uuid: assign-uuid is missing");
+  }
   if (draft.metadata.location === "") throw invalid("the table has no location: set-location is missing");
   checkLayout(draft.metadata);
   checkRefs(draft.metadata);

@@ -5,8 +5,9 @@ import { JsonFields } from "../json/fields.ts";
 import { MAX_METADATA_BYTES } from "../limits.ts";
 import { parseSchema, schemaJson } from "../schema/schema-json.ts";
 import { FIRST_PARTITION_ID } from "../partition/spec.ts";
-import { parseRef, parseSnapshot, refJson, snapshotJson } from "./snapshot-json.ts";
-import { parseSortOrder, parseSpec, parseSpecFields, sortOrderJson, specJson } from "./spec-json.ts";
+import { currentSchema, defaultSpec } from "./refs.ts";
+import { oldSnapshotJson, parseRef, parseSnapshot, refJson, snapshotJson } from "./snapshot-json.ts";
+import { parseSortOrder, parseSpec, parseSpecFields, sortOrderJson, specFieldsJson, specJson } from "./spec-json.ts";
 import type { JsonValue, PartitionSpec, SnapshotRef, SortOrder, TableMetadata } from "./table-metadata.ts";
 import { checkMetadata } from "./validate.ts";
 
@@ -171,31 +172,27 @@ function logOf<T>(json: JsonFields, key: string, entry: (fields: JsonFields) => 
   return json.has(key) ? json.objects(key).map(entry) : [];
 }
 
-/**
- * The bytes of a metadata file, not compressed, fields in Java's order.
- * @throws FrazilError kind `unsupported` for version 1, which has to be upgraded before it is written.
- */
+/** The bytes of a metadata file, not compressed, fields in Java's order. */
 export function tableMetadataBytes(m: TableMetadata): Uint8Array {
-  if (m.formatVersion === 1) {
-    throw new FrazilError("unsupported", "FORMAT_VERSION", `${m.location}: tables of format version 1 are read only`, {
-      hint: "upgrade the table to version 2 or 3",
-    });
-  }
   return new TextEncoder().encode(metadataText(m));
 }
 
 function metadataText(m: TableMetadata): string {
-  const none = m.formatVersion === 2 ? -1n : null;
+  const none = m.formatVersion < 3 ? -1n : null;
+  const v1 = m.formatVersion === 1;
   const members = [
     ...membersOf({
       "format-version": BigInt(m.formatVersion),
-      "table-uuid": m.tableUuid,
+      // The oldest tables have none.
+      ...((!v1 || m.tableUuid !== "") && { "table-uuid": m.tableUuid }),
       location: m.location,
-      "last-sequence-number": m.lastSequenceNumber,
+      ...(!v1 && { "last-sequence-number": m.lastSequenceNumber }),
       "last-updated-ms": m.lastUpdatedMs,
       "last-column-id": BigInt(m.lastColumnId),
+      ...(v1 && { schema: schemaJson(currentSchema(m)) }),
       "current-schema-id": BigInt(m.currentSchemaId),
       schemas: m.schemas.map(schemaJson),
+      ...(v1 && { "partition-spec": specFieldsJson(defaultSpec(m)) }),
       "default-spec-id": BigInt(m.defaultSpecId),
       "partition-specs": m.partitionSpecs.map(specJson),
       "last-partition-id": BigInt(m.lastPartitionId),
@@ -206,7 +203,9 @@ function metadataText(m: TableMetadata): string {
       ...(m.formatVersion >= 3 && { "next-row-id": m.nextRowId }),
       refs: Object.fromEntries([...m.refs].map(([name, ref]) => [name, refJson(ref)])),
     }),
-    member("snapshots", listText(m.snapshots, snapshotJson)),
+    v1
+      ? member("snapshots", jsonText(m.snapshots.map(oldSnapshotJson)))
+      : member("snapshots", listText(m.snapshots, snapshotJson)),
     ...membersOf(Object.fromEntries(m.unknownFields)),
     member("snapshot-log", listText(m.snapshotLog, snapshotLogJson)),
     member("metadata-log", listText(m.metadataLog, metadataLogJson)),

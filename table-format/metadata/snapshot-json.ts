@@ -32,8 +32,14 @@ function manifestsOf(json: JsonFields): string[] {
   });
 }
 
+/** The JSON form of a snapshot of a table of version 1, which has no sequence numbers. */
+export function oldSnapshotJson(snapshot: Snapshot): JsonValue {
+  const { "sequence-number": _none, ...json } = snapshotJson(snapshot);
+  return json;
+}
+
 /** The JSON form of a snapshot, for format version 2 and up. */
-export function snapshotJson(snapshot: Snapshot): JsonValue {
+export function snapshotJson(snapshot: Snapshot): { readonly [key: string]: JsonValue } {
   const { operation, ...summary } = Object.fromEntries(snapshot.summary);
   return {
     "sequence-number": snapshot.sequenceNumber,

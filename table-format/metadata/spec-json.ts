@@ -41,7 +41,8 @@ export function partitionFieldsJsonText(spec: PartitionSpec): string {
   return jsonText(specFieldsJson(spec));
 }
 
-function specFieldsJson(spec: PartitionSpec): JsonValue {
+/** The JSON form of a spec's fields alone: of manifests, and of tables of version 1. */
+export function specFieldsJson(spec: PartitionSpec): JsonValue {
   return spec.fields.map((field) => ({
     name: field.name,
     transform: field.transform,

@@ -26,7 +26,7 @@ export interface ManifestBuilder {
 export function manifestBuilder(
   base: TableMetadata,
   snapshot: { readonly snapshotId: bigint; readonly sequenceNumber: bigint; readonly schema: Schema },
-  formatVersion: 2 | 3,
+  formatVersion: TableMetadata["formatVersion"],
   nextLocation: () => string,
 ): ManifestBuilder {
   const { snapshotId, sequenceNumber, schema } = snapshot;

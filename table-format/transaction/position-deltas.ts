@@ -10,6 +10,7 @@ import { writePositionDeletes } from "../scan/position-deletes.ts";
 import { findLiveFiles } from "./live-files.ts";
 import { partitionTest } from "./manifest-filter.ts";
 import type { OperationAttempt } from "./operation.ts";
+import { checkTakesDeletes } from "./snapshot-producer.ts";
 
 /** Rows of a live data file that go. */
 export interface PositionDelta {
@@ -38,6 +39,7 @@ export async function storeDeltas(
   deltas: readonly PositionDelta[],
 ): Promise<DeltaFiles> {
   if (deltas.length === 0) return { addedDeleteFiles: [], removedDeleteFiles: [], removedDataFiles: [] };
+  checkTakesDeletes(attempt.base);
   return attempt.base.formatVersion === 3 ? storeVectors(attempt, head, deltas) : storePositions(attempt, deltas);
 }
 

@@ -12,6 +12,7 @@ import type { Schema } from "../schema/types.ts";
 import { compareBytes } from "../values/single-value.ts";
 import { carriedEntries, manifestBuilder } from "./manifest-builder.ts";
 import { assignRowIds, withCounts } from "./manifest-list-entries.ts";
+import { nextSequenceNumber } from "./snapshot-producer.ts";
 import { summarizeChanges } from "./snapshot-summary.ts";
 
 export interface ManifestRewriteSettings {
@@ -90,7 +91,7 @@ export async function rewriteManifestGroup(
   const all = read.reduce((sum, each) => sum + each.length, 0);
   const bytes = manifests.reduce((sum, { lengthBytes }) => sum + Number(lengthBytes), 0);
   const perManifest = Math.max(1, Math.floor((targetSizeBytes * all) / Math.max(1, bytes)));
-  const builder = manifestBuilder(base, { ...UNLISTED, schema }, writableVersion(base), nextLocation);
+  const builder = manifestBuilder(base, { ...UNLISTED, schema }, base.formatVersion, nextLocation);
   const written: ManifestFile[] = [];
   for (let first = 0; first < entries.length; first += perManifest) {
     const { manifest, pending } = builder.build(specId, content, entries.slice(first, first + perManifest));
@@ -111,9 +112,9 @@ export async function produceRewrittenManifests(
   groups: readonly RewrittenGroup[],
   manifestList: string,
 ): Promise<Snapshot> {
-  const formatVersion = writableVersion(base);
+  const { formatVersion } = base;
   const parent = currentSnapshot(base);
-  const sequenceNumber = base.lastSequenceNumber + 1n;
+  const sequenceNumber = nextSequenceNumber(base);
   const firstRowId = formatVersion === 3 ? base.nextRowId : null;
   const before = parent === null ? [] : (await readManifestList(io, parent)).filter(hasLiveFiles);
   const replaced = new Set(groups.flatMap(({ manifests }) => manifests.map(({ path }) => path)));
@@ -155,13 +156,6 @@ export async function produceRewrittenManifests(
     firstRowId,
     addedRows: nextRowId === null ? null : nextRowId - base.nextRowId,
   };
-}
-
-function writableVersion({ formatVersion }: TableMetadata): 2 | 3 {
-  if (formatVersion !== 1) return formatVersion;
-  throw new FrazilError("unsupported", "FORMAT_VERSION", "expected a table of format version 2 or 3, found 1", {
-    hint: "upgrade the table's format-version to 2",
-  });
 }
 
 /** Manifests in the order of their lowest partition values, in runs of at most so many entries. */

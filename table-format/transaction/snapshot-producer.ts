@@ -58,7 +58,7 @@ export interface ProducedSnapshot {
  *
  * Removing a data file also removes its deletion vector and the position delete files that are about it alone.
  * @throws FrazilError kind `conflict` when a removed file is not live or a deletion vector would stand beside another one,
- *   `unsupported` for format version 1 and for delete files that the format version does not allow.
+ *   `unsupported` for delete files that the format version does not allow.
  */
 export async function produceSnapshot(
   io: FileIO,
@@ -67,9 +67,10 @@ export async function produceSnapshot(
   names: SnapshotNames,
   cache?: ManifestCache,
 ): Promise<ProducedSnapshot> {
-  const formatVersion = checkInput(base, input);
+  checkInput(base, input);
+  const { formatVersion } = base;
   const parent = currentSnapshot(base);
-  const sequenceNumber = base.lastSequenceNumber + 1n;
+  const sequenceNumber = nextSequenceNumber(base);
   let manifestNumber = 0;
   const builder = manifestBuilder(base, { ...input, sequenceNumber }, formatVersion, () =>
     names.manifest(manifestNumber++),
@@ -96,7 +97,7 @@ export async function produceSnapshot(
         ofSpec.map((file) => ({
           status: "added",
           snapshotId: null,
-          sequenceNumber: content === "data" ? (input.dataSequenceNumber ?? null) : null,
+          sequenceNumber: content === "data" && formatVersion > 1 ? (input.dataSequenceNumber ?? null) : null,
           fileSequenceNumber: null,
           // Given by the manifest list when the snapshot is read; one of our own would claim somebody else's ids.
           file: file.firstRowId === null ? file : { ...file, firstRowId: null },
@@ -174,13 +175,23 @@ function operationOf(input: SnapshotInput): Operation {
   return takesData && !addsData ? "delete" : "overwrite";
 }
 
-function checkInput(base: TableMetadata, input: SnapshotInput): 2 | 3 {
+/** The sequence number of the next snapshot: 0 in version 1, which has none (spec, "Sequence Numbers"). */
+export function nextSequenceNumber({ formatVersion, lastSequenceNumber }: TableMetadata): bigint {
+  return formatVersion === 1 ? 0n : lastSequenceNumber + 1n;
+}
+
+/** @throws FrazilError kind `unsupported` for a table of version 1, whose rows go with their files only. */
+export function checkTakesDeletes({ formatVersion, location }: TableMetadata): void {
+  if (formatVersion > 1) return;
+  const message = `${location}: expected a table of format version 2 or 3 for deletes of rows, found 1`;
+  throw new FrazilError("unsupported", "FORMAT_VERSION", message, {
+    hint: "upgrade the table to version 2 first, or replace its files",
+  });
+}
+
+function checkInput(base: TableMetadata, input: SnapshotInput): void {
   const { formatVersion } = base;
-  if (formatVersion === 1) {
-    throw new FrazilError("unsupported", "FORMAT_VERSION", "expected a table of format version 2 or 3, found 1", {
-      hint: "upgrade the table's format-version to 2",
-    });
-  }
+  if (input.addedDeleteFiles.length > 0) checkTakesDeletes(base);
   const added = [...input.addedDataFiles, ...input.addedDeleteFiles];
   const keys = new Set(added.map(contentKey));
   if (keys.size < added.length) throw invalid("each file once among the added files", "a file twice");
@@ -205,7 +216,6 @@ function checkInput(base: TableMetadata, input: SnapshotInput): 2 | 3 {
     if (vectors.has(target)) throw invalid(`one deletion vector of ${target}`, "two");
     vectors.add(target);
   }
-  return formatVersion;
 }
 
 function invalid(expected: string, found: string): FrazilError {

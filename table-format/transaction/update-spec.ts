@@ -19,23 +19,16 @@ export type SpecChange =
  * Changes what new files are partitioned by; those that are there keep their spec (spec, "Partition Evolution"). A field that an older
  * spec had gets its old id.
  *
- * The commit throws `config` naming the field and what is wrong with it; `unsupported` for removals in format version 1, which keep the
- * field as `void`: upgrade the table before.
+ * In format version 1 a field that is removed stays as `void` (spec, "Partition Evolution"), and gives up its name to one that wants it.
+ *
+ * The commit throws `config` naming the field and what is wrong with it.
  */
 export function updateSpec(changes: readonly SpecChange[]): TableOperation {
   return metadataOperation("update partition spec", (base) => {
     const schema = currentSchema(base);
     const before = defaultSpec(base).fields;
     let fields = before;
-    for (const change of changes) {
-      if (change.change === "remove-field" && base.formatVersion === 1) {
-        const message = `partition field ${change.name} cannot be removed from a table of format version 1`;
-        throw new FrazilError("unsupported", "FORMAT_VERSION", message, {
-          hint: "upgrade the table to version 2 first",
-        });
-      }
-      fields = applyChange(fields, change, schema);
-    }
+    for (const change of changes) fields = applyChange(fields, change, schema, base.formatVersion === 1);
     if (sameFields(fields, before)) return [];
     return [
       { action: "add-spec", spec: { specId: 0, fields } },
@@ -44,16 +37,35 @@ export function updateSpec(changes: readonly SpecChange[]): TableOperation {
   });
 }
 
-function applyChange(fields: readonly PartitionField[], change: SpecChange, schema: Schema): PartitionField[] {
-  if (change.change === "add-field") return [...fields, added(fields, change, schema)];
-  const index = fields.findIndex(({ name }) => name === change.name);
+function applyChange(
+  fields: readonly PartitionField[],
+  change: SpecChange,
+  schema: Schema,
+  keepsRemoved: boolean,
+): PartitionField[] {
+  if (change.change === "add-field") {
+    const field = added(fields, change, schema);
+    return [...fields.map((other) => (other.name === field.name ? outOfTheWay(other) : other)), field];
+  }
+  const index = fields.findIndex(
+    ({ name, transform }) => name === change.name && !(keepsRemoved && transform === VOID),
+  );
   const field = fields[index];
   if (field === undefined) {
     throw refused(`partition field ${change.name} does not exist`, fields.map(({ name }) => name).join(", "));
   }
-  if (change.change === "remove-field") return fields.toSpliced(index, 1);
+  if (change.change === "remove-field") {
+    return keepsRemoved ? fields.with(index, { ...field, transform: VOID }) : fields.toSpliced(index, 1);
+  }
   checkName(fields, change.to, field, schema);
   return fields.toSpliced(index, 1, { ...field, name: change.to });
+}
+
+const VOID = "void";
+
+/** A removed field of version 1 under another name, as Java gives it. */
+function outOfTheWay(field: PartitionField): PartitionField {
+  return { ...field, name: `${field.name}_${field.fieldId}` };
 }
 
 function added(
@@ -85,7 +97,7 @@ function defaultName({ sourceId, transform, name }: PartitionField, schema: Sche
 }
 
 function checkName(fields: readonly PartitionField[], name: string, field: PartitionField, schema: Schema): void {
-  if (fields.some((other) => other.name === name && other !== field)) {
+  if (fields.some((other) => other.name === name && other !== field && other.transform !== VOID)) {
     throw refused(`a partition field ${name} is already there`, "give the new one another name");
   }
   const column = fieldByName(schema, name);

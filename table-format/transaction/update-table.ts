@@ -39,9 +39,14 @@ export function replaceSortOrder(terms: readonly string[]): TableOperation {
  * files (spec, "Row Lineage for Upgraded Tables"), and the next row delta on a file takes its position deletes up into a deletion vector.
  */
 export function upgradeFormatVersion(formatVersion: 2 | 3): TableOperation {
-  return metadataOperation("upgrade format version", (base) =>
-    base.formatVersion === formatVersion ? [] : [{ action: "upgrade-format-version", formatVersion }],
-  );
+  return metadataOperation("upgrade format version", (base, { context }) => {
+    if (base.formatVersion === formatVersion) return [];
+    return [
+      // The oldest tables have none; later versions ask for it.
+      ...(base.tableUuid === "" ? [{ action: "assign-uuid" as const, uuid: context.uuid() }] : []),
+      { action: "upgrade-format-version", formatVersion },
+    ];
+  });
 }
 
 /** Where new files of the table go (Java's `updateLocation`); those that are there stay. */

@@ -78,6 +78,30 @@ describe.skipIf(missing !== null)(withReason("what the operations write", missin
   const rows = (ids: readonly number[], part: string, more: WrittenRow = {}): WrittenRow[] =>
     ids.map((id) => ({ id: BigInt(id), part, n: id % 3, ...more }));
 
+  /** A table that Spark makes, and that we commit to. */
+  const sparkTable = async (name: string, statements: readonly string[]) => {
+    const place = { sqlite: join(folder, "catalog.sqlite"), table: `n.${name}`, catalog: "j" };
+    const sql = (statement: string) => spark.sql(place, statement);
+    await sql("CREATE NAMESPACE IF NOT EXISTS {catalog}.n");
+    for (const statement of statements) await sql(statement);
+    let uuids = 0;
+    const handed = {
+      nowMs: () => Date.now(),
+      uuid: () => `00000000-0000-4000-8000-${String(++uuids).padStart(12, "0")}`,
+    };
+    const catalog = openSqliteCatalog({
+      path: place.sqlite,
+      name: "j",
+      warehouseLocation: join(folder, "j"),
+      io,
+      ...handed,
+    });
+    const context: WriteContext = { catalog, io, ...handed, sleep: async () => undefined };
+    const load = async () => (await catalog.loadTable({ namespace: ["n"], name }))!;
+    const commit = async (...operations: TableOperation[]) => commitOperations(context, await load(), ...operations);
+    return { place, sql, load, commit, close: asDisposable(catalog) };
+  };
+
   test("is read by Spark and PyIceberg as the operations say, step by step", { timeout: 600_000 }, async () => {
     const table = await WrittenTable.create({
       io,
@@ -194,25 +218,67 @@ describe.skipIf(missing !== null)(withReason("what the operations write", missin
     expect(tagged.rows).toEqual([{ rows: "11" }]);
   });
 
-  test("Spark's table of version 1 is upgraded twice, and Spark goes on with it", { timeout: 600_000 }, async () => {
-    const place = { sqlite: join(folder, "catalog.sqlite"), table: "n.old", catalog: "j" };
-    const sql = (statement: string) => spark.sql(place, statement);
-    await sql("CREATE NAMESPACE IF NOT EXISTS {catalog}.n");
-    await sql(
-      "CREATE TABLE {table} (id BIGINT NOT NULL, part STRING, n INT) USING iceberg PARTITIONED BY (part) TBLPROPERTIES ('format-version'='1')",
-    );
-    await sql("INSERT INTO {table} VALUES (1, 'a', 1), (2, 'a', 2), (3, 'b', NULL)");
-    let uuids = 0;
-    const handed = {
-      nowMs: () => Date.now(),
-      uuid: () => `00000000-0000-4000-8000-${String(++uuids).padStart(12, "0")}`,
+  test("Spark's table of version 1 is written as it is, and Spark goes on with it", { timeout: 600_000 }, async () => {
+    const { place, sql, load, commit, close } = await sparkTable("v1", [
+      "CREATE TABLE {table} (id BIGINT NOT NULL, part STRING, n INT) USING iceberg PARTITIONED BY (part) TBLPROPERTIES ('format-version'='1', 'commit.manifest.min-count-to-merge'='3')",
+      "INSERT INTO {table} VALUES (1, 'a', 1), (2, 'a', 2), (3, 'b', NULL)",
+    ]);
+    await using _catalog = close;
+    const own = async (...given: Parameters<typeof rows>) => writeRows(io, (await load()).metadata, rows(...given));
+    const idsAfter = async (bySpark: boolean, ...operations: TableOperation[]) => {
+      const { metadata, metadataLocation } = await commit(...operations);
+      expect(metadata.formatVersion).toBe(1);
+      return readAlike(metadata, metadataLocation, bySpark);
     };
-    await using catalog = asDisposable(
-      openSqliteCatalog({ path: place.sqlite, name: "j", warehouseLocation: join(folder, "j"), io, ...handed }),
-    );
-    const context: WriteContext = { catalog, io, ...handed, sleep: async () => undefined };
-    const load = async () => (await catalog.loadTable({ namespace: ["n"], name: "old" }))!;
-    const commit = async (...operations: TableOperation[]) => commitOperations(context, await load(), ...operations);
+    expect(await idsAfter(false, appendFiles({ dataFiles: await own([4, 5], "b") }))).toEqual([1, 2, 3, 4, 5]);
+    expect(await idsAfter(true, fastAppend({ dataFiles: await own([6], "c") }))).toHaveLength(6);
+    const overwrite = overwriteFiles({
+      overwriteByRowFilter: { type: "eq", term: "part", value: "b" },
+      addedFiles: await own([7], "b"),
+    });
+    expect(await idsAfter(true, overwrite)).toEqual([1, 2, 6, 7]);
+    expect(await idsAfter(false, replacePartitions({ dataFiles: await own([8], "c") }))).toEqual([1, 2, 7, 8]);
+    const gone = deleteDataFiles({ rowFilter: { type: "eq", term: "part", value: "c" } });
+    expect(await idsAfter(false, gone, updateProperties({ note: "ours" }))).toEqual([1, 2, 7]);
+    const { metadata } = await load();
+    const { dataFiles } = await planSnapshot(io, metadata, currentSnapshot(metadata)!);
+    const ofA = dataFiles.filter(({ file }) => file.partition[0] === "a");
+    const rewritten = rewriteFiles({ deletedFiles: ofA, addedFiles: await own([1, 2], "a") });
+    expect(await idsAfter(true, rewritten)).toEqual([1, 2, 7]);
+    const evolve = [
+      updateSchema([
+        { change: "update-column", name: "n", type: { kind: "long" } },
+        { change: "add-column", name: "since", type: { kind: "date" } },
+      ]),
+      updateSpec([
+        { change: "remove-field", name: "part" },
+        { change: "add-field", term: "bucket(2, id)" },
+      ]),
+    ];
+    await commit(...evolve);
+    const wide = rows([9, 10], "a").map(({ id, part }) => ({ id: id!, part: part!, n: 2n ** 40n, since: 1 }));
+    const files = await writeRows(io, (await load()).metadata, wide);
+    expect(await idsAfter(true, appendFiles({ dataFiles: files }))).toEqual([1, 2, 7, 9, 10]);
+
+    // Spark goes on, in version 1 and by manifests that it merges with ours.
+    await sql("INSERT INTO {table} VALUES (11, 'd', 1, DATE'2024-02-29')");
+    await sql("DELETE FROM {table} WHERE id = 9");
+    await sql("CALL {catalog}.system.rewrite_manifests(table => 'n.v1')");
+    const after = await load();
+    expect(after.metadata.formatVersion).toBe(1);
+    expect(await readAlike(after.metadata, after.metadataLocation)).toEqual([1, 2, 7, 10, 11]);
+    expect(
+      await idsAfter(true, appendFiles({ dataFiles: await writeRows(io, after.metadata, [{ ...wide[0]!, id: 12n }]) })),
+    ).toHaveLength(6);
+    expect((await spark.read(place)).rows).toHaveLength(6);
+  });
+
+  test("Spark's table of version 1 is upgraded twice, and Spark goes on with it", { timeout: 600_000 }, async () => {
+    const { place, sql, load, commit, close } = await sparkTable("old", [
+      "CREATE TABLE {table} (id BIGINT NOT NULL, part STRING, n INT) USING iceberg PARTITIONED BY (part) TBLPROPERTIES ('format-version'='1')",
+      "INSERT INTO {table} VALUES (1, 'a', 1), (2, 'a', 2), (3, 'b', NULL)",
+    ]);
+    await using _catalog = close;
 
     await commit(upgradeFormatVersion(2));
     const own = async (id: number, part: string) => writeRows(io, (await load()).metadata, rows([id], part));

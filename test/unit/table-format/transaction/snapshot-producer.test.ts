@@ -401,5 +401,8 @@ test("what cannot be meant is refused", async () => {
   await fails({ addedDeleteFiles: [vector("P", "A", 1n), vector("Q", "A", 2n)] });
   await fails({ addedDeleteFiles: [vector("P", "A", 1n)], removedDataFiles: [await table.live("A")] });
   table.metadata = { ...table.metadata, formatVersion: 1 };
-  await expect(table.produce({})).rejects.toMatchObject({ kind: "unsupported", hint: /upgrade/ });
+  await expect(table.produce({ addedDeleteFiles: [vector("P", "A", 1n)] })).rejects.toMatchObject({
+    kind: "unsupported",
+    hint: /upgrade/,
+  });
 });
