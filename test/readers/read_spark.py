@@ -4,8 +4,9 @@ A server as `read_table.py`: one JSON object a line on stdin is a request, one a
 many tables, because Spark takes seconds to start.
 
 request: {id, table, snapshotId?, columns?, rows: bool} or {id, table, sql, rows: bool}, where `{table}` in `sql` is the table's
-         name and `{catalog}` its catalog's, or {id, many: [local metadata file]} for all rows of many small tables at once
-table:   {location: metadata file, s3?} or {sqlite: catalog file, catalog, table: "namespace.table"}
+         name and `{catalog}` its catalog's, or {id, many: [{location: local metadata file, where?}]} for rows of many small tables at once
+table:   {location: metadata file}, {folder}, both with `s3` in the request, or {jdbc: {uri, user?, password?}, catalog,
+         table: "namespace.table"}
 answer:  {id, columns, count, digest, lines?} or {id, many: [answer or {error}]} or {id, error}
 """
 
@@ -70,33 +71,50 @@ class Tables:
     def find(self, request):
         """The session, the catalog's name, and the table's name in it."""
         table = request["table"]
-        if "sqlite" in table:
+        if "jdbc" in table:
             name = ".".join(f"`{part}`" for part in table["table"].split("."))
-            return self.session(table["catalog"], table["sqlite"], None), table["catalog"], f"{table['catalog']}.{name}"
+            return self.session(table["catalog"], table["jdbc"], None), table["catalog"], f"{table['catalog']}.{name}"
         # Without a catalog: one of our own that knows the metadata file.
         s3 = request.get("s3")
         file = os.path.join(self.scratch, f"{hashlib.sha256(json.dumps(s3).encode()).hexdigest()[:12]}.sqlite")
-        session = self.session("located", file, s3)
+        session = self.session("located", {"uri": f"jdbc:sqlite:{file}"}, s3)
         self.registered += 1
         name = f"located.x.t{self.registered}"
         session.sql("CREATE NAMESPACE IF NOT EXISTS located.x")
         session.sql(f"CALL located.system.register_table('{name[8:]}', '{table['location']}')").collect()
         return session, "located", name
 
-    def session(self, catalog, file, s3):
-        if known := self.sessions.get((catalog, file)):
+    def store_session(self, s3):
+        """A session whose Hadoop reaches a store: Iceberg reads folders with Hadoop alone."""
+        session = self.spark.newSession()
+        for key, value in {
+            # Tables of ours say s3://.
+            "fs.s3.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem",
+            "fs.s3a.endpoint": s3["endpoint"],
+            "fs.s3a.endpoint.region": s3["region"],
+            "fs.s3a.path.style.access": "true",
+            "fs.s3a.access.key": s3["accessKeyId"],
+            "fs.s3a.secret.key": s3["secretAccessKey"],
+        }.items():
+            session.conf.set(key, value)
+        return session
+
+    def session(self, catalog, jdbc, s3):
+        key = (catalog, jdbc["uri"])
+        if known := self.sessions.get(key):
             return known
         session = self.spark.newSession()
         prefix = f"spark.sql.catalog.{catalog}"
         session.conf.set(prefix, "org.apache.iceberg.spark.SparkCatalog")
         properties = {
             "type": "jdbc",
-            "uri": f"jdbc:sqlite:{file}",
+            "uri": jdbc["uri"],
             "jdbc.schema-version": "V1",
             "warehouse": self.scratch,
             # What is read must be what stands in the file now.
             "cache-enabled": "false",
         }
+        properties |= {f"jdbc.{part}": jdbc[part] for part in ("user", "password") if part in jdbc}
         if s3:
             properties |= {
                 "io-impl": "org.apache.iceberg.aws.s3.S3FileIO",
@@ -106,37 +124,44 @@ class Tables:
                 "s3.secret-access-key": s3["secretAccessKey"],
                 "client.region": s3["region"],
             }
-        for key, value in properties.items():
-            session.conf.set(f"{prefix}.{key}", value)
-        self.sessions[(catalog, file)] = session
+        for name, value in properties.items():
+            session.conf.set(f"{prefix}.{name}", value)
+        self.sessions[key] = session
         return session
 
 
 def rows(tables, request):
     """The rows that a request asks for, as a Spark data frame."""
+    if folder := request["table"].get("folder"):
+        return chosen(tables.store_session(request["s3"]).read.format("iceberg").load(folder), request)
     session, catalog, name = tables.find(request)
     if sql := request.get("sql"):
         return session.sql(sql.replace("{table}", name).replace("{catalog}", catalog))
     reader = session.read.format("iceberg")
     if snapshot := request.get("snapshotId"):
         reader = reader.option("snapshot-id", snapshot)
-    frame = reader.load(name)
+    return chosen(reader.load(name), request)
+
+
+def chosen(frame, request):
+    """The columns that a request names."""
     if columns := request.get("columns"):
-        frame = frame.select(*[f"`{column}`" for column in columns])
+        return frame.select(*[f"`{column}`" for column in columns])
     return frame
 
 
-def read_many(tables, locations):
-    """All rows of each table: an answer, or an error of its own. Several at a time, as most of the time goes into planning."""
+def read_many(tables, many):
+    """The rows of each table: an answer, or an error of its own. Several at a time, as most of the time goes into planning."""
 
-    def read(location):
+    def read(table):
         try:
-            return contents(tables.spark.read.format("iceberg").load(location), True)
+            frame = tables.spark.read.format("iceberg").load(table["location"])
+            return contents(frame.where(table["where"]) if "where" in table else frame, True)
         except Exception as error:
             return {"error": f"{type(error).__name__}: {error}"}
 
     with ThreadPoolExecutor(max_workers=3) as pool:
-        return {"many": list(pool.map(read, locations))}
+        return {"many": list(pool.map(read, many))}
 
 
 def answer(tables, request):

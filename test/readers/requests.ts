@@ -24,6 +24,9 @@ export type PostgresTable = {
   readonly catalog?: string;
 };
 
+/** A table by its folder, which Java reads by `vN.metadata.json`. */
+export type FolderTable = { readonly folder: string };
+
 /** A table in a REST catalog. */
 export type RestTable = {
   /** The server's address. */

@@ -11,9 +11,13 @@ const artifacts = [
   ["org.apache.iceberg", "iceberg-spark-runtime-4.0_2.13", "1.11.0"],
   ["org.apache.iceberg", "iceberg-aws-bundle", "1.11.0"],
   ["org.xerial", "sqlite-jdbc", "3.50.3.0"],
+  ["org.postgresql", "postgresql", "42.7.8"],
+  // Hadoop's own way to S3, of the release that Spark brings, for folders; Iceberg's bundle has most of the SDK that it asks for.
+  ["org.apache.hadoop", "hadoop-aws", "3.4.1"],
+  ["software.amazon.awssdk", "s3-transfer-manager", "2.44.4"],
 ] as const;
 
-/** Iceberg for Spark 4.0 with its S3 client, and the driver of the JDBC catalog; each stands alone. */
+/** Iceberg for Spark 4.0 with its S3 client, and the drivers of the JDBC catalog; each stands alone. */
 const pom = `<project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>
   <groupId>frazil</groupId><artifactId>spark-reader</artifactId><version>1</version>
@@ -36,7 +40,7 @@ const jars: CacheEntry = {
     const maven = requireTool("mvn", "Iceberg for Spark", "install Maven, for example `apt-get install maven`");
     const pomFile = join(folder, "pom.xml");
     writeFileSync(pomFile, pom);
-    await withHeartbeat(progress, "Iceberg for Spark: fetching three jars of 120 MB with Maven", () =>
+    await withHeartbeat(progress, "Iceberg for Spark: fetching six jars of 125 MB with Maven", () =>
       runTool(maven, [
         "-q",
         "-B",

@@ -90,7 +90,7 @@ describe.skipIf(missing !== null)(withReason("tables that are nothing but folder
   });
 
   it(
-    "are open to DuckDB and PyIceberg on a store, and their copies to whoever names them",
+    "are open to Spark, DuckDB and PyIceberg on a store, and their copies to whoever names them",
     { timeout: 240_000 },
     async () => {
       await using server = await startMinio();
@@ -109,6 +109,7 @@ describe.skipIf(missing !== null)(withReason("tables that are nothing but folder
       expect(counts[2]).toBeGreaterThanOrEqual(counts[1]!);
       expect((await readers.duckdb(table, access)).lines).toEqual(expected);
       expect((await readers.pyiceberg(table, access)).lines).toEqual(expected);
+      expect((await spark.read({ folder: table.location }, access)).lines).toEqual(expected);
       const { io, catalog } = await openWarehouse(job.warehouse, runtime, "read");
       const current = (await catalog.loadTable({ namespace: ["shop"], name: "customers" }))!;
       const version = Number(/\/(\d{5})-[^/]*$/.exec(current.metadataLocation)![1]) + 1;
