@@ -97,20 +97,58 @@ const COMPARISONS: Readonly<Partial<Record<Expression["type"], string>>> = {
   "not-eq": "<>",
 };
 
+/** What differs between dialects of SQL. */
+interface Dialect {
+  column(name: string): string;
+  literal(type: PrimitiveType, value: Value): string;
+  /** A function of two texts. */
+  readonly startsWith: string;
+}
+
+const DUCKDB: Dialect = { column: (name) => `"${name}"`, literal: duckdbLiteral, startsWith: "starts_with" };
+const SPARK: Dialect = { column: (name) => `\`${name}\``, literal: sparkLiteral, startsWith: "startswith" };
+
 /** A filter in DuckDB's SQL, `not` and all: what null does is left to DuckDB. */
 export function duckdbFilter(filter: Expression, types: ColumnTypes): string {
+  return sqlFilter(filter, types, DUCKDB);
+}
+
+/** A filter in Spark's SQL, as `duckdbFilter`; but of what is said of floats, `not` is taken in, as NaN is the greatest number there. */
+export function sparkFilter(filter: Expression, types: ColumnTypes): string {
+  return sqlFilter(mentionsReal(filter, types) ? guarded(filter) : filter, types, SPARK);
+}
+
+const isReal = (type: PrimitiveType | undefined): boolean => type?.kind === "float" || type?.kind === "double";
+
+function mentionsReal(filter: Expression, types: ColumnTypes): boolean {
+  switch (filter.type) {
+    case "true":
+    case "false":
+      return false;
+    case "not":
+      return mentionsReal(filter.child, types);
+    case "and":
+    case "or":
+      return mentionsReal(filter.left, types) || mentionsReal(filter.right, types);
+    default:
+      return isReal(types.get(filter.term));
+  }
+}
+
+function sqlFilter(filter: Expression, types: ColumnTypes, dialect: Dialect): string {
   switch (filter.type) {
     case "true":
     case "false":
       return filter.type;
     case "not":
-      return `NOT (${duckdbFilter(filter.child, types)})`;
+      return `NOT (${sqlFilter(filter.child, types, dialect)})`;
     case "and":
     case "or":
-      return `((${duckdbFilter(filter.left, types)}) ${filter.type} (${duckdbFilter(filter.right, types)}))`;
+      return `((${sqlFilter(filter.left, types, dialect)}) ${filter.type} (${sqlFilter(filter.right, types, dialect)}))`;
   }
-  const column = `"${filter.term}"`;
-  const literal = (value: Value) => duckdbLiteral(types.get(filter.term) as PrimitiveType, value);
+  const column = dialect.column(filter.term);
+  const type = types.get(filter.term) as PrimitiveType;
+  const literal = (value: Value) => dialect.literal(type, value);
   switch (filter.type) {
     case "is-null":
       return `${column} IS NULL`;
@@ -127,12 +165,13 @@ export function duckdbFilter(filter: Expression, types: ColumnTypes): string {
       return `${column} ${isIn ? "IN" : "NOT IN"} (${filter.values.map(literal).join(", ")})`;
     }
     case "starts-with":
-      return `starts_with(${column}, ${literal(filter.value)})`;
+      return `${dialect.startsWith}(${column}, ${literal(filter.value)})`;
     case "not-starts-with":
-      return `NOT starts_with(${column}, ${literal(filter.value)})`;
-    default:
-      return `${column} ${COMPARISONS[filter.type]} ${literal(filter.value)}`;
+      return `NOT ${dialect.startsWith}(${column}, ${literal(filter.value)})`;
   }
+  const compared = `${column} ${COMPARISONS[filter.type]} ${literal(filter.value)}`;
+  const isAbove = filter.type === "gt" || filter.type === "gt-eq";
+  return dialect === SPARK && isAbove && isReal(type) ? `(${compared} AND NOT isnan(${column}))` : compared;
 }
 
 function duckdbLiteral(type: PrimitiveType, value: Value): string {
@@ -150,5 +189,27 @@ function duckdbLiteral(type: PrimitiveType, value: Value): string {
       return `${quoted}::BIGINT`;
     default:
       return `${quoted}::${type.kind.toUpperCase()}`;
+  }
+}
+
+function sparkLiteral(type: PrimitiveType, value: Value): string {
+  const text = textOf(type, value);
+  const quoted = `'${text.replaceAll("\\", "\\\\").replaceAll("'", "\\'")}'`;
+  switch (type.kind) {
+    case "string":
+      return quoted;
+    case "fixed":
+    case "binary":
+      return `X${quoted}`;
+    case "decimal":
+      return `CAST(${quoted} AS DECIMAL(${type.precision}, ${type.scale}))`;
+    case "long":
+      return `CAST(${quoted} AS BIGINT)`;
+    case "timestamp":
+      return `CAST(${quoted} AS TIMESTAMP_NTZ)`;
+    case "timestamptz":
+      return `CAST(${quoted} AS TIMESTAMP)`;
+    default:
+      return `CAST(${quoted} AS ${type.kind.toUpperCase()})`;
   }
 }

@@ -17,23 +17,27 @@ import {
 } from "../../../table-format/index.ts";
 import { installReaders } from "../../readers/install.ts";
 import { openReaders, type Readers } from "../../readers/reader.ts";
+import { openSpark, type SparkReader } from "../../readers/spark.ts";
 import { requireServers, withReason } from "../../require.ts";
 import { progressOnStderr } from "../../services/progress.ts";
 import { runTool } from "../../services/tools.ts";
 import { scanLines } from "../../support/canonical-cells.ts";
-import { duckdbFilter, guarded, pyicebergFilter } from "../../support/foreign-filters.ts";
+import { duckdbFilter, guarded, pyicebergFilter, sparkFilter } from "../../support/foreign-filters.ts";
 import { Dice } from "../../support/fuzz/mutate.ts";
 import { RandomTable } from "../../support/random-table.ts";
 import { POOLS } from "../../support/random-values.ts";
 import { type FilterColumn, randomFilter } from "../../unit/table-format/expression/filters.ts";
+import { gapOf } from "./engine-gaps.ts";
 
 /** `FRAZIL_RANDOM_FILTERS` sets another number of tables of ours. */
 const TABLES = Number(process.env["FRAZIL_RANDOM_FILTERS"] ?? 2);
 const FILTERS = 6;
-const missing = await requireServers("readers");
+/** Of each of PyIceberg's tables; of ours Spark is asked for all. */
+const SPARK_FILTERS = 2;
+const missing = await requireServers("readers", "spark");
 const io = createLocalStorage();
 
-/** Types that both engines compare: PyArrow has no order of uuids and of fixed. */
+/** Types that all engines compare: PyArrow has no order of uuids and of fixed. */
 const COMPARED: ReadonlySet<string> = new Set(
   "boolean int long double date time timestamp timestamptz string binary decimal".split(" "),
 );
@@ -53,28 +57,45 @@ const LITERALS: Readonly<Record<string, readonly Value[]>> = {
 
 describe.skipIf(missing !== null)(withReason("filters", missing), () => {
   let readers: Readers;
+  let spark: SparkReader;
   let folder: string;
   beforeAll(async () => {
-    readers = await openReaders({ timeoutMs: 600_000 });
+    [readers, spark] = await Promise.all([openReaders({ timeoutMs: 600_000 }), openSpark({ timeoutMs: 600_000 })]);
     folder = mkdtempSync(join(tmpdir(), "frazil-filters-"));
   }, 600_000);
   afterAll(async () => {
-    await readers?.[Symbol.asyncDispose]();
+    await Promise.all([readers?.[Symbol.asyncDispose](), spark?.[Symbol.asyncDispose]()]);
     rmSync(folder, { recursive: true, force: true });
   });
 
-  /** Our rows are PyIceberg's and DuckDB's, and we plan no file that PyIceberg leaves out. */
+  /** What Spark is asked at the end of a test, all at once, and what it has to answer. */
+  interface Question {
+    readonly location: string;
+    readonly where: string;
+    readonly lines: readonly string[];
+  }
+  const askSpark = async (questions: readonly Question[]): Promise<void> => {
+    const answers = await spark.readMany(questions);
+    for (const [i, { where, lines }] of questions.entries()) {
+      const answer = answers[i];
+      expect(answer instanceof Error ? answer.message : answer?.lines, where).toEqual(lines);
+    }
+  };
+
+  /** Our rows are PyIceberg's and DuckDB's, and we plan no file that PyIceberg leaves out. What Spark is to be asked is put down. */
   async function compare(
     metadata: TableMetadata,
     location: string,
     columns: readonly FilterColumn[],
     filter: Expression,
     askDuckdb: boolean,
+    questions: Question[],
   ): Promise<{ ours: number; theirs: number } | null> {
     const snapshot = must(currentSnapshot(metadata), "a snapshot");
     const schema = currentSchema(metadata);
     const types = new Map(columns.map(({ term, type }) => [term, type]));
     const lines = await scanLines(io, metadata, snapshot, schema.fields, filter);
+    questions.push({ location, where: sparkFilter(filter, types), lines });
     const where = duckdbFilter(filter, types);
     if (askDuckdb) expect(lines, where).toEqual((await readers.duckdb({ location }, { where })).lines);
     let theirs;
@@ -95,17 +116,22 @@ describe.skipIf(missing !== null)(withReason("filters", missing), () => {
   }
 
   test.each(Array.from({ length: TABLES }, (_, i) => i + 1))(
-    "on table %i of ours give the rows that PyIceberg and DuckDB give",
+    "on table %i of ours give the rows that PyIceberg, DuckDB and Spark give",
     { timeout: 600_000 },
     async (seed) => {
       const dice = new Dice(seed + 900);
-      // Neither engine reads equality deletes with nulls.
       let table: RandomTable;
       let next = seed * 100;
+      let isSparks: boolean;
       do {
         table = new RandomTable(io, join(folder, `w${next}`), new Dice(next++));
         await table.live();
-      } while ([...table.features].some((feature) => /^equality|^nanoseconds/.test(feature)));
+        isSparks = (await gapOf("spark", io, table.table.metadata)) === null;
+        // Neither PyIceberg nor DuckDB reads equality deletes with nulls; Spark, which reads no times, every second table.
+      } while (
+        [...table.features].some((feature) => /^equality|^nanoseconds/.test(feature)) ||
+        (seed % 2 === 0 && !isSparks)
+      );
       const { metadata, metadataLocation: location } = table.table;
       const columns = currentSchema(metadata).fields.flatMap(({ name, type }): FilterColumn[] => {
         const pool = POOLS.find(
@@ -115,14 +141,16 @@ describe.skipIf(missing !== null)(withReason("filters", missing), () => {
           ? []
           : [{ term: name, type: type as PrimitiveType, values: pool[1] }];
       });
+      const questions: Question[] = [];
       for (let i = 0; i < FILTERS; i++) {
-        await compare(metadata, location, columns, randomFilter(columns, dice), true);
+        await compare(metadata, location, columns, randomFilter(columns, dice), true, questions);
       }
+      if (isSparks) await askSpark(questions);
     },
   );
 
   test(
-    "on PyIceberg's tables of each transform give the rows and the files that PyIceberg plans",
+    "on PyIceberg's tables of each transform give the rows and the files that PyIceberg plans, and Spark's rows",
     { timeout: 600_000 },
     async () => {
       const python = await installReaders(progressOnStderr);
@@ -136,6 +164,7 @@ describe.skipIf(missing !== null)(withReason("filters", missing), () => {
       const output = await runTool(python, [script, JSON.stringify(request)]);
       const tables = JSON.parse(output.trim().split("\n").at(-1) ?? "") as Record<string, string>;
       const dice = new Dice(4_711);
+      const asked: Question[] = [];
       const planned: Record<string, { ours: number; theirs: number; all: number }> = {};
       for (const [transform, location] of Object.entries(tables)) {
         const metadata = parseTableMetadata(await io.read(location), location);
@@ -145,9 +174,10 @@ describe.skipIf(missing !== null)(withReason("filters", missing), () => {
           return { term: name, type: type as PrimitiveType, values: LITERALS[name] ?? [] };
         });
         const sum = { ours: 0, theirs: 0, all: 0 };
+        const questions: Question[] = [];
         for (let i = 0; i < FILTERS; i++) {
           // DuckDB has NaN above all numbers.
-          const found = await compare(metadata, location, columns, randomFilter(columns, dice, 2), false);
+          const found = await compare(metadata, location, columns, randomFilter(columns, dice, 2), false, questions);
           if (found === null) continue;
           sum.ours += found.ours;
           sum.theirs += found.theirs;
@@ -155,7 +185,9 @@ describe.skipIf(missing !== null)(withReason("filters", missing), () => {
         }
         planned[transform] = sum;
         expect(sum.ours).toBeLessThan(sum.all);
+        asked.push(...questions.slice(0, SPARK_FILTERS));
       }
+      await askSpark(asked);
       console.table(planned);
     },
   );
