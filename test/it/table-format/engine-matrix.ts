@@ -1,5 +1,8 @@
 import type { Engine } from "./engine-gaps.ts";
 
+/** The first line: each table counts once. */
+const ALL = "(all tables)";
+
 /** Counts who has read tables with which features, and why not. */
 export class EngineMatrix {
   readonly #equal = new Map<string, number>();
@@ -9,7 +12,7 @@ export class EngineMatrix {
 
   /** @param why null: the rows were equal. */
   count(engine: Engine | "ours", features: ReadonlySet<string>, why: string | null): void {
-    for (const feature of features) {
+    for (const feature of [ALL, ...features]) {
       this.#features.add(feature);
       const cell = `${engine} ${feature}`;
       if (why === null) {
@@ -22,7 +25,7 @@ export class EngineMatrix {
     }
   }
 
-  /** A line a feature; letters stand for the reasons below. */
+  /** A line for all tables and one a feature; letters stand for the reasons below. */
   print(): string {
     const whys = [
       ...new Set(
