@@ -1,4 +1,5 @@
 import { removeScratchFolders } from "../storage/local-scratch.ts";
+import { systemClock } from "../system.ts";
 
 /** What a job does with the signals of its process. */
 export interface SignalHandling {
@@ -18,6 +19,12 @@ export function end(signal?: "SIGINT" | "SIGTERM"): void {
   process.kill(process.pid, signal);
 }
 
+/**
+ * A signal so soon behind the first is the same one: `timeout`, and whoever else ends a process and its group, sends it twice. No hand is
+ * so quick.
+ */
+const SAME_SIGNAL_MS = 250;
+
 /** Until a verb says otherwise. */
 export function endOnSignals(): void {
   process.on("SIGINT", end);
@@ -31,8 +38,13 @@ export function endOnSignals(): void {
  */
 export function onSignals(note: ((line: string) => void) | null): SignalHandling {
   const controller = new AbortController();
+  let firstMs = 0;
   const handle = (signal: "SIGINT" | "SIGTERM") => {
-    if (controller.signal.aborted) process.exit(signal === "SIGINT" ? 130 : 143);
+    if (controller.signal.aborted) {
+      if (systemClock.monotonicMs() - firstMs < SAME_SIGNAL_MS) return;
+      process.exit(signal === "SIGINT" ? 130 : 143);
+    }
+    firstMs = systemClock.monotonicMs();
     controller.abort();
     note?.(
       signal === "SIGINT"
