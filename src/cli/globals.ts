@@ -33,10 +33,7 @@ export function addGlobalOptions(program: Command): void {
       new Option("--log-format <format>", "auto: JSON lines for a run off a terminal, else text").choices(LOG_FORMATS),
     )
     .addOption(new Option("--color <when>", "default: auto").choices(COLORS))
-    .option(
-      "--env-file <file>",
-      "read variables from a file; those of the process win. If it is missing, Node itself may end with 9, which FRAZIL_ENV_FILE avoids",
-    )
+    .option("--env-file <file>", "read variables from a file; those of the process win")
     .option("--warehouse <location>", "a folder or s3://bucket/prefix");
 }
 

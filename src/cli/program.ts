@@ -84,6 +84,7 @@ export function createProgram(): Command {
   addOperatorVerbs(program);
   addDeadLetterVerbs(program);
   addJobFileVerbs(program);
+  groupVerbs(program);
   hintAtHelp(program, "frazil");
   return program;
 }
@@ -91,6 +92,27 @@ export function createProgram(): Command {
 const GLOBAL_HELP = `
 Global options may also be given as FRAZIL_JSON, FRAZIL_QUIET, FRAZIL_LOG_LEVEL, FRAZIL_LOG_FORMAT,
 FRAZIL_COLOR, FRAZIL_ENV_FILE and FRAZIL_WAREHOUSE. Without a warehouse, ./warehouse is read.`;
+
+/** The verbs by what one wants to do, in this order. */
+const VERB_GROUPS: readonly (readonly [title: string, verbs: readonly string[]])[] = [
+  ["Describe a job", ["init", "lint", "schema", "list"]],
+  ["Run a job", ["check", "plan", "tap", "run", "status", "positions", "dead-letters"]],
+  ["Look at tables", ["tables", "describe", "snapshots", "files", "query", "sql", "read", "diff", "consumers"]],
+  ["Name, publish and bring back states of a table", ["tag", "branch", "publish", "restore", "rollback"]],
+  ["Keep tables in shape", ["compact", "expire", "clean-orphans", "analyze", "maintain", "verify", "repair"]],
+];
+
+function groupVerbs(program: Command): void {
+  const order = VERB_GROUPS.flatMap(([, verbs]) => verbs);
+  for (const command of program.commands) {
+    const group = VERB_GROUPS.find(([, verbs]) => verbs.includes(command.name()));
+    command.helpGroup(`${must(group, `a group that has ${command.name()}`)[0]}:`);
+  }
+  // Help shows them as they stand here.
+  (program.commands as Command[]).sort((a, b) => order.indexOf(a.name()) - order.indexOf(b.name()));
+  const help = new Command("help").argument("[command]").description("tell about a verb").helpGroup("Help:");
+  program.addHelpCommand(help);
+}
 
 /** Usage errors, of a verb and those below it, in the form of ours, with the help that tells what is right. */
 function hintAtHelp(command: Command, name: string): void {

@@ -24,13 +24,16 @@ const EXIT_TEXTS: Readonly<Record<keyof typeof EXIT, string>> = {
 
 /** The reference of the command line. */
 export function verbsPage(program: Command): string {
-  const verbs = program.commands.filter((command) => command.name() !== "help");
+  const groups = Map.groupBy(program.commands, (command) => command.helpGroup().replace(/:$/, ""));
   const parts = [
     HEAD,
-    ...verbs.flatMap((command) => verbText(command, program.name())),
+    ...[...groups].flatMap(([title, verbs]) => [
+      `## ${title}`,
+      ...verbs.flatMap((command) => verbText(command, program.name())),
+    ]),
     "## Options of every verb",
     table(["Option", ""], program.options.filter((option) => option.long !== "--version").map(optionRow)),
-    `Each may also be given as a variable: \`FRAZIL_\` and the option's name in capitals, such as \`FRAZIL_LOG_LEVEL\`. The command line wins.`,
+    `Each may also be given as a variable: \`FRAZIL_\` and the option's name in capitals, such as \`FRAZIL_LOG_LEVEL\`. The command line wins. Node itself looks at \`--env-file\` before Frazil does: where the file is missing it ends with 9 and names it; \`FRAZIL_ENV_FILE\` ends with 78.`,
     "## Exit codes",
     table(
       ["Code", ""],
@@ -56,7 +59,7 @@ function verbText(command: Command, parent: string): string[] {
   const rows = [...command.registeredArguments.map(argumentRow), ...command.options.map(optionRow)];
   const inner = command.commands.filter((verb) => verb.name() !== "help");
   return [
-    `## \`${inner.length > 0 ? path : words.join(" ")}\``,
+    `### \`${inner.length > 0 ? path : words.join(" ")}\``,
     sentence(command.description()),
     ...(rows.length > 0 ? [table(["Argument or option", ""], rows)] : []),
     ...inner.flatMap((verb) => verbText(verb, path)),

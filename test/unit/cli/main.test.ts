@@ -66,6 +66,9 @@ describe("frazil", () => {
     const help = frazil(["--help"]);
     expect(help.code).toBe(0);
     for (const verb of ["run", "tables", "snapshots", "query", "diff"]) expect(help.stdout).toMatch(`\n  ${verb} `);
+    expect(help.stdout).toMatch(
+      /\nDescribe a job:\n  init [^]*\nRun a job:\n[^]*\n  run [^]*\nLook at tables:\n  tables /,
+    );
     expect(frazil(["query", "--help"]).stdout).toMatch(/--as-of[^]*--warehouse/);
   });
 
