@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import type { Reporter, TestModule } from "vitest/node";
 
 /** How many tests ended in which way; a file that cannot be loaded counts as one failure. */
@@ -24,11 +24,21 @@ export function closingLine(counts: Counts): string {
   return `${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`;
 }
 
-/** Prints the closing line after a run, and writes it to the file named by FRAZIL_TEST_COUNTS for `.ci/run`. */
+/** Names the file that the closing line is written to. */
+export const COUNTS_FILE = "FRAZIL_TEST_COUNTS";
+
+/** What a run has written there; nothing when it has not come to that. */
+export function countsOf(file: string): Counts {
+  const line = existsSync(file) ? readFileSync(file, "utf8") : "";
+  const [passed = 0, failed = 0, skipped = 0] = line.match(/\d+/g)?.map(Number) ?? [];
+  return { passed, failed, skipped };
+}
+
+/** Prints the closing line after a run, and writes it to the file named by FRAZIL_TEST_COUNTS for those who asked for the run. */
 export class CountsReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[], unhandledErrors: readonly unknown[]): void {
     const line = closingLine(countTests(modules, unhandledErrors.length));
-    const file = process.env["FRAZIL_TEST_COUNTS"];
+    const file = process.env[COUNTS_FILE];
     if (file !== undefined && file !== "") writeFileSync(file, `${line}\n`);
     process.stdout.write(`\n${line}\n`);
   }

@@ -59,7 +59,6 @@ it.each([
   [2, 24],
 ] as const)(
   "a keyed table's change feed over checkpoints and compactions is its story, in format version %i (%i checkpoints)",
-  { timeout: 300_000 },
   async (formatVersion, checkpoints) => {
     const seed = 41;
     const random = seededRandom(seed);
