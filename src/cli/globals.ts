@@ -34,7 +34,10 @@ export function addGlobalOptions(program: Command): void {
     )
     .addOption(new Option("--color <when>", "default: auto").choices(COLORS))
     .option("--env-file <file>", "read variables from a file; those of the process win")
-    .option("--warehouse <location>", "a folder or s3://bucket/prefix");
+    .option(
+      "--warehouse <location>",
+      "a folder, s3://bucket/prefix, postgres://user@host/database?location=<folder or s3://…>, or a job file, for its warehouse",
+    );
 }
 
 /** Verbs that go on for long, mostly under a supervisor: what they say is a log. */

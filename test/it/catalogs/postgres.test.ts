@@ -20,6 +20,7 @@ import { canonicalLines, type CanonicalRow } from "../../readers/canonical.ts";
 import { openReaders } from "../../readers/reader.ts";
 import { requireServers, withReason } from "../../require.ts";
 import { type RunningPostgres, startPostgres } from "../../services/postgres.ts";
+import { frazil } from "../../unit/cli/frazil.ts";
 import { appended, creation, snapshotOn } from "../../unit/table-format/metadata/fixture.ts";
 import { type Relay, startRelay } from "./commit-relay.ts";
 import { restContext } from "./rest-context.ts";
@@ -267,6 +268,16 @@ describe.skipIf(missing !== null)(withReason("a catalog in PostgreSQL", missing)
       const rows = expected.get(`shop.${name}`) as readonly CanonicalRow[];
       expect(seen.lines).toEqual(canonicalLines(columns, rows));
     }
+    const orders = expected.get("shop.orders")?.length;
+    const named = `${uri}?location=${job.warehouse.location}`;
+    const listed = frazil(["tables", "--json", "--warehouse", named], { PGPASSWORD: server.password });
+    expect(listed).toMatchObject({ code: 0, stdout: expect.stringMatching(/shop.customers[^]*shop.orders/) as string });
+    const file = join(newFolder(), "orders.yaml");
+    const catalog = { type: "postgres", uri, password: "${SECRET}", tls: { ca: server.ca } };
+    writeFileSync(file, JSON.stringify({ warehouse: { location: job.warehouse.location, catalog } }));
+    const sql = ["query", "select count(*)::int as n from shop.orders", "--json", "--warehouse", file];
+    expect(frazil(sql, { SECRET: server.password })).toMatchObject({ code: 0, stdout: `{"n":${orders}}\n` });
+    expect(frazil(sql)).toMatchObject({ code: 78, stderr: expect.stringContaining("SECRET is not set") as string });
   });
 
   describe("when a COMMIT gets no answer", () => {
