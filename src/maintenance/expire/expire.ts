@@ -142,7 +142,8 @@ function consumerHoldsMs({ properties }: TableMetadata): bigint {
 
 /**
  * Snapshots that make up the consistent cut of the table's pipelines (`Ledger`): readers of the cut ask for them by id. While a take-over has
- * come to the table and not yet to the ledger, the older process may be about to name what it committed last.
+ * come to the table and not yet to the ledger, the older process may be about to name what it committed last; and of a table that the ledger
+ * does not name, what was opened and fenced tells the next start whether it ought to (`isLateOpening`).
  */
 async function snapshotsOfCuts(
   { io, warehouseLocation }: ExpireContext,
@@ -154,10 +155,11 @@ async function snapshotsOfCuts(
     if (pipeline === null) continue;
     const ledger = await new LedgerStore(io, warehouseLocation, pipeline).read();
     const taken = stampOf(metadata, ref.snapshotId)?.epoch;
-    if (ledger !== null && taken !== undefined && taken > ledger.ledger.epoch) {
-      for (const snapshotId of lastOfEpochs(metadata, pipeline, ledger.ledger.epoch)) pinned.add(snapshotId);
-    }
     const id = ledger?.ledger.tables.get(identText(ident));
+    if (ledger !== null && taken !== undefined && taken > ledger.ledger.epoch) {
+      const from = id === undefined ? 0n : ledger.ledger.epoch;
+      for (const snapshotId of lastOfEpochs(metadata, pipeline, from)) pinned.add(snapshotId);
+    }
     if (id !== undefined) pinned.add(id);
   }
   return pinned;

@@ -100,6 +100,7 @@ export function twoTables(name: string, bounds: Bounds, without: readonly Protec
 function expirer(places: Places, removed: Removed): Action {
   const keepsCut = !removed.has("expiry keeps what the ledger names");
   const keepsOlder = !removed.has("expiry keeps what a ledger under way may name");
+  const keepsOpenings = !removed.has("expiry keeps what tells of a late opening");
   const isLastOfEpoch = (s: Uint8Array, table: number, at: number): boolean =>
     places.snapshots[table]!.every(
       (other) =>
@@ -119,8 +120,10 @@ function expirer(places: Places, removed: Removed): Action {
           if (s[at] === 0 || tag === id || (keepsCut && s[places.ledgerTables[table]!] === id)) continue;
           // A take-over has come to the table and not yet to the ledger, which the older process may be about to write.
           const taken = s[places.ledgerEpoch] === s[places.snapshots[table]![tag - 1]! + SNAPSHOT.epoch];
-          if (keepsOlder && !taken && s[at + SNAPSHOT.epoch]! >= s[places.ledgerEpoch]! && isLastOfEpoch(s, table, at))
-            continue;
+          const mayCount = s[at + SNAPSHOT.epoch]! >= s[places.ledgerEpoch]! && keepsOlder;
+          // Of a table that the ledger does not name, what tells whether it ought to.
+          const tells = s[places.ledgerTables[table]!] === 0 && keepsOpenings;
+          if (!taken && (mayCount || tells) && isLastOfEpoch(s, table, at)) continue;
           if (gone === 0 && !spend(s, places.expiries)) return false;
           s[at] = 0;
           s[places.openings[table]!] = 0;

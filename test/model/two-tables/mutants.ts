@@ -47,6 +47,10 @@ export const MUTANTS: readonly Mutant[] = [
     without: ["an opening that came too late is told by its history"],
     bounds: { changes: [A, AB], present: 3, rollbacks: 1 },
   },
+  {
+    without: ["expiry keeps what tells of a late opening"],
+    bounds: { changes: [A, AB], present: 1, crashes: 1, takeOvers: 1, expiries: 1 },
+  },
   { without: ["the tag is asserted"], bounds: { changes: [A], present: 1, takeOvers: 1 } },
 ];
 

@@ -42,7 +42,8 @@ export type Protection =
   | "a rollback takes the ledger first"
   | "the ledger forgets tables that go back"
   | "an opening that came too late is finished"
-  | "an opening that came too late is told by its history";
+  | "an opening that came too late is told by its history"
+  | "expiry keeps what tells of a late opening";
 
 export type Removed = ReadonlySet<Protection>;
 

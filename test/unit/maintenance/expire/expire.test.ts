@@ -237,3 +237,24 @@ it("leaves what the ledger of a process may name that another one is just taking
   expect(left).toContain(named);
   expect(left).not.toContain(first);
 });
+
+it("leaves what tells a start that a table was opened by a process which had been overtaken", async () => {
+  const warehouse = memoryWarehouse("object-store");
+  const rules = [upsertRule("first"), upsertRule("a")];
+  const older = await Process.start(warehouse, rules);
+  await older.checkpoint([change("first", "+1:x:1")]);
+  const newer = await Process.start(warehouse, rules);
+  await newer.checkpoint([change("first", "+2:x:2")]);
+  const late = older.checkpoint([change("first", "+2:x:2"), change("a", "+1:x:1")]);
+  await expect(late).rejects.toMatchObject({ kind: "fenced" });
+  let fences = 0;
+  const dies = Process.start(warehouse, rules, undefined, undefined, {
+    onStep(name) {
+      if (name === "fence.answered" && ++fences === 2) throw new Error("crash");
+    },
+  });
+  await expect(dies).rejects.toThrow("crash");
+  const context = place(warehouse, newer);
+  await runExpiry(context, await planExpiry(context, await loaded(warehouse), KEEP_ONE));
+  expect([...(await Process.start(warehouse, rules)).reached]).toEqual([["t/0", "2"]]);
+});
