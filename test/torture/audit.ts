@@ -11,6 +11,8 @@ export interface AuditResult {
   readonly snapshots: number;
   /** Of them, those that moved rows to other files. */
   readonly rewrites: number;
+  /** Beside them, those that expired before they could be read. */
+  readonly expired: number;
   /** Rows of the last snapshots. */
   readonly rows: number;
   /** Rows that should be in a snapshot and are not, over all snapshots. */
@@ -82,15 +84,17 @@ export function openAudit(
   const waiting = new Map<string, Cut>();
   const looked = new Set<string>();
   let [lost, doubled, missingFiles, wrongSums, registerGaps, registerRepeats] = [0, 0, 0, 0, 0, 0];
-  let rewrites = 0;
+  let [rewrites, expired] = [0, 0];
+  /** Positions by table and snapshot. They outlast the snapshots: what moves rows only stands for its parent's. */
+  const positions = new Map<string, Position>();
   const options = lake.s3 === null ? {} : { s3: lake.s3 };
 
   function complain(text: string): void {
     if (complaints.length < MOST_COMPLAINTS) complaints.push(text);
   }
 
-  /** What is answered, or null when something is not there: it is missing. */
-  async function asked<T>(what: string, ask: () => Promise<T>): Promise<T | null> {
+  /** What is answered, or null when something is not there: it is missing, unless it is known to have been taken away. */
+  async function asked<T>(what: string, ask: () => Promise<T>, isTakenAway = async () => false): Promise<T | null> {
     for (let attempt = 1; ; attempt++) {
       try {
         return await ask();
@@ -100,10 +104,26 @@ export function openAudit(
           await sleep(PAUSE_MS);
           continue;
         }
+        if (await isTakenAway()) return null;
         missingFiles++;
         complain(`${what}: ${message}`);
         return null;
       }
+    }
+  }
+
+  const headOf = async (name: FedTable): Promise<string | undefined> =>
+    (await asked("the tables", lake.heads))?.get(name);
+
+  /** Whether the table as it stands does not have the snapshot any more: files go only when that has been committed. */
+  async function isExpired(name: FedTable, snapshotId: string): Promise<boolean> {
+    for (;;) {
+      const head = await headOf(name);
+      if (head === undefined) return false;
+      const movedOn = async (): Promise<boolean> => (await headOf(name)) !== head;
+      const description = await asked(name, () => readers.describe({ location: head }, options), movedOn);
+      if (description !== null) return description.snapshots.every((snapshot) => snapshot.snapshotId !== snapshotId);
+      if (!(await movedOn())) return false;
     }
   }
 
@@ -130,14 +150,20 @@ export function openAudit(
   ): Promise<void> {
     const what = `${name} at ${snapshotId}`;
     const read = (rows: boolean): Promise<TableContents | null> =>
-      asked(what, () => readers.pyiceberg(place, { ...options, snapshotId: BigInt(snapshotId), rows }));
+      asked(
+        what,
+        () => readers.pyiceberg(place, { ...options, snapshotId: BigInt(snapshotId), rows }),
+        () => isExpired(name, snapshotId),
+      );
     const contents = await read(JUDGED.has(name));
     if (contents === null) return;
     const columns = contents.columns.map((column) => column.name);
     const expected = canonicalLines(columns, feed.rowsAt(name, position));
     if (digestOf(expected) !== contents.digest) {
       const found = JUDGED.has(name) ? contents : await read(true);
-      compare(what, expected, found?.lines ?? []);
+      if (found === null)
+        complain(`${what}: has another digest than what was sent, and was gone before its rows were read`);
+      else compare(what, expected, found.lines);
     }
     lastRows.set(name, contents.count);
     if (name === "registers") countRegisters(what, contents);
@@ -172,8 +198,9 @@ export function openAudit(
         lost++;
       }
       const sum = feed.sumAt(cut.position);
-      if (sum === null || !cut.tables.has("checking") || !cut.tables.has("saving")) continue;
-      const found = reads.reduce((total, [, read]) => total + (read?.balance ?? 0), 0);
+      const accounts = reads.filter(([name]) => name === "checking" || name === "saving").map(([, read]) => read);
+      if (sum === null || accounts.length < 2 || accounts.includes(null)) continue;
+      const found = accounts.reduce((total, read) => total + (read?.balance ?? 0), 0);
       if (found === sum) continue;
       wrongSums++;
       complain(`the cut ${id}: the accounts hold ${found} together, expected ${sum}`);
@@ -186,18 +213,35 @@ export function openAudit(
     waiting.set(cut.id, cut);
   }
 
+  /** The position that each snapshot stands for: its own, or its parent's where it moves rows only. */
+  function learnPositions(name: FedTable, { snapshots }: TableDescription): void {
+    for (const { snapshotId, parentSnapshotId, summary } of snapshots) {
+      const own = summary["ingest.position"];
+      const parents = parentSnapshotId === null ? new Map() : positions.get(`${name} ${parentSnapshotId}`);
+      const position = own === undefined ? parents : parsePosition(own);
+      if (position !== undefined) positions.set(`${name} ${snapshotId}`, position);
+    }
+  }
+
   /** Reads the snapshots that a table has as of a metadata file and that were not read yet. */
   async function lookAt(name: FedTable, head: string): Promise<void> {
-    const description = await asked(name, () => readers.describe({ location: head }, options));
+    const description = await asked(
+      name,
+      () => readers.describe({ location: head }, options),
+      async () => (await headOf(name)) !== head,
+    );
     if (description === null) return;
     known.set(name, { head, description });
-    const positions = positionsOf(description);
+    learnPositions(name, description);
     for (const { snapshotId, operation } of description.snapshots) {
       const id = `${name} ${snapshotId}`;
       if (seen.has(id)) continue;
       seen.set(id, null);
-      if (operation === "replace") rewrites++;
-      await readSnapshot(name, { location: head }, snapshotId, positions.get(snapshotId) ?? new Map());
+      const position = positions.get(id);
+      // What it stands for went with its parent.
+      if (position !== undefined) await readSnapshot(name, { location: head }, snapshotId, position);
+      if (seen.get(id) == null) expired++;
+      else if (operation === "replace") rewrites++;
     }
   }
 
@@ -234,22 +278,20 @@ export function openAudit(
       for (const id of waiting.keys()) complain(`the cut ${id} names a snapshot that no table has`);
       const rows = [...lastRows.values()].reduce((sum, count) => sum + count, 0);
       return {
-        ...{ snapshots: seen.size, rewrites, rows, lost, doubled, missingFiles, complaints },
+        ...{
+          snapshots: [...seen.values()].filter((read) => read !== null).length,
+          rewrites,
+          expired,
+          rows,
+          lost,
+          doubled,
+          missingFiles,
+          complaints,
+        },
         ...{ cuts: looked.size, wrongSums, registerGaps, registerRepeats },
       };
     },
   };
-}
-
-/** The position each snapshot stands for: its own, or its parent's where it moves rows only. */
-function positionsOf({ snapshots }: TableDescription): ReadonlyMap<string, Position> {
-  const positions = new Map<string, Position>();
-  for (const { snapshotId, parentSnapshotId, summary } of snapshots) {
-    const own = summary["ingest.position"];
-    const position = own === undefined ? positions.get(parentSnapshotId ?? "") : parsePosition(own);
-    if (position !== undefined) positions.set(snapshotId, position);
-  }
-  return positions;
 }
 
 function sumOfBalances({ rows }: TableContents): number {

@@ -12,8 +12,11 @@ export type Tally = Map<string, number>;
 const ALLOWED_ENDS: readonly (number | string)[] = [0, 69, 75, 76, "SIGKILL", "SIGTERM"];
 /** A process that hangs would hold up everything: it must end within this time after SIGTERM. */
 const PATIENCE_MS = 180_000;
-const [LEAST_SPAN_MS, MOST_SPAN_MS] = [1_500, 10_000];
-const COMMITTED = /checkpoint [\d ]+ /;
+const [LEAST_SPAN_MS, MOST_SPAN_MS] = [1_500, 20_000];
+/** How a line about a commit begins; the one before the first tells after which checkpoint the job goes on. */
+const COMMITTED = /^checkpoint \d/m;
+const TAKEN_OVER = / {2}(starts|resumes) /;
+const MAINTAINED = /maintenance (done|failed) .*kind=(\w+)/g;
 
 /** One thing to do to a running job; it leaves no process behind. */
 type Disturbance = (scene: Scene) => Promise<void>;
@@ -42,7 +45,7 @@ interface Sleeper {
 /** Sleepers hold memory. */
 const MOST_SLEEPERS = 2;
 
-function count({ tally }: Scene, name: string): void {
+function count({ tally }: Pick<Scene, "tally">, name: string): void {
   tally.set(name, (tally.get(name) ?? 0) + 1);
 }
 
@@ -57,22 +60,27 @@ function start(scene: Scene): JobProcess {
 
 const hasCommitted = (job: JobProcess): boolean => COMMITTED.test(job.stderr());
 
-/** Of those killed; the others died while they started. */
-export const HAD_COMMITTED = "killed behind its first commit";
+/** Of those killed; the others died before they had taken the job over. */
+export const HOW_FAR = {
+  takenOver: "killed behind its take-over",
+  committed: "killed behind its first commit",
+} as const;
 
 async function kill(scene: Scene, job: JobProcess): Promise<void> {
   // One that was fenced may have ended by itself.
   const alive = job.child.exitCode === null && job.child.signalCode === null;
   count(scene, alive ? "killed" : "ended before its kill");
-  if (alive && hasCommitted(job)) count(scene, HAD_COMMITTED);
+  if (alive && hasCommitted(job)) count(scene, HOW_FAR.committed);
+  else if (alive && TAKEN_OVER.test(job.stderr())) count(scene, HOW_FAR.takenOver);
   job.child.kill("SIGKILL");
-  await ended(job);
+  await ended(scene, job);
 }
 
-async function ended(job: JobProcess): Promise<void> {
+async function ended(scene: Pick<Scene, "tally">, job: JobProcess): Promise<void> {
   const timer = setTimeout(() => job.child.kill("SIGABRT"), PATIENCE_MS);
   const end = await job.ended;
   clearTimeout(timer);
+  for (const [, outcome, kind] of job.stderr().matchAll(MAINTAINED)) count(scene, `maintenance: ${kind} ${outcome}`);
   if (!ALLOWED_ENDS.includes(end))
     throw new Error(`expected an end that faults explain, found ${end}:\n${job.stderr()}`);
 }
@@ -109,7 +117,7 @@ const terminated: Disturbance = async (scene) => {
   await sleep(300 + scene.random.below(scene.spanMs));
   count(scene, "terminated");
   job.child.kill("SIGTERM");
-  await ended(job);
+  await ended(scene, job);
 };
 
 /** An older process sleeps while a newer one takes over, and wakes up behind it. */
@@ -222,7 +230,7 @@ const brokerFaults: Disturbance = async (scene) => {
 /** How often each comes, of the sum. */
 const WEIGHTED: readonly (readonly [number, Disturbance])[] = [
   [6, killed],
-  [5, committedThenKilled],
+  [8, committedThenKilled],
   [2, terminated],
   [2, suspended],
   [2, together],
@@ -235,13 +243,13 @@ const ONE_OF = WEIGHTED.flatMap(([weight, disturbance]) => Array<Disturbance>(we
 const STORMS = [0, 0.03, 0, 0.15, 0.01] as const;
 
 /** How long a job takes from its start to its first commit: kills come at any moment of that. */
-export async function spanOf({ path }: VictimJob): Promise<number> {
+export async function spanOf({ path }: VictimJob, tally: Tally): Promise<number> {
   const startMs = performance.now();
   const job = frazil(["run", path]);
   await Promise.race([hasWritten(job, COMMITTED), sleep(MOST_SPAN_MS)]);
   const spanMs = spanAfter(performance.now() - startMs, null);
   job.child.kill("SIGTERM");
-  await ended(job);
+  await ended({ tally }, job);
   return spanMs;
 }
 

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { frazil } from "../it/job/job-process.ts";
 import { type Audit, type AuditResult, openAudit } from "./audit.ts";
 import { choices } from "./choice.ts";
-import { disturb, HAD_COMMITTED, spanOf, type Tally } from "./disturbances.ts";
+import { disturb, HOW_FAR, spanOf, type Tally } from "./disturbances.ts";
 import type { LakeKind } from "./lake.ts";
 import { openWorld, type StoreName, USUAL_LAKES, type VictimJob, type World } from "./world.ts";
 
@@ -50,7 +50,14 @@ const LOOK_PAUSE_MS = 500;
 const TELL_EVERY = 10;
 
 /** What is counted of processes that are not faults. */
-const NO_FAULTS = ["killed", HAD_COMMITTED, "stopped", "terminated", "woken late", "ended before its kill"];
+const NO_FAULTS: readonly string[] = [
+  "killed",
+  ...Object.values(HOW_FAR),
+  "stopped",
+  "terminated",
+  "woken late",
+  "ended before its kill",
+];
 
 /**
  * Runs jobs on real servers while their processes are killed, suspended, doubled and given wrong clocks, the broker and the store are
@@ -88,7 +95,7 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
 
 async function disturbAll(world: World, options: TortureOptions, tally: Tally, each: () => void): Promise<void> {
   const { seed, kills, longestStopMs, progress } = options;
-  const spans = await Promise.all(world.jobs.map(spanOf));
+  const spans = await Promise.all(world.jobs.map((job) => spanOf(job, tally)));
   progress(`a process takes up to ${spans.join(", ")} ms to commit`);
   const ends = await Promise.allSettled(
     world.jobs.map((job, i) => {
@@ -138,8 +145,9 @@ function reportOf(
     ...[...(http?.counts ?? [])].map(([name, n]) => [`store: ${name}`, n] as const),
     ...jobs.map(({ name }, i) => [`snapshots of ${name}`, results[i]?.snapshots ?? 0] as const),
     ["snapshots that moved rows", sum(({ rewrites }) => rewrites)] as const,
+    ["snapshots that expired unread", sum(({ expired }) => expired)] as const,
   ]);
-  const isFault = (name: string): boolean => !NO_FAULTS.includes(name) && !name.startsWith("snapshots");
+  const isFault = (name: string): boolean => !NO_FAULTS.includes(name) && !/^(snapshots|maintenance:)/.test(name);
   return {
     seed,
     store,

@@ -127,7 +127,9 @@ tables:
   - { from: bank.registers, to: bank.registers, mode: append }
 checkpoint: { interval: 400ms }
 maintenance:
-  compact: { every: 3s, min_files: 4, pace: 1 }
-  rewrite_manifests: { every: 7s }
+  compact: { every: 6s, min_files: 4, pace: 1 }
+  rewrite_manifests: { every: 12s }
+  expire: { every: 5s, keep: 60s, min_snapshots: 8 }
+  clean_orphans: { every: 4s }
 `;
 }
