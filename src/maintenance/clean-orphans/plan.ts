@@ -17,6 +17,7 @@ import { readStamp, type Stamp } from "../../commit/stamp.ts";
 import { asWritten } from "../../commit/writer-branch.ts";
 import { ORPHAN_CANDIDATES_HELD } from "../../core/limits.ts";
 import { walkReachable } from "./reachable.ts";
+import { firstCopyOf } from "./version-copies.ts";
 import { isNestedMetadata, type OrphanKind, shapeOf, versionOf } from "./shape.ts";
 
 export interface OrphanSettings {
@@ -57,6 +58,7 @@ interface Candidate extends Orphan {
   readonly own: OwnName | null;
   readonly isMaintenance: boolean;
   readonly version: number | null;
+  readonly copy: number | null;
 }
 
 /**
@@ -65,7 +67,7 @@ interface Candidate extends Orphan {
  * What a live writer may still publish is never among them: a file of a pipeline is garbage once its epoch is below that of the
  * pipeline's tag, as no commit of that epoch can succeed any more, and in the tag's epoch when its checkpoint has come and it is old enough;
  * one of maintenance otherwise when it was old enough at the newest commit already; a metadata file when its version is not above
- * the current one and it is old enough; any other when it is old enough. The table is loaded after its files were listed, so that what is committed
+ * the current one and it is old enough; a copy of a version (`vN.metadata.json`) when the table's log begins after it and it is old enough; any other when it is old enough. The table is loaded after its files were listed, so that what is committed
  * in between is reached.
  *
  * @throws FrazilError `config` when the table's files may belong to others too, `data` when it was dropped or replaced meanwhile.
@@ -90,9 +92,12 @@ export async function planOrphans(
     looked.add(now.metadataLocation);
     await dropReachable(io, now, sinceMs, candidates);
     const isGarbage = garbageTest(now, settings.olderThanMs);
+    const firstCopy = [...candidates.values()].some(({ copy }) => copy !== null) ? await firstCopyOf(io, now) : null;
     for (const candidate of candidates.values()) {
-      if (isGarbage(candidate)) orphans.push(candidate);
-      else counts.undecided++;
+      const { copy, old } = candidate;
+      if (copy === null ? isGarbage(candidate) : old && firstCopy !== null && copy < firstCopy) orphans.push(candidate);
+      else if (copy === null) counts.undecided++;
+      else counts.unknown++;
     }
     candidates = new Map();
   };
@@ -153,12 +158,12 @@ function candidateOf(entry: FileEntry, folder: string, sinceMs: number, table: L
   }
   const shape = shapeOf(path);
   if (shape === null) return null;
-  const { kind, version, name } = shape;
+  const { kind, version, copy, name } = shape;
   const own = parseOwnName(name);
   const old = lastModifiedMs < sinceMs;
   const isMaintenance = isMaintenanceName(name);
   const place = canonicalPath(path);
-  return { location, place, sizeBytes, kind, version, own, isMaintenance, writtenMs: lastModifiedMs, old };
+  return { location, place, sizeBytes, kind, version, copy, own, isMaintenance, writtenMs: lastModifiedMs, old };
 }
 
 function garbageTest(table: LoadedTable, olderThanMs: number): (candidate: Candidate) => boolean {

@@ -10,24 +10,28 @@ export interface FileShape {
   readonly name: string;
   /** Of a metadata file: the number of the table's version. */
   readonly version: number | null;
+  /** Of `vN.metadata.json`: N. It is a copy of ours, or the version of another catalog. */
+  readonly copy: number | null;
 }
 
 /**
  * The shape of a file that Iceberg writers, or sorts of ours, put below a table's location; null for everything else, which is never
- * touched: other folders than `data` and `metadata`, hidden names, hints, metadata files by bare version (`vN.metadata.json`, which other catalogs overwrite).
+ * touched: other folders than `data` and `metadata`, hidden names, hints, metadata files of other names.
  * @param path relative to the table's location
  */
 export function shapeOf(path: string): FileShape | null {
   const parts = path.split("/");
   const name = parts.at(-1) ?? "";
   const folders = parts.slice(0, -1);
-  if (SORT_RUN.test(path)) return { kind: "dataFiles", name, version: null };
+  if (SORT_RUN.test(path)) return { kind: "dataFiles", name, version: null, copy: null };
   if ([...folders, name].some(isHidden)) return null;
   const kind = folders[0] === "data" ? dataKind(name) : folders.join("/") === "metadata" ? metadataKind(name) : null;
   if (kind === null) return null;
-  if (kind !== "metadataFiles") return { kind, name, version: null };
+  if (kind !== "metadataFiles") return { kind, name, version: null, copy: null };
+  const [, copy] = /^v(\d{1,15})\.metadata\.json$/.exec(name) ?? [];
+  if (copy !== undefined) return { kind, name, version: null, copy: Number(copy) };
   const digits = /^(\d{1,15})-/.exec(name)?.[1];
-  return digits === undefined ? null : { kind, name, version: Number(digits) };
+  return digits === undefined ? null : { kind, name, version: Number(digits), copy: null };
 }
 
 /** Whether a path is another table's metadata file, below the folder of the table in question. */

@@ -49,9 +49,12 @@ async function garbage(warehouse: Warehouse): Promise<Set<string>> {
   needed.add(metadataLocation);
   for (const { metadataFile } of metadata.metadataLog) needed.add(metadataFile);
   const left = new Set<string>();
-  const current = Number(/\/(\d+)-[^/]*$/.exec(metadataLocation)?.[1]) + 1;
+  const versionOf = (location: string): number => Number(/\/(\d+)-[^/]*$/.exec(location)?.[1]) + 1;
+  const versions = [metadataLocation, ...metadata.metadataLog.map(({ metadataFile }) => metadataFile)].map(versionOf);
+  const [first, current] = [Math.min(...versions), versionOf(metadataLocation)];
   for await (const { location } of warehouse.io.list(FOLDER)) {
-    const isCopy = Number(/\/metadata\/v(\d+)\.metadata\.json$/.exec(location)?.[1]) <= current;
+    const copy = Number(/\/metadata\/v(\d+)\.metadata\.json$/.exec(location)?.[1]);
+    const isCopy = copy >= first && copy <= current;
     if (!needed.has(location) && !location.endsWith("version-hint.text") && !isCopy) left.add(location);
   }
   return left;
