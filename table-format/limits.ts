@@ -77,3 +77,9 @@ export const MAX_EXPRESSION_DEPTH = 1_000;
 
 /** Keys of rows held at once while those that went are matched with those that came, some hundred bytes each; of more several passes are made. */
 export const MATCHED_ROWS_HELD = 500_000;
+
+/** Data files whose first rows are read while a scan gives those of the file before, so that an object store's answers are awaited together. */
+export const SCANNED_FILES_AHEAD = 8;
+
+/** Bytes of such files: of large ones a single file is read at a time. */
+export const SCANNED_BYTES_AHEAD = 32 * 1024 * 1024;

@@ -16,6 +16,7 @@ const CODECS: ReadonlySet<string> = new Set(["UNCOMPRESSED", "SNAPPY", "ZSTD", "
  *
  * @param bytes the chunk: from its dictionary page, or its first data page, to its end
  * @param entries how many the chunk holds: of a top-level leaf the row group's rows
+ * @param rows of a top-level leaf: the entries that are wanted, ascending; pages without any are passed over. Null: all
  * @throws FrazilError `corrupt` naming column and offset; `unsupported` for codecs and encodings that are not read
  */
 export function readChunk(
@@ -24,6 +25,7 @@ export function readChunk(
   metadata: ColumnMetaData,
   bytes: Uint8Array,
   entries: number,
+  rows: Uint32Array | null = null,
 ): LeafEntries {
   if (!CODECS.has(metadata.codec)) {
     throw new FrazilError(
@@ -37,7 +39,10 @@ export function readChunk(
   const reader = { view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), offset: 0 };
   try {
     const format = { leaf, type: metadata.type, codec: metadata.codec };
-    const levels = appendPages(builder, append, format, reader, bytes, entries);
+    const levels =
+      rows === null
+        ? appendPages(builder, append, format, reader, bytes, entries)
+        : appendRows(builder, append, format, reader, bytes, entries, rows);
     return { column: builder.finish(), ...levels };
   } catch (error) {
     const where = `column ${leaf.name}, byte ${reader.offset} of its chunk`;
@@ -66,13 +71,7 @@ function appendPages(
   const repetitions = repetition > 0 ? new Int32Array(entries) : null;
   let dictionary: DecodedArray | null = null;
   while (builder.length < entries) {
-    const header = parquetHeader(reader);
-    const end = reader.offset + header.compressed_page_size;
-    if (!(header.compressed_page_size >= 0 && end <= bytes.length)) {
-      throw new Error(`expected a page within the chunk of ${bytes.length} bytes, found one that ends at ${end}`);
-    }
-    const body = bytes.subarray(reader.offset, end);
-    checkPage(header, body);
+    const { header, body, end } = nextPage(reader, bytes);
     if (header.type === "DICTIONARY_PAGE") {
       dictionary = readDictionary(body, header, format);
     } else if (header.data_page_header !== undefined || header.data_page_header_v2 !== undefined) {
@@ -88,6 +87,53 @@ function appendPages(
   return { definitions, repetitions };
 }
 
+/** Appends the entries at `rows`, which no list makes more of. */
+function appendRows(
+  builder: ColumnBuilder,
+  append: AppendPhysical,
+  format: PageFormat,
+  reader: { readonly view: DataView; offset: number },
+  bytes: Uint8Array,
+  entries: number,
+  rows: Uint32Array,
+): Levels {
+  let dictionary: DecodedArray | null = null;
+  let start = 0;
+  while (builder.length < rows.length) {
+    const { header, body, end } = nextPage(reader, bytes);
+    const count = (header.data_page_header ?? header.data_page_header_v2)?.num_values;
+    if (header.type === "DICTIONARY_PAGE") {
+      dictionary = readDictionary(body, header, format);
+    } else if (count !== undefined) {
+      if (!(count >= 0 && count <= entries - start)) throw new Error(`expected ${entries} entries, found more`);
+      if ((rows[builder.length] as number) < start + count) {
+        const page = decodePage(header, body, format);
+        appendPageRows(builder, append, page, format.leaf.definition, page.coded ? dictionary : null, rows, start);
+      }
+      start += count;
+    }
+    reader.offset = end;
+  }
+  return { definitions: null, repetitions: null };
+}
+
+interface Page {
+  readonly header: PageHeader;
+  readonly body: Uint8Array;
+  readonly end: number;
+}
+
+function nextPage(reader: { readonly view: DataView; offset: number }, bytes: Uint8Array): Page {
+  const header = parquetHeader(reader);
+  const end = reader.offset + header.compressed_page_size;
+  if (!(header.compressed_page_size >= 0 && end <= bytes.length)) {
+    throw new Error(`expected a page within the chunk of ${bytes.length} bytes, found one that ends at ${end}`);
+  }
+  const body = bytes.subarray(reader.offset, end);
+  checkPage(header, body);
+  return { header, body, end };
+}
+
 function readDictionary(body: Uint8Array, header: PageHeader, format: PageFormat): DecodedArray {
   const page = inflatedPage(body, header.uncompressed_page_size, format.codec);
   const count = header.dictionary_page_header?.num_values ?? 0;
@@ -98,12 +144,12 @@ function readDictionary(body: Uint8Array, header: PageHeader, format: PageFormat
 function appendPage(
   builder: ColumnBuilder,
   append: AppendPhysical,
-  { count, definitions, values, coded }: DecodedPage,
+  page: DecodedPage,
   most: number,
   dictionary: DecodedArray | null,
 ): void {
-  if (coded && dictionary === null && values.length > 0)
-    throw new Error("expected a dictionary page before, found none");
+  const { count, definitions, values } = page;
+  checkDictionary(page, dictionary);
   let next = 0;
   for (let entry = 0; entry < count; entry++) {
     if (definitions !== null && definitions[entry] !== most) {
@@ -111,11 +157,41 @@ function appendPage(
     } else if (dictionary === null) {
       append(builder, values, next++);
     } else {
-      const code = values[next++] as number;
-      if (!(code >= 0 && code < dictionary.length)) {
-        throw new Error(`code ${code} is not in a dictionary of ${dictionary.length}`);
-      }
-      append(builder, dictionary, code);
+      append(builder, dictionary, checkedCode(values[next++] as number, dictionary));
     }
   }
+}
+
+/** As `appendPage`, of the next of `rows` that lie in the page, whose first entry is `start`. */
+function appendPageRows(
+  builder: ColumnBuilder,
+  append: AppendPhysical,
+  page: DecodedPage,
+  most: number,
+  dictionary: DecodedArray | null,
+  rows: Uint32Array,
+  start: number,
+): void {
+  const { count, definitions, values } = page;
+  checkDictionary(page, dictionary);
+  let entry = 0;
+  let next = 0;
+  for (let k = builder.length; k < rows.length && (rows[k] as number) < start + count; k++) {
+    const wanted = (rows[k] as number) - start;
+    if (definitions === null) next = wanted;
+    else for (; entry < wanted; entry++) if (definitions[entry] === most) next++;
+    if (definitions !== null && definitions[wanted] !== most) builder.appendNull();
+    else if (dictionary === null) append(builder, values, next);
+    else append(builder, dictionary, checkedCode(values[next] as number, dictionary));
+  }
+}
+
+function checkDictionary({ coded, values }: DecodedPage, dictionary: DecodedArray | null): void {
+  if (coded && dictionary === null && values.length > 0)
+    throw new Error("expected a dictionary page before, found none");
+}
+
+function checkedCode(code: number, dictionary: DecodedArray): number {
+  if (code >= 0 && code < dictionary.length) return code;
+  throw new Error(`code ${code} is not in a dictionary of ${dictionary.length}`);
 }

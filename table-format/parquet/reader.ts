@@ -58,6 +58,7 @@ export async function* readDataFile(
  * @param fields as the table has them now; the batch's columns stand in this order
  * @param breathe as of `readDataFile`
  * @param choose looks at the footer and says which row groups are read; by default all
+ * @param later columns that `more` of a batch reads
  * @throws FrazilError `not-found`, `corrupt`, `unsupported`
  */
 export async function* readParquetColumns(
@@ -67,16 +68,20 @@ export async function* readParquetColumns(
   sources: ColumnSources,
   breathe?: () => Promise<void>,
   choose?: (footer: DataFileFooter) => RowGroupChoice,
+  later: readonly NestedField[] = [],
 ): AsyncGenerator<PlacedBatch> {
   checkFormat(file);
   const footer = await readFooter(io, file, sources.mapping);
   const columns = fields.map((field) => planColumn(file, footer, field, sources));
+  const laterColumns = later.map((field) => planColumn(file, footer, field, sources));
   const isChosen = choose?.(footer);
   let start = 0;
   for (const [place, group] of footer.metadata.row_groups.entries()) {
     const rows = rowsOf(file, group);
     if (isChosen?.(place, rows) !== false) {
-      yield { start, ...(await readGroup(io, file, group, columns, breathe)) };
+      const more: PlacedBatch["more"] = async (wanted) =>
+        (await readGroup(io, file, group, laterColumns, breathe, wanted.length === rows ? null : wanted)).columns;
+      yield { start, more, ...(await readGroup(io, file, group, columns, breathe)) };
     }
     start += rows;
   }
@@ -89,6 +94,8 @@ export type RowGroupChoice = (place: number, rows: number) => boolean;
 export interface PlacedBatch extends AnyBatch {
   /** Position of the first in the file. */
   readonly start: number;
+  /** The later columns of some rows of the batch, which are given ascending; what lies between them is decoded as little as can be. */
+  more(rows: Uint32Array): Promise<readonly AnyColumn[]>;
 }
 
 /**
@@ -203,8 +210,10 @@ async function readGroup(
   group: RowGroup,
   columns: readonly PlannedColumn[],
   breathe?: () => Promise<void>,
+  wanted: Uint32Array | null = null,
 ): Promise<AnyBatch> {
   const rows = rowsOf(file, group);
+  const length = wanted?.length ?? rows;
   const chunksOf = columns.map((column) => {
     if (column.from === "constant") return [];
     const leaves = column.from === "leaf" ? [column] : column.plan.leaves;
@@ -212,7 +221,7 @@ async function readGroup(
   });
   const chunks = chunksOf.flat();
   const bytes = await readRanges(io, file.filePath, chunks);
-  const read = (chunk: Chunk): LeafEntries =>
+  const read = (chunk: Chunk, entries: Uint32Array | null): LeafEntries =>
     inFile(file, () =>
       readChunk(
         chunk.type,
@@ -220,17 +229,20 @@ async function readGroup(
         chunk.metadata,
         bytes[chunks.indexOf(chunk)] as Uint8Array,
         entriesOf(chunk, rows),
+        entries,
       ),
     );
   const valuesOf = (column: PlannedColumn, parts: readonly Chunk[]): AnyColumn => {
     switch (column.from) {
       case "constant":
-        return column.column(rows);
+        return column.column(length);
       case "leaf":
-        return read(parts[0] as Chunk).column;
+        return read(parts[0] as Chunk, wanted).column;
       case "nested": {
-        const values = inFile(file, () => assembleRows(column.plan, parts.map(read), rows));
-        return { layout: "cells", type: column.field.type, length: rows, values };
+        const leaves = parts.map((part) => read(part, null));
+        const all = inFile(file, () => assembleRows(column.plan, leaves, rows));
+        const values = wanted === null ? all : Array.from(wanted, (row) => all[row] ?? null);
+        return { layout: "cells", type: column.field.type, length, values };
       }
     }
   };
@@ -239,7 +251,7 @@ async function readGroup(
     out.push(valuesOf(column, chunksOf[k] as Chunk[]));
     await breathe?.();
   }
-  return { length: rows, columns: out };
+  return { length, columns: out };
 }
 
 function rowsOf(file: DataFileRef, group: RowGroup): number {

@@ -11,9 +11,8 @@ import { checkIdentifierField, nestedFields } from "../schema/schema.ts";
 import type { NestedField, Schema } from "../schema/types.ts";
 import type { AnyColumn } from "../values/cell.ts";
 import { type ChangedRows, diffSnapshots } from "./changelog.ts";
-import { readGroupsOf } from "./data-columns.ts";
+import { pickRows, readGroupsOf } from "./data-columns.ts";
 import { type MatchedRows, matchRows, type RowIdentity } from "./row-matching.ts";
-import { pick } from "./rows.ts";
 
 /** What happened to a row: it came, it went, or it is one of the two states of a row that changed. */
 export type ChangeType = "INSERT" | "DELETE" | "UPDATE_BEFORE" | "UPDATE_AFTER";
@@ -202,7 +201,7 @@ async function* sideRows(
       const read = reading.hasRowIds
         ? [...columns.slice(0, -1), explicitRowIds(columns.at(-1) as Column, file, start)]
         : columns;
-      const picked = chosen.length === length ? read : read.map((column) => pick(column, Uint32Array.from(chosen)));
+      const picked = chosen.length === length ? read : read.map((column) => pickRows(column, Uint32Array.from(chosen)));
       yield { snapshot, length: chosen.length, fields, columns: [...picked, ...changeColumns(reading, types)] };
     }
   }

@@ -1,3 +1,4 @@
+import { gatherColumn } from "../arrow/gather.ts";
 import { readAvroColumns } from "../avro/data-reader.ts";
 import { FrazilError } from "../errors.ts";
 import type { BoundExpression } from "../expression/bound.ts";
@@ -12,6 +13,7 @@ import { rowGroupRanges } from "../parquet/row-group-range.ts";
 import type { RoaringBitmap } from "../puffin/roaring.ts";
 import { nameMapping } from "../schema/name-mapping.ts";
 import type { NestedField } from "../schema/types.ts";
+import type { AnyColumn } from "../values/cell.ts";
 
 /**
  * Reads columns of any type from a data or delete file of a table, in file order: row numbers of the batches add up to positions.
@@ -21,6 +23,7 @@ import type { NestedField } from "../schema/types.ts";
  * @param fields the batch's columns stand in this order
  * @param breathe awaited after each column of a batch, so that others may have their turn
  * @param filter row groups are passed over when their statistics say that it is true of none of their rows
+ * @param later columns that `more` of a batch reads
  * @throws FrazilError `unsupported` naming the format of an ORC or encrypted file; `not-found`, `corrupt`
  */
 export async function* readColumns(
@@ -30,6 +33,7 @@ export async function* readColumns(
   fields: readonly NestedField[],
   breathe?: () => Promise<void>,
   filter?: BoundExpression,
+  later?: readonly NestedField[],
 ): AsyncGenerator<PlacedBatch> {
   const choose =
     (wanted: BoundExpression) =>
@@ -39,7 +43,7 @@ export async function* readColumns(
     };
   // A filter that is always true needs no statistics.
   const choice = filter === undefined || filter.kind === "true" ? undefined : choose(filter);
-  yield* readCounted(io, metadata, file, fields, breathe, choice);
+  yield* readCounted(io, metadata, file, fields, breathe, choice, later);
 }
 
 /**
@@ -75,6 +79,7 @@ async function* readCounted(
   fields: readonly NestedField[],
   breathe?: () => Promise<void>,
   choose?: (footer: DataFileFooter) => RowGroupChoice,
+  later?: readonly NestedField[],
 ): AsyncGenerator<PlacedBatch> {
   const sources = { mapping: nameMapping(metadata.properties), constants: constantsOf(metadata, file) };
   let rows = 0n;
@@ -86,7 +91,7 @@ async function* readCounted(
       return isRead;
     };
   };
-  for await (const batch of readFileColumns(io, file, fields, sources, breathe, counting)) {
+  for await (const batch of readFileColumns(io, file, fields, sources, breathe, counting, later)) {
     rows += BigInt(batch.length);
     yield batch;
   }
@@ -107,15 +112,19 @@ export async function* readFileColumns(
   sources: ColumnSources,
   breathe?: () => Promise<void>,
   choose?: (footer: DataFileFooter) => RowGroupChoice,
+  later: readonly NestedField[] = [],
 ): AsyncGenerator<PlacedBatch> {
   if (file.keyMetadata !== null) throw encrypted(file.filePath);
   switch (file.fileFormat) {
     case "PARQUET":
-      yield* readParquetColumns(io, file, fields, sources, breathe, choose);
+      yield* readParquetColumns(io, file, fields, sources, breathe, choose, later);
       return;
-    case "AVRO":
-      yield { start: 0, ...(await readAvroColumns(io, file, fields, sources)) };
+    case "AVRO": {
+      const { length, columns } = await readAvroColumns(io, file, [...fields, ...later], sources);
+      const [now, rest] = [columns.slice(0, fields.length), columns.slice(fields.length)];
+      yield { start: 0, length, columns: now, more: async (rows) => rest.map((column) => pickRows(column, rows)) };
       return;
+    }
     default:
       throw new FrazilError(
         "unsupported",
@@ -123,6 +132,12 @@ export async function* readFileColumns(
         `${file.filePath}: Parquet and Avro files are read, found ${file.fileFormat}`,
       );
   }
+}
+
+/** Some rows of a column. */
+export function pickRows(column: AnyColumn, rows: Uint32Array): AnyColumn {
+  if (column.layout !== "cells") return gatherColumn(column.type, [column], new Uint16Array(rows.length), rows);
+  return { ...column, length: rows.length, values: Array.from(rows, (row) => column.values[row] ?? null) };
 }
 
 /** Values of a file's identity partitions by the id of their source. */

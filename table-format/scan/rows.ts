@@ -1,12 +1,13 @@
-import { gatherColumn } from "../arrow/gather.ts";
+import { must } from "../errors.ts";
 import type { FileIO } from "../io/file-io.ts";
+import { SCANNED_BYTES_AHEAD, SCANNED_FILES_AHEAD } from "../limits.ts";
 import type { DataFile } from "../manifest/data-file.ts";
 import { snapshotSchema } from "../metadata/refs.ts";
 import type { Snapshot, TableMetadata } from "../metadata/table-metadata.ts";
 import type { RoaringBitmap } from "../puffin/roaring.ts";
 import type { NestedField, Schema } from "../schema/types.ts";
 import type { AnyColumn } from "../values/cell.ts";
-import { readColumns } from "./data-columns.ts";
+import { pickRows, readColumns } from "./data-columns.ts";
 import { deletedPositions } from "./deleted-positions.ts";
 import { equalityDeletes } from "./equality-deletes.ts";
 import { type FileScanTask, planFiles, type PlanOptions } from "./file-tasks.ts";
@@ -57,12 +58,46 @@ export async function* readTasks(
 ): AsyncGenerator<ScannedRows> {
   const positions = deletedPositions(io);
   const equality = equalityDeletes(io, metadata);
-  for await (const task of tasks) {
+  const open = async (task: FileScanTask): Promise<OpenedFile> => {
     const { file } = task.data;
     const dead = await positions.of(file, task.deletes);
     const gone = task.equalityDeletes.length === 0 ? dead : dead.union(await equality.of(file, task.equalityDeletes));
-    yield* matchingRows(io, metadata, task, schema, fields, gone);
+    const rows = matchingRows(io, metadata, task, schema, fields, gone);
+    return { first: await rows.next(), rows };
+  };
+  for await (const { first, rows } of openedAhead(tasks, open)) {
+    if (first.done === true) continue;
+    yield first.value;
+    yield* rows;
   }
+}
+
+/** A file whose first rows have been read. */
+interface OpenedFile {
+  readonly first: IteratorResult<ScannedRows>;
+  readonly rows: AsyncGenerator<ScannedRows>;
+}
+
+async function* openedAhead(
+  tasks: AsyncIterable<FileScanTask>,
+  open: (task: FileScanTask) => Promise<OpenedFile>,
+): AsyncGenerator<OpenedFile> {
+  const underWay: { readonly size: number; readonly opened: Promise<OpenedFile> }[] = [];
+  let bytes = 0;
+  for await (const task of tasks) {
+    const size = Number(task.data.file.fileSizeBytes);
+    while (underWay.length > 0 && (underWay.length >= SCANNED_FILES_AHEAD || bytes + size > SCANNED_BYTES_AHEAD)) {
+      const next = must(underWay.shift(), "a file under way");
+      bytes -= next.size;
+      yield await next.opened;
+    }
+    const opened = open(task);
+    // It is awaited in its turn, or never, when the consumer goes away.
+    opened.catch(() => undefined);
+    underWay.push({ size, opened });
+    bytes += size;
+  }
+  for (const { opened } of underWay) yield await opened;
 }
 
 async function* matchingRows(
@@ -74,21 +109,24 @@ async function* matchingRows(
   gone: RoaringBitmap,
 ): AsyncGenerator<ScannedRows> {
   const filter = rowFilter(residual, schema);
-  const wanted = [...fields, ...filter.fields];
-  for await (const { start, length, columns } of readColumns(io, metadata, file, wanted, undefined, residual)) {
-    const isTrue = filter.test(columns.slice(fields.length));
+  const later = fields.filter((field) => !filter.fields.includes(field));
+  for await (const batch of readColumns(io, metadata, file, filter.fields, undefined, residual, later)) {
+    const { start, length } = batch;
+    const isTrue = filter.test(batch.columns);
     const rows = new Uint32Array(length);
     let live = 0;
     for (let row = 0; row < length; row++) if (!gone.has(start + row) && isTrue(row)) rows[live++] = row;
+    if (live === 0) continue;
     const chosen = rows.subarray(0, live);
-    const asked = columns.slice(0, fields.length);
-    const kept = live === length ? asked : asked.map((column) => pick(column, chosen));
-    yield { file, positions: chosen.map((row) => start + row), length: live, columns: kept };
+    const more = await batch.more(chosen);
+    const tested = (place: number): AnyColumn => {
+      const column = must(batch.columns[place], `column ${place}`);
+      return live === length ? column : pickRows(column, chosen);
+    };
+    const columns = fields.map((field) => {
+      const place = filter.fields.indexOf(field);
+      return place < 0 ? must(more[later.indexOf(field)], field.name) : tested(place);
+    });
+    yield { file, positions: chosen.map((row) => start + row), length: live, columns };
   }
-}
-
-/** Some rows of a column. */
-export function pick(column: AnyColumn, rows: Uint32Array): AnyColumn {
-  if (column.layout !== "cells") return gatherColumn(column.type, [column], new Uint16Array(rows.length), rows);
-  return { ...column, length: rows.length, values: Array.from(rows, (row) => column.values[row] ?? null) };
 }

@@ -75,6 +75,23 @@ test.each(FILES)("%s holds the rows that PyArrow wrote", async (name) => {
   expect(await rowsOf(bytesOf(name))).toEqual(ROWS);
 });
 
+test.each(FILES)("%s gives some rows of columns that are read later", async (name) => {
+  const io = createMemoryStorage();
+  const bytes = bytesOf(name);
+  await io.write("mem://f.parquet", bytes);
+  const file = { filePath: "mem://f.parquet", fileSizeBytes: bytes.length };
+  const isWanted = [(i: number) => i % 3 === 1, (i: number) => i === 39, (i: number) => i === 0 || i > 17, () => true];
+  for await (const { start, length, more } of readParquetColumns(io, file, [], NO_SOURCES, undefined, undefined, FIELDS)) {
+    for (const isChosen of isWanted) {
+      const rows = Uint32Array.from({ length }, (_, row) => row).filter((row) => isChosen(start + row));
+      const columns = await more(rows);
+      const found = Array.from(rows, (_, k) => columns.map((column) => cellAt(column, k)));
+      expect(found).toEqual(Array.from(rows, (row) => ROWS[start + row]));
+      expect(columns.every((column) => column.length === rows.length)).toBe(true);
+    }
+  }
+});
+
 test("parts are found by id, whatever their name and order; missing ones have their default or are null", async () => {
   const wanted = parseSchema({
     type: "struct",
