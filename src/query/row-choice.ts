@@ -1,4 +1,4 @@
-import { FrazilError, identText, type NestedField } from "../../table-format/index.ts";
+import { FrazilError, identText, type NestedField, type PlannedFile } from "../../table-format/index.ts";
 import { nearest } from "../config/suggest.ts";
 import type { TableAt } from "./as-of.ts";
 import type { Duckdb } from "./duckdb.ts";
@@ -71,24 +71,18 @@ export async function checkCondition(duckdb: Duckdb, at: TableAt, choice: RowCho
   for await (const _rows of chunks());
 }
 
-/** The items of a part, by their sizes: the same for whoever asks with the same list, and about as much for each part. */
-export function itemsOfPart<T>(
-  items: readonly T[],
-  { index, of }: Part,
-  sizeOf: (item: T) => bigint,
-  nameOf: (item: T) => string,
-): T[] {
-  const ordered = items.toSorted((a, b) => {
-    const [left, right] = [sizeOf(a), sizeOf(b)];
-    if (left !== right) return left > right ? -1 : 1;
-    return nameOf(a) < nameOf(b) ? -1 : 1;
+/** The files of a part: the same for whoever asks with the same list, and about as many bytes for each part. */
+export function filesInPart(files: readonly PlannedFile[], { index, of }: Part): PlannedFile[] {
+  const ordered = files.toSorted(({ file: a }, { file: b }) => {
+    if (a.fileSizeBytes !== b.fileSizeBytes) return a.fileSizeBytes > b.fileSizeBytes ? -1 : 1;
+    return a.filePath < b.filePath ? -1 : 1;
   });
   const loads = Array.from({ length: of }, () => 0n);
-  const mine: T[] = [];
-  for (const item of ordered) {
+  const mine: PlannedFile[] = [];
+  for (const each of ordered) {
     const least = loads.reduce((best, load, at) => (load < (loads[best] as bigint) ? at : best), 0);
-    loads[least] = (loads[least] as bigint) + sizeOf(item);
-    if (least === index) mine.push(item);
+    loads[least] = (loads[least] as bigint) + each.file.fileSizeBytes;
+    if (least === index) mine.push(each);
   }
   return mine;
 }

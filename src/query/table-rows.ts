@@ -9,7 +9,7 @@ import {
 import type { TableAt } from "./as-of.ts";
 import type { Duckdb } from "./duckdb.ts";
 import type { LocalFiles } from "./local-files.ts";
-import { itemsOfPart, type Part } from "./row-choice.ts";
+import { filesInPart, type Part } from "./row-choice.ts";
 import { checkFieldIds, checkReadable, positionJoin, selectRows, tableNames, toRead } from "./table-sql.ts";
 
 /** The rows of a table at one point, for DuckDB. */
@@ -41,15 +41,7 @@ export async function prepareTable(
     plan.dataFiles.map(({ file }) => file),
     false,
   );
-  const dataFiles =
-    part === null
-      ? plan.dataFiles
-      : itemsOfPart(
-          plan.dataFiles,
-          part,
-          ({ file }) => file.fileSizeBytes,
-          ({ file }) => file.filePath,
-        );
+  const dataFiles = part === null ? plan.dataFiles : filesInPart(plan.dataFiles, part);
   const byEquality = matchEqualityDeletes(at.table.metadata, dataFiles, plan.equalityDeletes);
   const isDirty = ({ file }: PlannedFile): boolean => plan.deletes.has(file.filePath) || byEquality.has(file.filePath);
   // Files without deletes stay clear of the join, so that counting them reads nothing but footers.

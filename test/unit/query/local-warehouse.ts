@@ -9,15 +9,16 @@ import type { ResultRows } from "../../../src/query/duckdb.ts";
 import { cellPrinter, jsonRow } from "../../../src/query/cells.ts";
 import { openWarehouse, type Warehouse } from "../../../src/warehouse.ts";
 import {
+  type Cell,
+  isPrimitive,
   openDataFileWriter,
   parquetDataFile,
-  type PrimitiveType,
-  produceSnapshot,
   type Schema,
   type TableIdent,
   type TableUpdate,
   type Value,
 } from "../../../table-format/index.ts";
+import { newSnapshot } from "../../support/new-snapshot.ts";
 import { columnOf } from "../table-format/columns.ts";
 
 /** A warehouse in a folder of its own, or below that under a name, with the sqlite catalog. Its clock moves one second a call, its ids count. */
@@ -84,7 +85,7 @@ let snapshots = 0n;
 export async function appendColumns(
   warehouse: Warehouse,
   ident: TableIdent,
-  columns: readonly (readonly (Value | null)[])[],
+  columns: readonly (readonly (Cell | null)[])[],
 ): Promise<bigint> {
   const { metadata } = (await warehouse.catalog.loadTable(ident))!;
   const schema = metadata.schemas.find(({ schemaId }) => schemaId === metadata.currentSchemaId)!;
@@ -93,30 +94,16 @@ export async function appendColumns(
   const writer = openDataFileWriter({ schema, output: await warehouse.io.openWrite(filePath) });
   await writer.write({
     length: columns[0]!.length,
-    columns: columns.map((values, index) => columnOf(schema.fields[index]!.type as PrimitiveType, values)),
+    columns: columns.map((values, index) => {
+      const { type } = schema.fields[index]!;
+      if (isPrimitive(type)) return columnOf(type, values as readonly (Value | null)[]);
+      return { layout: "cells", type, length: values.length, values };
+    }),
   });
   const file = parquetDataFile(await writer.finish(), { filePath, specId: 0, partition: [] });
-  const name = `${metadata.location}/metadata/${snapshotId}`;
-  const { snapshot } = await produceSnapshot(
-    warehouse.io,
-    metadata,
-    {
-      snapshotId,
-      timestampMs: metadata.lastUpdatedMs + 1000n,
-      addedDataFiles: [file],
-      removedDataFiles: [],
-      addedDeleteFiles: [],
-      removedDeleteFiles: [],
-      summary: new Map(),
-      schema,
-      ref: "main",
-    },
-    { manifest: (k) => `${name}-m${k}.avro`, manifestList: () => `${name}-list.avro` },
-  );
-  await commit(warehouse, ident, [
-    { action: "add-snapshot", snapshot },
-    { action: "set-snapshot-ref", name: "main", ref: { snapshotId, type: "branch" } },
-  ]);
+  const timestampMs = metadata.lastUpdatedMs + 1000n;
+  const updates = await newSnapshot(warehouse.io, metadata, { snapshotId, timestampMs, addedDataFiles: [file] });
+  await commit(warehouse, ident, updates);
   return snapshotId;
 }
 

@@ -4,15 +4,9 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { openDiff } from "../../../src/query/diff.ts";
 import type { Warehouse } from "../../../src/warehouse.ts";
 import { RuleRouter } from "../../../src/sink/layout/router.ts";
-import {
-  currentSnapshot,
-  planSnapshot,
-  produceSnapshot,
-  type Schema,
-  snapshotSchema,
-  valueAt,
-} from "../../../table-format/index.ts";
+import { currentSnapshot, planSnapshot, type Schema, snapshotSchema, valueAt } from "../../../table-format/index.ts";
 import { upsertRule } from "../../support/checkpoints.ts";
+import { newSnapshot } from "../../support/new-snapshot.ts";
 import { tableSource } from "../../support/table-chain.ts";
 import { virtualRuntime } from "../../support/virtual-runtime.ts";
 import { dataFile } from "../table-format/data-file.ts";
@@ -84,27 +78,14 @@ async function overwrite(count: number, values: string): Promise<void> {
   });
   const old = currentSnapshot(metadata);
   const snapshotId = 100n + BigInt(metadata.snapshots.length);
-  const names = `${metadata.location}/metadata/${snapshotId}`;
-  const { snapshot } = await produceSnapshot(
-    warehouse.io,
-    metadata,
-    {
-      snapshotId,
-      timestampMs: metadata.lastUpdatedMs + 1000n,
-      addedDataFiles: [file],
-      removedDataFiles: old === null ? [] : (await planSnapshot(warehouse.io, metadata, old)).dataFiles,
-      addedDeleteFiles: [],
-      removedDeleteFiles: [],
-      summary: new Map(),
-      schema: old === null ? SCHEMA : snapshotSchema(metadata, old),
-      ref: "main",
-    },
-    { manifest: (k) => `${names}-m${k}.avro`, manifestList: () => `${names}-list.avro` },
-  );
-  await commit(warehouse, IDENT, [
-    { action: "add-snapshot", snapshot },
-    { action: "set-snapshot-ref", name: "main", ref: { snapshotId, type: "branch" } },
-  ]);
+  const updates = await newSnapshot(warehouse.io, metadata, {
+    snapshotId,
+    timestampMs: metadata.lastUpdatedMs + 1000n,
+    addedDataFiles: [file],
+    removedDataFiles: old === null ? [] : (await planSnapshot(warehouse.io, metadata, old)).dataFiles,
+    schema: old === null ? SCHEMA : snapshotSchema(metadata, old),
+  });
+  await commit(warehouse, IDENT, updates);
 }
 
 it("changes of structs, lists and maps are told as changes of their values", async () => {
