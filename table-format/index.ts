@@ -77,7 +77,7 @@ export { openDataFileWriter } from "./parquet/hyparquet-encoder.ts";
 export { explicitLineage, withLineage } from "./parquet/lineage.ts";
 export { type DataFilePlace, parquetDataFile } from "./parquet/parquet-data-file.ts";
 export { readDataFile, readDataFileRows } from "./parquet/reader.ts";
-export { partitionPath, valueText } from "./partition/path.ts";
+export { partitionPath } from "./partition/path.ts";
 export { type BoundField, bindSpec, parsePartitionBy, UNPARTITIONED } from "./partition/spec.ts";
 export { applyTransform, parseTransform, type Transform, transformResultType } from "./partition/transform.ts";
 export { partitionTuple, tupleKey, type TupleReader, tupleReader } from "./partition/tuple.ts";
@@ -191,3 +191,4 @@ export {
 } from "./transaction/update-table.ts";
 export { type AnyBatch, type AnyColumn, type Cell, cellAt, type CellStruct, type NestedColumn } from "./values/cell.ts";
 export { compareValues, decodeValue, encodeValue, valueAt } from "./values/single-value.ts";
+export { valueText } from "./values/value-text.ts";

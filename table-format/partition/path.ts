@@ -1,114 +1,29 @@
 import type { Value } from "../manifest/data-file.ts";
 import type { PartitionSpec } from "../metadata/table-metadata.ts";
-import type { PrimitiveType, Schema } from "../schema/types.ts";
-import { civilDate } from "../values/civil-date.ts";
-import { hexOf } from "../values/hex.ts";
-import { type BoundField, bindSpec } from "./spec.ts";
+import type { Schema } from "../schema/types.ts";
+import { humanText } from "./human-text.ts";
+import { bindSpec } from "./spec.ts";
 
 /** Folder names longer than this are cut: file systems stop at 255 bytes. The folder is for people; readers take the values from manifests. */
 const MAX_SEGMENT_LENGTH = 200;
-const MICROS_PER_SECOND = 1_000_000n;
 
 /**
  * The folder of a partition's files, Hive style and URL-encoded: `created_at_day=2026-11-20/id_bucket=3`; empty when unpartitioned.
+ * As Java's `PartitionSpec.partitionToPath` has it, but for names that are cut.
  */
 export function partitionPath(spec: PartitionSpec, schema: Schema, tuple: readonly (Value | null)[]): string {
   return bindSpec(spec, schema)
     .map((bound, i) => {
       const value = tuple[i] ?? null;
-      const text = value === null ? "null" : partitionText(bound, value);
+      const text = value === null ? "null" : humanText(bound, value);
       return `${encode(bound.field.name)}=${encode(text)}`.slice(0, MAX_SEGMENT_LENGTH).replace(/%[0-9A-F]?$/, "");
     })
     .join("/");
 }
 
-/** A partition value as Java prints it: ISO for times, base64 for bytes. */
-function partitionText({ transform, resultType }: BoundField, value: Value): string {
-  switch (transform.kind) {
-    case "year":
-      return yearText((value as number) + 1970);
-    case "month": {
-      const months = value as number;
-      return `${yearText(Math.floor(months / 12) + 1970)}-${two((((months % 12) + 12) % 12) + 1)}`;
-    }
-    case "hour": {
-      const hours = value as number;
-      return `${dateText(Math.floor(hours / 24))}-${two(((hours % 24) + 24) % 24)}`;
-    }
-    default:
-      return valueText(resultType, value);
-  }
-}
-
-/** A value as people read it. */
-export function valueText(type: PrimitiveType, value: Value): string {
-  switch (type.kind) {
-    case "date":
-      return dateText(value as number);
-    case "time":
-      return timeText(value as bigint, 6);
-    case "timestamp":
-      return timestampText(value as bigint, MICROS_PER_SECOND, 6);
-    case "timestamptz":
-      return `${timestampText(value as bigint, MICROS_PER_SECOND, 6)}+00:00`;
-    case "timestamp_ns":
-      return timestampText(value as bigint, MICROS_PER_SECOND * 1000n, 9);
-    case "timestamptz_ns":
-      return `${timestampText(value as bigint, MICROS_PER_SECOND * 1000n, 9)}+00:00`;
-    case "decimal":
-      return decimalText(value as bigint, type.scale);
-    case "uuid": {
-      const hex = hexOf(value as Uint8Array);
-      return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join("-");
-    }
-    case "fixed":
-    case "binary":
-      return btoa(String.fromCharCode(...(value as Uint8Array)));
-    default:
-      return Object.is(value, -0) ? "-0.0" : String(value);
-  }
-}
-
-/** `-1234` at scale 2 is `-12.34`. */
-export function decimalText(unscaled: bigint, scale: number): string {
-  const digits = String(unscaled < 0n ? -unscaled : unscaled).padStart(scale + 1, "0");
-  const whole = digits.slice(0, digits.length - scale);
-  return `${unscaled < 0n ? "-" : ""}${whole}${scale === 0 ? "" : `.${digits.slice(-scale)}`}`;
-}
-
-function timestampText(value: bigint, perSecond: bigint, digits: number): string {
-  const perDay = 86_400n * perSecond;
-  const ofDay = ((value % perDay) + perDay) % perDay;
-  return `${dateText(Number((value - ofDay) / perDay))}T${timeText(ofDay, digits)}`;
-}
-
-/** Seconds always, fractions only where there are some. */
-function timeText(ofDay: bigint, digits: number): string {
-  const perSecond = 10n ** BigInt(digits);
-  const seconds = Number(ofDay / perSecond);
-  const fraction = String(ofDay % perSecond)
-    .padStart(digits, "0")
-    .replace(/0+$/, "");
-  const clock = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60].map(two).join(":");
-  return fraction === "" ? clock : `${clock}.${fraction}`;
-}
-
-function dateText(days: number): string {
-  const { year, month, day } = civilDate(days);
-  return `${yearText(year)}-${two(month)}-${two(day)}`;
-}
-
-function yearText(year: number): string {
-  return `${year < 0 ? "-" : ""}${String(Math.abs(year)).padStart(4, "0")}`;
-}
-
-function two(value: number): string {
-  return String(value).padStart(2, "0");
-}
-
-/** As Java's URLEncoder: letters, digits and `.-*_` stay, space becomes `+`. */
+/** As Java's URLEncoder: letters, digits and `.-*_` stay, space becomes `+`, half a surrogate pair a question mark. */
 function encode(text: string): string {
-  return encodeURIComponent(text.toWellFormed())
+  return encodeURIComponent(text.replace(/\p{Surrogate}/gu, "?"))
     .replace(/%20/g, "+")
     .replace(/[!'()~]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`);
 }

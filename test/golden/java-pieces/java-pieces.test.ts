@@ -73,8 +73,6 @@ describe("values", () => {
         transform,
         made: plain(parsed(parsePrimitiveType(result.type), result.json)),
       });
-      // Folders are for people: floats stand there as JavaScript prints them, times with their seconds, decimals without an exponent.
-      if (type.kind === "float" || type.kind === "double" || /^\d\d:\d\d$|E/.test(result.text)) continue;
       const schema = { schemaId: 0, fields: [{ id: 1, name: "c", required: false, type }], identifierFieldIds: [] };
       const spec = { specId: 0, fields: [{ sourceId: 1, fieldId: 1000, name: "p", transform }] };
       const path = partitionPath(spec, schema, [made]);
@@ -150,7 +148,7 @@ describe.each(["v2", "v3"] as const)("the table of format version %s", (folder) 
       const written = writeManifest(
         {
           location: manifest.path,
-          formatVersion: metadata.formatVersion as 2 | 3,
+          formatVersion: metadata.formatVersion,
           content: manifest.content,
           spec: specById(metadata, manifest.specId),
           schemas: schemasCurrentFirst(metadata),
@@ -198,7 +196,7 @@ function newestMetadata(folder: string): TableMetadata {
 
 function listOptions(metadata: TableMetadata, snapshot: Snapshot): Parameters<typeof encodeManifestList>[0] {
   return {
-    formatVersion: metadata.formatVersion as 2 | 3,
+    formatVersion: metadata.formatVersion,
     snapshotId: snapshot.snapshotId,
     parentSnapshotId: snapshot.parentSnapshotId ?? null,
     sequenceNumber: snapshot.sequenceNumber,

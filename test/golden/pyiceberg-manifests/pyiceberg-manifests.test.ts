@@ -7,7 +7,7 @@ import { readManifestList } from "../../../table-format/manifest/manifest-list.t
 import { readManifest } from "../../../table-format/manifest/manifest-reader.ts";
 import { parseTableMetadata } from "../../../table-format/metadata/metadata-json.ts";
 import { parseSnapshot, snapshotJson } from "../../../table-format/metadata/snapshot-json.ts";
-import { decimalText } from "../../../table-format/partition/path.ts";
+import { decimalText } from "../../../table-format/values/value-text.ts";
 import { planSnapshot } from "../../../table-format/scan/plan.ts";
 import { createMemoryStorage } from "../../../src/storage/memory.ts";
 
