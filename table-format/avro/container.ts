@@ -7,7 +7,7 @@ import { AVRO_SCHEMA_KEPT_LENGTH, AVRO_SCHEMAS_KEPT, MAX_AVRO_BLOCK_BYTES, MAX_A
 import { compareBytes } from "../values/single-value.ts";
 import { AvroCursor } from "./cursor.ts";
 import { type AvroDecoder, type AvroValue, compileDecoder } from "./decoder.ts";
-import { AvroSink, compileEncoder } from "./encoder.ts";
+import { type AvroEncoder, AvroSink, compileEncoder } from "./encoder.ts";
 import { type AvroSchemaJson, type AvroType, parseAvroSchema } from "./schema.ts";
 
 /** Avro object container files (Avro 1.12 specification, "Object Container Files"). */
@@ -30,6 +30,30 @@ const fromUtf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** Manifests of a table repeat a few schemas, which take longer to read than the rows of a small manifest. */
 const encoders = remembered((text) => compileEncoder(parseAvroSchema(text)));
+
+/** What is written of a schema, and its share of the digest: of most manifests it is all but some hundred bytes. */
+interface WrittenSchema {
+  readonly utf8: Uint8Array;
+  readonly encode: AvroEncoder;
+  readonly digest: ReturnType<typeof sha256>;
+}
+
+/** By the schema, which callers keep. */
+const written = new WeakMap<object, WrittenSchema>();
+
+function writtenSchema(schemaJson: AvroSchemaJson): WrittenSchema {
+  const known = typeof schemaJson === "object" ? written.get(schemaJson) : undefined;
+  if (known !== undefined) return known;
+  const text = JSON.stringify(schemaJson);
+  const schema = {
+    utf8: new TextEncoder().encode(text),
+    encode: encoders(text),
+    digest: sha256().update(text),
+  };
+  if (typeof schemaJson === "object") written.set(schemaJson, schema);
+  return schema;
+}
+
 const decoders = remembered((text) => {
   const schema = parseAvroSchema(text);
   return { schema, read: compileDecoder(schema) };
@@ -58,11 +82,10 @@ export function encodeAvroFile(
   rows: Iterable<AvroValue>,
   codec: AvroCodec = "deflate",
 ): Uint8Array {
-  const schemaText = JSON.stringify(schemaJson);
-  const encode = encoders(schemaText);
+  const { utf8, encode, digest: begun } = writtenSchema(schemaJson);
   const blocks: { rows: number; bytes: Uint8Array }[] = [];
-  const digest = sha256().update(schemaText);
-  const block = new AvroSink(BLOCK_BYTES + 4096);
+  const digest = begun.copy();
+  const block = new AvroSink();
   let rowsInBlock = 0;
   const flush = () => {
     if (rowsInBlock === 0) return;
@@ -79,11 +102,12 @@ export function encodeAvroFile(
   }
   flush();
 
-  const file = new AvroSink(1024 + blocks.reduce((sum, each) => sum + each.bytes.length + 32, 0));
+  const file = new AvroSink(blocks.reduce((sum, each) => sum + each.bytes.length + 32, utf8.length + 4096));
   file.raw(Uint8Array.from(MAGIC));
-  const header = new Map([["avro.schema", schemaText], ["avro.codec", codec], ...metadata]);
-  file.int(header.size);
-  for (const [key, value] of header) {
+  file.int(metadata.size + 2);
+  file.string("avro.schema");
+  file.sized(utf8);
+  for (const [key, value] of [["avro.codec", codec] as const, ...metadata]) {
     digest.update(`\n${key}=${value}`);
     file.string(key);
     file.string(value);

@@ -55,6 +55,22 @@ function column(
   return { id, name, type, required, since: 1, value };
 }
 
+/** By format version; the same object each time, which the encoder knows again. */
+const SCHEMAS: Readonly<Record<FormatVersion, AvroSchemaJson>> = {
+  1: schemaJson(1),
+  2: schemaJson(2),
+  3: schemaJson(3),
+};
+
+function schemaJson(formatVersion: FormatVersion): AvroSchemaJson {
+  const columns = columnsOf(COLUMNS, formatVersion);
+  return {
+    type: "record",
+    name: "manifest_file",
+    fields: columns.map((each) => fieldJson(each.id, each.name, each.type, each.required)),
+  };
+}
+
 function summaryRow(summary: FieldSummary): AvroValue {
   return [summary.containsNull, summary.containsNan, summary.lowerBound, summary.upperBound];
 }
@@ -84,11 +100,6 @@ export function encodeManifestList(options: ManifestListOptions, manifests: read
     ...(options.firstRowId === null ? [] : [["first-row-id", String(options.firstRowId)] as const]),
     ["format-version", String(options.formatVersion)],
   ]);
-  const schema: AvroSchemaJson = {
-    type: "record",
-    name: "manifest_file",
-    fields: columns.map((each) => fieldJson(each.id, each.name, each.type, each.required)),
-  };
   const rows = manifests.map((manifest) =>
     columns.map((each) => {
       const value = each.value(manifest);
@@ -102,7 +113,7 @@ export function encodeManifestList(options: ManifestListOptions, manifests: read
       return value;
     }),
   );
-  return encodeAvroFile(schema, header, rows);
+  return encodeAvroFile(SCHEMAS[options.formatVersion], header, rows);
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { AvroValue } from "../avro/decoder.ts";
 import type { AvroSchemaJson } from "../avro/schema.ts";
+import { AVRO_SCHEMAS_KEPT } from "../limits.ts";
 import type { TableMetadata } from "../metadata/table-metadata.ts";
 import type { DataFile } from "./data-file.ts";
 
@@ -96,8 +97,21 @@ function column(
   return { id, name, type, required, since: 1, value };
 }
 
+/** Schemas of manifests by version and partition record: the same object each time, which the encoder knows again. */
+const schemas = new Map<string, AvroSchemaJson>();
+
 /** The schema of a manifest. Readers look the record's name up: it must be `manifest_entry`. */
 export function manifestEntryJson(formatVersion: FormatVersion, partition: AvroSchemaJson): AvroSchemaJson {
+  const key = `${formatVersion} ${JSON.stringify(partition)}`;
+  const known = schemas.get(key);
+  if (known !== undefined) return known;
+  const schema = newEntryJson(formatVersion, partition);
+  if (schemas.size >= AVRO_SCHEMAS_KEPT) schemas.clear();
+  schemas.set(key, schema);
+  return schema;
+}
+
+function newEntryJson(formatVersion: FormatVersion, partition: AvroSchemaJson): AvroSchemaJson {
   const columns = columnsOf(DATA_FILE_COLUMNS, formatVersion);
   const fileFields = columns.map((each) => fieldJson(each.id, each.name, each.type, each.required));
   fileFields.splice(partitionPlace(columns), 0, fieldJson(PARTITION_ID, "partition", partition, true));
