@@ -45,7 +45,12 @@ export function nextPoint(schedule: Schedule, afterMs: number): number | null {
  * once an hour, `2026-11-21T13-05` once a minute, `2026-11-21T13-05-30` for more; in the schedule's zone.
  */
 export function pointText(schedule: Schedule, pointMs: number): string {
-  const zone = "everyMs" in schedule ? "UTC" : schedule.zone;
+  if ("everyMs" in schedule) {
+    // As a formatter for UTC writes it, which takes a hundred times as long to make as this.
+    const [day = "", rest = ""] = new Date(pointMs).toISOString().split("T");
+    return joined(day, rest.slice(0, 8).split(":"), schedule);
+  }
+  const { zone } = schedule;
   const parts = new Map(
     new Intl.DateTimeFormat("en", {
       timeZone: zone,
@@ -61,7 +66,11 @@ export function pointText(schedule: Schedule, pointMs: number): string {
       .map(({ type, value }) => [type, value]),
   );
   const date = `${parts.get("year")}-${parts.get("month")}-${parts.get("day")}`;
-  const time = [parts.get("hour"), parts.get("minute"), parts.get("second")].slice(0, exactness(schedule));
+  return joined(date, [parts.get("hour"), parts.get("minute"), parts.get("second")], schedule);
+}
+
+function joined(date: string, hms: readonly (string | undefined)[], schedule: Schedule): string {
+  const time = hms.slice(0, exactness(schedule));
   return time.length === 0 ? date : `${date}T${time.join("-")}`;
 }
 
