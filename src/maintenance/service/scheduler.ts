@@ -141,10 +141,17 @@ class Scheduler {
       for (const { schedule } of tasksOf(table)) wakeMs = Math.min(wakeMs, next(schedule) ?? wakeMs);
     }
     const woken = new AbortController();
-    const signal = AbortSignal.any([woken.signal, place.stop]);
-    await Promise.race([clock.sleep(Math.max(1, wakeMs - nowMs), signal), ...this.#busy.values()]);
     // With a reason, as without one an error is made of it, with its stack.
-    woken.abort(null);
+    const wake = (): void => woken.abort(null);
+    if (place.stop.aborted) wake();
+    else place.stop.addEventListener("abort", wake);
+    try {
+      await Promise.race([clock.sleep(Math.max(1, wakeMs - nowMs), woken.signal), ...this.#busy.values()]);
+    } finally {
+      // What `stop` holds on to would add up over the life of the service.
+      place.stop.removeEventListener("abort", wake);
+      wake();
+    }
   }
 }
 
