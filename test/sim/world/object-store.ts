@@ -31,7 +31,8 @@ const PAGE = 100;
 export class ObjectStore {
   readonly #objects = new Map<string, StoredObject>();
   readonly #nowMs: () => number;
-  #sorted: string[] | null = null;
+  /** All keys in their order. */
+  readonly #keys: string[] = [];
   watch: Watch = () => undefined;
 
   constructor(nowMs: () => number) {
@@ -43,7 +44,7 @@ export class ObjectStore {
   }
 
   put(location: string, bytes: Uint8Array): StoredObject {
-    if (!this.#objects.has(location)) this.#sorted = null;
+    if (!this.#objects.has(location)) this.#keys.splice(firstFrom(this.#keys, location), 0, location);
     // S3 keeps whole seconds.
     const lastModifiedMs = Math.floor(this.#nowMs() / 1_000) * 1_000;
     const object = new StoredObject(bytes, lastModifiedMs);
@@ -55,28 +56,28 @@ export class ObjectStore {
   /** `If-None-Match: *` */
   create(location: string, bytes: Uint8Array): Awaited<ReturnType<FileIO["create"]>> {
     if (this.#objects.has(location)) return { outcome: "exists" };
-    return { outcome: "created", etag: this.put(location, bytes).etag };
+    return done("created", this.put(location, bytes));
   }
 
   /** `If-Match` */
   replace(location: string, bytes: Uint8Array, etag: string): Awaited<ReturnType<FileIO["replace"]>> {
     if (this.#objects.get(location)?.etag !== etag) return { outcome: "conflict" };
-    return { outcome: "replaced", etag: this.put(location, bytes).etag };
+    return done("replaced", this.put(location, bytes));
   }
 
   delete(location: string): void {
     if (!this.#objects.delete(location)) return;
-    this.#sorted = null;
+    this.#keys.splice(firstFrom(this.#keys, location), 1);
     this.watch("delete", location);
   }
 
   /** One page of a listing, behind a key. */
   page(prefix: string, after: string): { readonly entries: readonly FileEntry[]; readonly isLast: boolean } {
-    const keys = (this.#sorted ??= [...this.#objects.keys()].sort());
-    const from = after > prefix ? after : prefix;
+    const keys = this.#keys;
     const entries: FileEntry[] = [];
-    for (let at = firstAfter(keys, from); at < keys.length; at++) {
+    for (let at = firstFrom(keys, after > prefix ? after : prefix); at < keys.length; at++) {
       const location = keys[at] as string;
+      if (location === after) continue;
       if (!location.startsWith(prefix)) break;
       if (entries.length === PAGE) return { entries, isLast: false };
       const { bytes, lastModifiedMs } = this.#objects.get(location) as StoredObject;
@@ -144,12 +145,23 @@ export function streamTo(put: (bytes: Uint8Array) => Promise<void>): OutputStrea
   };
 }
 
-function firstAfter(keys: readonly string[], after: string): number {
+/** The answer to a conditional put. Of most nobody asks for the entity tag. */
+function done<T extends string>(outcome: T, object: StoredObject): { readonly outcome: T; readonly etag: string } {
+  return {
+    outcome,
+    get etag() {
+      return object.etag;
+    },
+  };
+}
+
+/** Where the first key that does not come before `wanted` stands, or would. */
+function firstFrom(keys: readonly string[], wanted: string): number {
   let low = 0;
   let high = keys.length;
   while (low < high) {
     const middle = (low + high) >> 1;
-    if ((keys[middle] as string) > after) high = middle;
+    if ((keys[middle] as string) >= wanted) high = middle;
     else low = middle + 1;
   }
   return low;

@@ -13,7 +13,7 @@ import {
   valueAt,
   withLineage,
 } from "../../../table-format/index.ts";
-import { readStamp } from "../../../src/commit/stamp.ts";
+import { readStamp, type Stamp } from "../../../src/commit/stamp.ts";
 import { Changelog, FIRST_GUEST, rowText, type TableName } from "./changelog.ts";
 
 /** A promise of the protocol does not hold. */
@@ -33,12 +33,23 @@ export interface Expected {
   /** Changes of each split that are in it. */
   readonly position: ReadonlyMap<string, number>;
   readonly epoch: bigint;
+  /** What the accounts hold together, once that has been asked. */
+  sum?: number;
+}
+
+/** What is known of a table. */
+interface KnownTable {
+  readonly metadata: TableMetadata;
+  readonly expected: Map<bigint, Expected>;
+  /** The snapshot that the pipeline's tag names, and what it is stamped with. */
+  readonly tagged: { readonly id: bigint; readonly stamp: Stamp | null } | null;
 }
 
 /** What somebody else's commit did, by what he drew its snapshot id for. */
 export type ForeignAct = { readonly removed: readonly number[]; readonly added: ReadonlyMap<string, string> };
 
 const EMPTY: Expected = { rows: new Map(), position: new Map(), epoch: 0n };
+const FORGOTTEN: Expected["rows"] = new Map();
 
 /**
  * Knows what each snapshot must hold: it sees every swap of every table, and derives a new snapshot from its parent by the changes
@@ -47,7 +58,7 @@ const EMPTY: Expected = { rows: new Map(), position: new Map(), epoch: 0n };
 export class Oracle {
   readonly changelog: Changelog;
   readonly foreign = new Map<bigint, ForeignAct>();
-  readonly #tables = new Map<TableName, { metadata: TableMetadata; readonly expected: Map<bigint, Expected> }>();
+  readonly #tables = new Map<TableName, KnownTable>();
   readonly #pipeline: string;
 
   constructor(changelog: Changelog, pipeline: string) {
@@ -73,26 +84,26 @@ export class Oracle {
     if (before !== undefined && before.metadata.tableUuid !== metadata.tableUuid) {
       throw new Violation("table replaced", table);
     }
-    this.#checkTag(table, before?.metadata ?? null, metadata);
-    this.#tables.set(table, { metadata, expected });
+    const tagged = this.#tagged(metadata, before?.tagged ?? null);
+    checkTag(table, before?.tagged?.stamp ?? null, tagged?.stamp ?? null);
+    this.#tables.set(table, { metadata, expected, tagged });
     for (const snapshot of fresh) expected.set(snapshot.snapshotId, this.#derive(table, snapshot, expected));
+    if (before !== undefined && before.metadata.snapshots.length + fresh.length > metadata.snapshots.length) {
+      forget(before, metadata);
+    }
     return fresh;
-  }
-
-  /** What a keyed table or the registers hold at a position. */
-  rowsAt(table: TableName, position: ReadonlyMap<string, number>): ReadonlyMap<string, string> {
-    return this.#applied(table, EMPTY, position);
   }
 
   #derive(table: TableName, snapshot: Snapshot, known: ReadonlyMap<bigint, Expected>): Expected {
     const { parentSnapshotId, snapshotId, summary } = snapshot;
     const parent = parentSnapshotId === null ? EMPTY : known.get(parentSnapshotId);
-    if (parent === undefined) throw new Violation("unknown parent", `${table} ${snapshotId} on ${parentSnapshotId}`);
+    if (parent === undefined || parent.rows === FORGOTTEN)
+      throw new Violation("unknown parent", `${table} ${snapshotId} on ${parentSnapshotId}`);
     const act = this.foreign.get(snapshotId);
     if (act !== undefined) {
       const rows = new Map([...parent.rows, ...act.added]);
       for (const id of act.removed) rows.delete(String(id));
-      return { ...parent, rows };
+      return { rows, position: parent.position, epoch: parent.epoch };
     }
     const stamp = readStamp(snapshot);
     if (stamp === null) return parent;
@@ -100,7 +111,7 @@ export class Oracle {
     for (const [split, point] of position) {
       const length = this.changelog.splits.get(split)?.length ?? 0;
       if (point > length) throw new Violation("position ahead", `${table} ${split}: ${point} of ${length}`);
-      if (point > 0 && this.changelog.ends.get(split)?.includes(point) !== true) {
+      if (point > 0 && (this.changelog.ends.get(split)?.lastIndexOf(point) ?? -1) < 0) {
         throw new Violation("torn transaction", `${table} ${split}: ${point} lies in a transaction`);
       }
     }
@@ -117,7 +128,7 @@ export class Oracle {
   }
 
   #applied(table: TableName, before: Expected, position: ReadonlyMap<string, number>): ReadonlyMap<string, string> {
-    const rows = new Map(before.rows);
+    let rows: Map<string, string> | null = null;
     for (const [split, end] of position) {
       const log = this.changelog.splits.get(split) ?? [];
       for (let at = before.position.get(split) ?? 0; at < end; at++) {
@@ -125,26 +136,38 @@ export class Oracle {
         if (change === undefined || change.table !== table) continue;
         const { op, id, part, value, extra } = change;
         const key = table === "log" ? `${id} ${value}` : String(id);
+        rows ??= new Map(before.rows);
         if (op === "delete") rows.delete(key);
         else rows.set(key, rowText(id, part, value, extra));
       }
     }
-    return rows;
+    // Most snapshots of a long run hold what their parent holds.
+    return rows ?? before.rows;
   }
 
-  /** The fence: the tag's epoch never falls, and it only ever moves forward in time. */
-  #checkTag(table: TableName, before: TableMetadata | null, after: TableMetadata): void {
-    const was = before === null ? null : this.#stamp(before);
-    const is = this.#stamp(after);
-    if (was !== null && (is === null || is.epoch < was.epoch)) {
-      throw new Violation("epoch back", `${table}: from ${was.epoch} to ${is === null ? "nothing" : is.epoch}`);
-    }
-  }
-
-  #stamp({ refs, snapshots }: TableMetadata): ReturnType<typeof readStamp> {
+  #tagged({ refs, snapshots }: TableMetadata, before: KnownTable["tagged"]): KnownTable["tagged"] {
     const id = refs.get(`ingest.${this.#pipeline}`)?.snapshotId;
-    const snapshot = snapshots.find(({ snapshotId }) => snapshotId === id);
-    return snapshot === undefined ? null : readStamp(snapshot);
+    // Snapshots never change.
+    if (id === before?.id) return before;
+    const snapshot = snapshots.findLast(({ snapshotId }) => snapshotId === id);
+    return snapshot === undefined ? null : { id: snapshot.snapshotId, stamp: readStamp(snapshot) };
+  }
+}
+
+/** The fence: the tag's epoch never falls. */
+function checkTag(table: TableName, was: Stamp | null, is: Stamp | null): void {
+  if (was !== null && (is === null || is.epoch < was.epoch)) {
+    throw new Violation("epoch back", `${table}: from ${was.epoch} to ${is === null ? "nothing" : is.epoch}`);
+  }
+}
+
+/** Of snapshots that have expired nobody reads the rows any more; their sum may be asked for, as long as the ledger names them. */
+function forget({ metadata, expected }: KnownTable, after: TableMetadata): void {
+  const left = new Set(after.snapshots.map(({ snapshotId }) => snapshotId));
+  for (const { snapshotId } of metadata.snapshots) {
+    const known = expected.get(snapshotId);
+    if (left.has(snapshotId) || known === undefined) continue;
+    expected.set(snapshotId, { ...known, rows: FORGOTTEN, sum: accountsSum(known) });
   }
 }
 
@@ -160,11 +183,13 @@ export async function checkSnapshot(
   if (metadata === undefined) return;
   const expected = oracle.expected(table, snapshot.snapshotId);
   const found = await snapshotRows(io, metadata, snapshot, manifests);
-  const wanted = [...expected.rows.values()].sort();
-  const texts = found.map(({ text }) => text).sort();
+  const texts = new Set(found.map(({ text }) => text));
+  const wanted = [...expected.rows.values()];
   const where = `${table} snapshot ${snapshot.snapshotId}`;
-  if (texts.length !== wanted.length || texts.some((text, index) => text !== wanted[index])) {
-    throw new Violation("rows differ", `${where}: ${differenceText(wanted, texts)}`);
+  // No two rows that are wanted look alike.
+  if (found.length !== wanted.length || wanted.some((text) => !texts.has(text))) {
+    const all = found.map(({ text }) => text);
+    throw new Violation("rows differ", `${where}: ${differenceText(wanted, all)}`);
   }
   if (table === "log") checkOrder(where, found);
 }
@@ -183,17 +208,17 @@ function checkOrder(where: string, rows: readonly FoundRow[]): void {
   }
 }
 
-const sums = new WeakMap<ReadonlyMap<string, string>, number>();
-
 /** What the accounts among the rows of a snapshot hold together. */
-export function accountsSum({ rows }: Expected): number {
-  let sum = sums.get(rows);
-  if (sum !== undefined) return sum;
-  sum = 0;
+export function accountsSum(expected: Expected): number {
+  expected.sum ??= sumOf(expected.rows);
+  return expected.sum;
+}
+
+function sumOf(rows: Expected["rows"]): number {
+  let sum = 0;
   for (const [key, row] of rows) {
     if (Number(key) < FIRST_GUEST) sum += Number(row.split("|")[2]);
   }
-  sums.set(rows, sum);
   return sum;
 }
 

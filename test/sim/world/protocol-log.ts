@@ -48,9 +48,10 @@ export class ProtocolLog {
   /** A table has got new metadata, and these snapshots with it. */
   swapped(table: string, before: TableMetadata | null, after: TableMetadata, fresh: readonly Snapshot[]): void {
     for (const { manifestList } of fresh) this.#apply(this.#byList.get(manifestList));
-    const left = new Set(after.snapshots.map(({ snapshotId }) => String(snapshotId)));
-    const had = new Set(before?.snapshots.map(({ snapshotId }) => String(snapshotId)));
-    const gone = [...had].filter((id) => !left.has(id));
+    const had = before?.snapshots ?? [];
+    if (had.length + fresh.length === after.snapshots.length) return;
+    const left = new Set(after.snapshots.map(({ snapshotId }) => snapshotId));
+    const gone = had.filter(({ snapshotId }) => !left.has(snapshotId)).map(({ snapshotId }) => String(snapshotId));
     if (gone.length === 0) return;
     const isIt = ({ changes: [change] }: Sent): boolean =>
       change?.table === table &&
@@ -122,7 +123,8 @@ export class ProtocolLog {
     }
     if (snapshot.summary.has("ingest.rollback-to")) return "rollback";
     if (assertedTag === null) return "create";
-    const tagged = this.#metadataOf(table)?.snapshots.find(({ snapshotId }) => String(snapshotId) === assertedTag);
+    const id = BigInt(assertedTag);
+    const tagged = this.#metadataOf(table)?.snapshots.findLast(({ snapshotId }) => snapshotId === id);
     const before = tagged === undefined ? null : stampOf(tagged);
     if (before === null || before.epoch === stamp.epoch) return "checkpoint";
     return JSON.stringify(before.position) === JSON.stringify(stamp.position) ? "fence" : "create";
