@@ -17,6 +17,12 @@ const OVERDRAFT = 2;
 /** Share of it that is used beside keys while they are read from tables, by all of them. */
 const READ_AHEAD_SHARE = 0.25;
 
+/** Share of it, for each table, of what leads from keys on disk to where compaction has moved their rows. */
+const WAYS_SHARE = 0.25;
+
+/** What they may take in any case: keys are read again for more. */
+const WAYS_LEAST_BYTES = 1 << 20;
+
 /** The memory that the keys of all tables of a process share. */
 export class KeyBudget {
   readonly #limitBytes: number;
@@ -43,6 +49,11 @@ export class KeyBudget {
   get readAheadBytes(): number {
     const busy = [...this.#members].filter((member) => member.busy).length;
     return (this.#limitBytes * READ_AHEAD_SHARE) / Math.max(1, busy);
+  }
+
+  /** What the ways of moved rows of one table may take. */
+  get waysBytes(): number {
+    return Math.max(WAYS_LEAST_BYTES, this.#limitBytes * WAYS_SHARE);
   }
 
   /** Whether so many more keys fit for as long as nothing can be spilled: keys may then take twice their share. */

@@ -6,7 +6,7 @@ import type { FileEntry } from "../keys/file-table.ts";
 import { Forwards, type MovedRows } from "../keys/forwards.ts";
 import type { KeyResolver, Locations, ResolvedTable } from "../keys/key-resolver.ts";
 import { KEY_WORDS } from "../keys/key-words.ts";
-import { RecentKeys } from "../keys/memory-resolver.ts";
+import { RecentKeys } from "../keys/recent-keys.ts";
 import { entryWords } from "./blocks.ts";
 import type { KeyBudget, Spillable } from "./key-budget.ts";
 import { LiveRows } from "./live-rows.ts";
@@ -132,6 +132,7 @@ export class SidecarResolver implements KeyResolver, Spillable {
 
   async #cover(stop: AbortSignal | undefined): Promise<void> {
     await this.#dropUnused();
+    await this.#dropFarMoved();
     this.#recent.dropReplaced();
     const unknown: [number, FileEntry][] = [];
     let rows = 0;
@@ -140,7 +141,8 @@ export class SidecarResolver implements KeyResolver, Spillable {
       unknown.push([number, entry]);
       rows += Number(entry.live.file.recordCount);
     }
-    this.#forwards.prune();
+    this.#recent.settle();
+    this.#forwards.prune(this.#knownPaths());
     const progress = new ReadProgress(this.#table.name, unknown.length, rows, this.#clock, this.#log);
     const reading = { progress, stop };
     if (this.#budget.fits(this, rows)) return this.#learn(unknown, rows, reading);
@@ -182,6 +184,7 @@ export class SidecarResolver implements KeyResolver, Spillable {
 
   /** Moves the keys in memory to a sidecar, and merges what has become many. */
   async spill(): Promise<void> {
+    this.#recent.settle(1);
     if (this.#recent.size > 0) await this.#writeRecent();
     this.#recent.clear();
     for (;;) {
@@ -217,7 +220,7 @@ export class SidecarResolver implements KeyResolver, Spillable {
     const isDead = (position: number): boolean => deleted?.has(position) === true;
     const known = {
       onDisk: (input: typeof file, isInputDead: typeof isDead) => isCovered(this.#sidecars, input, isInputDead),
-      inMemory: (path: string) => this.#recent.coversPath(path),
+      inMemory: (path: string) => this.#recent.knows(path),
     };
     if (isCovered(this.#sidecars, file, isDead)) {
       this.#covered.add(number);
@@ -225,7 +228,7 @@ export class SidecarResolver implements KeyResolver, Spillable {
     }
     const from = this.#forwards.inherited(file.filePath, number, isDead, known);
     if (from === "disk") this.#covered.add(number);
-    if (from === "memory") this.#recent.adopt(number);
+    if (from === "memory" || from === "mixed") this.#recent.adopt(number, from === "memory");
     return from !== "nothing";
   }
 
@@ -342,6 +345,25 @@ export class SidecarResolver implements KeyResolver, Spillable {
     if (unused.length === 0) return;
     this.#sidecars = this.#sidecars.filter((sidecar) => !unused.includes(sidecar));
     for (const { path } of unused) await remove(path);
+  }
+
+  /**
+   * The sidecar whose rows compaction has moved most, while the ways of moved rows take too much memory: its keys are read again, as rows of
+   * the files in which they are now.
+   */
+  async #dropFarMoved(): Promise<void> {
+    if (this.#forwards.sizeBytes <= this.#budget.waysBytes) return;
+    const movedRows = ({ files }: Sidecar): number =>
+      files.reduce((sum, { path, rows }) => sum + (this.#forwards.movedToLive(path) === null ? 0 : rows), 0);
+    const [farthest] = this.#sidecars.toSorted((a, b) => movedRows(b) - movedRows(a));
+    if (farthest === undefined || movedRows(farthest) === 0) return;
+    this.#log.info("keys are read again, as compaction has moved their rows", { table: this.#table.name });
+    await this.#lose([farthest]);
+  }
+
+  *#knownPaths(): Iterable<string> {
+    yield* this.#recent.paths();
+    for (const { files } of this.#sidecars) for (const { path } of files) yield path;
   }
 
   async #lose(sidecars: readonly Sidecar[]): Promise<void> {

@@ -1,5 +1,6 @@
 import type { DataFile, RoaringBitmap } from "../../../table-format/index.ts";
 import type { FileTable } from "./file-table.ts";
+import type { Place } from "./key-map.ts";
 
 /** Rows that a compaction moved: those of `from` that were not deleted, in this order, are the rows of `to`. */
 export interface MovedRows {
@@ -16,12 +17,17 @@ export interface MovedFile {
 /** What is compared of a data file: one of the same path that differs in the rest is another file. */
 export type MovedDataFile = Pick<DataFile, "filePath" | "recordCount" | "fileSizeBytes">;
 
+/** The same without what else a data file has, metrics above all: it is kept for as long as keys are known by it. */
+export function movedDataFile({ filePath, recordCount, fileSizeBytes }: MovedDataFile): MovedDataFile {
+  return { filePath, recordCount, fileSizeBytes };
+}
+
 /** Where else the keys of a file's rows may be known. */
 export interface KnownFiles {
   /** Whether the keys of all rows that are not dead are on disk. */
   onDisk(file: MovedDataFile, isDead: IsDead): boolean;
-  /** Whether the keys of a file's live rows are in memory. */
-  inMemory(path: string): boolean;
+  /** Whether the keys of a file's live rows are in memory, all of them or (`mixed`) those that are not on disk. */
+  inMemory(path: string): Exclude<Inherited, "disk">;
 }
 
 export type IsDead = (position: number) => boolean;
@@ -33,7 +39,12 @@ interface Step extends MovedFile {
 }
 
 /** What a file's keys are known from. */
-export type Inherited = "nothing" | "disk" | "memory";
+export type Inherited = "nothing" | "disk" | "mixed" | "memory";
+
+/** What a way takes beside its deleted rows: an object, two paths that are mostly shared, and places in two maps. */
+const STEP_BYTES = 400;
+/** So many ways are kept without asking whether they are of use. */
+const STEPS_KEPT = 16;
 
 /**
  * The ways of rows through compactions: row `old` of an input is row base + old - rank(old) of the output, where rank counts the deleted rows
@@ -46,9 +57,16 @@ export class Forwards {
   readonly #inputs = new Map<string, readonly Step[]>();
   /** Numbers under which outputs were first seen. */
   readonly #numbers = new Map<string, number>();
+  #sizeBytes = 0;
+  #pruneFrom = STEPS_KEPT;
 
   constructor(files: FileTable) {
     this.#files = files;
+  }
+
+  /** Of memory, about. */
+  get sizeBytes(): number {
+    return this.#sizeBytes;
   }
 
   /** To be told after the commit, before the table's new head is followed; told later, it is of little use, and does no harm. */
@@ -56,8 +74,9 @@ export class Forwards {
     let base = 0;
     const steps: Step[] = [];
     for (const { file, deleted } of from) {
-      const step = { file, deleted, to: to.filePath, base };
+      const step = { file: movedDataFile(file), deleted, to: to.filePath, base };
       steps.push(step);
+      this.#sizeBytes += sizeOf(step);
       this.#steps.set(file.filePath, step);
       base += Number(file.recordCount) - (deleted?.cardinality ?? 0);
     }
@@ -69,7 +88,7 @@ export class Forwards {
   }
 
   /** The live row that a row has become, perhaps itself; null when there is none. */
-  locate(path: string, position: number): { readonly file: number; readonly position: number } | null {
+  locate(path: string, position: number): Place | null {
     let at = path;
     let row = position;
     for (;;) {
@@ -105,33 +124,52 @@ export class Forwards {
   #inheritedOf(path: string, memoryCounts: boolean, isDead: IsDead, known: KnownFiles): Inherited {
     const inputs = this.#inputs.get(path);
     if (inputs === undefined) return "nothing";
-    let found: Inherited = "disk";
+    let found: Inherited | null = null;
     for (const input of inputs) {
       const { file, deleted, base } = input;
       const isInputDead = (row: number): boolean =>
         deleted?.has(row) === true || isDead(base + row - (deleted?.rank(row) ?? 0));
-      if (known.onDisk(file, isInputDead)) continue;
-      if (memoryCounts && known.inMemory(file.filePath)) found = "memory";
-      else {
-        const before = this.#inheritedOf(file.filePath, memoryCounts, isInputDead, known);
-        if (before === "memory") found = "memory";
-        // An input that is gone as its last row died has nothing to tell.
-        else if (before === "nothing" && !allDead(input, isInputDead)) return "nothing";
-      }
+      const from = this.#knownOf(file, memoryCounts, isInputDead, known);
+      if (from !== "nothing") found = found === null || found === from ? from : "mixed";
+      // An input that is gone as its last row died has nothing to tell.
+      else if (!allDead(input, isInputDead)) return "nothing";
     }
-    return found;
+    return found ?? "disk";
   }
 
-  /** Forgets ways that lead nowhere any more. */
-  prune(): void {
+  #knownOf(file: MovedDataFile, memoryCounts: boolean, isDead: IsDead, known: KnownFiles): Inherited {
+    if (known.onDisk(file, isDead)) return "disk";
+    const inMemory = memoryCounts ? known.inMemory(file.filePath) : "nothing";
+    return inMemory === "nothing" ? this.#inheritedOf(file.filePath, memoryCounts, isDead, known) : inMemory;
+  }
+
+  /**
+   * Forgets ways that lead nowhere any more, or that no key goes, once there are many: a job that runs for months has a way for each file
+   * that it ever wrote.
+   * @param known paths of the files that keys are known to be rows of.
+   */
+  prune(known: Iterable<string>): void {
+    if (this.#steps.size < this.#pruneFrom) return;
+    const onTheWay = new Set<string>();
+    for (const path of known) {
+      let step = this.#steps.get(path);
+      while (step !== undefined && !onTheWay.has(step.to)) {
+        onTheWay.add(step.to);
+        step = this.#steps.get(step.to);
+      }
+    }
     for (const [output, inputs] of this.#inputs) {
-      if (this.#mayLive(output)) continue;
+      // One that has not come up yet is still to be asked what its keys are known from.
+      const isOfUse = onTheWay.has(output) || !this.#numbers.has(output);
+      if (isOfUse && this.#mayLive(output)) continue;
       this.#inputs.delete(output);
       this.#numbers.delete(output);
       for (const step of inputs) {
+        this.#sizeBytes -= sizeOf(step);
         if (this.#steps.get(step.file.filePath) === step) this.#steps.delete(step.file.filePath);
       }
     }
+    this.#pruneFrom = this.#steps.size * 2 + STEPS_KEPT;
   }
 
   /** Whether a file, or one that its rows went on to, is live or may come up yet. */
@@ -149,7 +187,13 @@ export class Forwards {
     this.#steps.clear();
     this.#inputs.clear();
     this.#numbers.clear();
+    this.#sizeBytes = 0;
+    this.#pruneFrom = STEPS_KEPT;
   }
+}
+
+function sizeOf({ file, deleted }: Step): number {
+  return STEP_BYTES + Math.min(2 * (deleted?.cardinality ?? 0), Number(file.recordCount) / 8);
 }
 
 function allDead({ file, deleted }: MovedFile, isDead: IsDead): boolean {

@@ -7,6 +7,12 @@ const REMOVED = 1;
 const FIRST = 2;
 const MIN_CAPACITY = 1024;
 
+/** A row of a data file, by the number that the file has in the table. */
+export interface Place {
+  readonly file: number;
+  readonly position: number;
+}
+
 /**
  * 128-bit keys to (file number, position), in typed arrays with open addressing: 24 bytes a slot, at most 62 % full.
  * Keys are given as four words at an index of an array, so that nothing is allocated per key.
@@ -100,6 +106,23 @@ export class KeyMap {
     for (let slot = 0; slot < this.#files.length; slot++) {
       const file = this.#files[slot] as number;
       if (file >= FIRST) visit(this.#keys, slot * KEY_WORDS, file - FIRST, this.#positions[slot] as number);
+    }
+  }
+
+  /** Gives keys another place. @param placeOf asked with each key's place: undefined leaves it, null forgets the key. */
+  move(placeOf: (file: number, position: number) => Place | null | undefined): void {
+    for (let slot = 0; slot < this.#files.length; slot++) {
+      const file = this.#files[slot] as number;
+      if (file < FIRST) continue;
+      const place = placeOf(file - FIRST, this.#positions[slot] as number);
+      if (place === undefined) continue;
+      if (place === null) {
+        this.#files[slot] = REMOVED;
+        this.#size--;
+        continue;
+      }
+      this.#files[slot] = place.file + FIRST;
+      this.#positions[slot] = place.position;
     }
   }
 

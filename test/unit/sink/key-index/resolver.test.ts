@@ -8,6 +8,8 @@ import { written } from "../../../../src/sink/key-index/sidecar.ts";
 import { openSidecarFolder } from "../../../../src/sink/key-index/sidecar-folder.ts";
 import { SidecarResolver } from "../../../../src/sink/key-index/sidecar-resolver.ts";
 import type { KeyResolver } from "../../../../src/sink/keys/key-resolver.ts";
+import { Forwards } from "../../../../src/sink/keys/forwards.ts";
+import { RecentKeys } from "../../../../src/sink/keys/recent-keys.ts";
 import { KEY_WORDS } from "../../../../src/sink/keys/key-words.ts";
 import { memoryResolver } from "../../../../src/sink/keys/memory-resolver.ts";
 import { KeyedTable } from "../../../support/keyed-table.ts";
@@ -291,6 +293,47 @@ describe.each(Object.entries(KINDS))("%s: a compaction of its own", (_name, kind
     await resolver.cover();
     await expectFound(trial);
   });
+});
+
+/** A job that ran for a day kept the metrics of each file that it had written and the way of each that had been compacted: 89 MiB too much. */
+it("what is kept of compacted files does not grow with their number", async () => {
+  const table = new KeyedTable(fingerprints);
+  const forwards = new Forwards(table.resolved.files);
+  const keys = new RecentKeys(table.resolved, forwards);
+  const known = { onDisk: () => false, inMemory: (path: string) => keys.knows(path) };
+  const kept: [files: number, bytes: number][] = [];
+  for (let round = 0; round < 200; round++) {
+    const rows = Array.from({ length: 20 }, (_, i) => (round * 7 + i) % KEYS);
+    keys.place(
+      fingerprints(rows),
+      table.add(rows),
+      Uint32Array.from(rows, (_, position) => position),
+    );
+    if (round % 4 === 3) {
+      const all = [...table.resolved.files].map((_, at) => at);
+      table.compact(
+        all,
+        () => {},
+        (moved) => forwards.add(moved),
+      );
+      for (const [number, { live, deleted }] of table.resolved.files) {
+        if (keys.covers(number)) continue;
+        const isDead = (position: number): boolean => deleted?.has(position) === true;
+        expect(forwards.inherited(live.file.filePath, number, isDead, known)).toBe("memory");
+        keys.adopt(number, true);
+      }
+    }
+    keys.settle();
+    forwards.prune(keys.paths());
+    kept.push([[...keys.paths()].length, forwards.sizeBytes]);
+  }
+  expect(Math.max(...kept.map(([files]) => files))).toBeLessThan(20);
+  expect(Math.max(...kept.map(([, bytes]) => bytes))).toBeLessThan(40_000);
+  const all = Array.from({ length: KEYS }, (_, id) => id);
+  const { files, positions } = keys.find(fingerprints(all));
+  expect(all.map((id) => (files[id] === -1 ? null : [files[id], positions[id]]))).toEqual(
+    all.map((id) => table.rowOf(id)),
+  );
 });
 
 it("a compacted file is read when a sidecar is lost that it rested on, and the rest in memory does not do", async () => {
