@@ -13,7 +13,12 @@ const zlib = nodeZlib;
 export const inflateRaw: Decompress =
   zlib === null
     ? (bytes, maxBytes) => inflate(bytes, 0, maxBytes).bytes
-    : (bytes, maxBytes) => zlib.inflateRawSync(bytes, { maxOutputLength: maxBytes });
+    : (bytes, maxBytes) => alone(zlib.inflateRawSync(bytes, { maxOutputLength: maxBytes }));
+
+/** Bytes without the rest of the buffer that zlib wrote them into: entries of manifests are kept for long, and their bounds are views of it. */
+function alone(bytes: Uint8Array): Uint8Array {
+  return bytes.buffer.byteLength === bytes.length ? bytes : new Uint8Array(bytes);
+}
 
 export const gunzip: Decompress =
   zlib === null ? plainGunzip : (bytes, maxBytes) => zlib.gunzipSync(bytes, { maxOutputLength: maxBytes });
