@@ -99,7 +99,7 @@ export function addInspectVerbs(program: Command): void {
     .option("--min-files <n>", "join at least so many small files (default 8)", countOption)
     .option(
       "--delete-ratio <share>",
-      "rewrite a file of which at least this share of the rows is deleted; 0: any with deletes (default 0.15)",
+      "rewrite a file of which at least this share of the rows is deleted; 0: any with deletes (default 0.05)",
       ratioOption,
     )
     .option("--sort [order]", 'rewrite all files sorted: "region, created_at desc"; bare: by the table\'s sort order')

@@ -139,6 +139,9 @@ export const UNREAD_CHECKPOINTS = 1_000;
 /** Entries of manifests kept in memory by a running job, at 1 to 5 kB each: the files of large tables, without which each commit reads them anew. */
 export const MANIFEST_CACHE_ENTRIES = 8_000;
 
+/** Of a small memory budget one entry for so many bytes, which is a sixteenth of it or less. */
+export const MANIFEST_CACHE_BYTES_PER_ENTRY = 80 * 1024;
+
 /** Position delete files of a checkpoint on their way at once: each is small, so their round trips are what counts. */
 export const DELETE_FILES_IN_FLIGHT = 16;
 
@@ -171,8 +174,16 @@ export const COMPACT_TARGET_BYTES = 256 * 1024 * 1024;
 
 /** So many small files of a partition are joined unless told otherwise: with fewer each row would be rewritten too often. */
 export const COMPACT_MIN_FILES = 8;
-/** A file is rewritten for its deletes alone from this share of deleted rows on: below it scans lose little. */
+/**
+ * A file is rewritten for its deletes alone from this share of deleted rows on, by what runs again and again: below it scans lose little, and
+ * each row is written seven times at most while all rows are replaced once.
+ */
 export const COMPACT_DELETE_RATIO = 0.15;
+/** The same when somebody compacts by hand, who wants readers to find few deletes: engines that read all of them to plan need half as long for a row. */
+export const COMPACT_ONCE_DELETE_RATIO = 0.05;
+
+/** What runs again and again joins a file with smaller ones when they come to this share of it: a row is written about twelve times until its file is large. */
+export const COMPACT_GROWTH_SHARE = 0.5;
 
 /** Memory of a rewrite unless told otherwise: beside a job on a small machine it is not noticed. */
 export const COMPACT_MEMORY_BYTES = 256 * 1024 * 1024;

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { Op, offsetPoints } from "../../src/core/change-batch.ts";
 import { must } from "../../src/core/errors.ts";
+import { COMPACT_DELETE_RATIO } from "../../src/core/limits.ts";
 import { randomUuid } from "../../src/core/runtime.ts";
 import { openSqliteCatalog } from "../../src/catalogs/sqlite.ts";
 import { planCompaction } from "../../src/maintenance/compact/plan.ts";
@@ -27,8 +28,11 @@ export interface ReadTable {
   readonly files: Parameters<ForeignWriter["addFiles"]>[0];
   /** Commits changes of rows as one checkpoint. */
   commit(changes: readonly RowVersion[]): Promise<void>;
-  /** With the default settings, and files of the size of those that it was filled with. @returns groups that were rewritten. */
-  compact(deleteRatio?: number): Promise<number>;
+  /**
+   * As somebody does it by hand, or as a schedule does it again and again, with files of the size of those that it was filled with.
+   * @returns groups that were rewritten.
+   */
+  compact(by: "hand" | "schedule"): Promise<number>;
 }
 
 /** Makes a table with the row 0 in a warehouse of its own below a folder. */
@@ -59,13 +63,13 @@ export async function makeReadTable(folder: string): Promise<ReadTable> {
     fill: async (rows, rowsAFile) => add(await filesOf(foreign, io, rows, rowsAFile)),
     fillLike: async (other) => add(other.files),
     commit: async (changes) => commit(writer, changes, Op.update),
-    async compact(deleteRatio) {
+    async compact(by) {
       const context = { ...warehouse, runtime: writer.runtime, manifests: createManifestCache(1_000) };
       const targetSizeBytes = Math.max(...files.map(({ fileSizeBytes }) => Number(fileSizeBytes)));
       const plan = await planCompaction(context, await foreign.load(), {
         targetSizeBytes,
         minFiles: MIN_FILES,
-        deleteRatio,
+        ...(by === "schedule" ? { recurring: true, deleteRatio: COMPACT_DELETE_RATIO } : {}),
       });
       let groups = 0;
       for await (const { snapshotId } of runCompaction(context, plan)) groups += Number(snapshotId !== null);

@@ -28,8 +28,8 @@ const FLINK_ANSWER_SECONDS = 90;
 /**
  * Full scans (aggregates over all columns) and point lookups of DuckDB, by its own `iceberg` extension, and of Spark, both on local files: a
  * table of 20 million rows after 100 commits that changed a tenth of them, evenly, to the same rows written once in the same order in as
- * large files. Uncompacted, compacted (`frazil compact` at its defaults, with the size of the first files as the target), rewritten (`--delete-ratio 0`), and live: after each
- * commit of a pipeline, right before the compaction that is then due. Beside them the table that Flink writes with equality deletes of the
+ * large files. Uncompacted, compacted (`frazil compact` at its defaults, with the size of the first files as the target), and live: after
+ * each commit of a pipeline, right before the scheduled compaction that is then due. Beside them the table that Flink writes with equality deletes of the
  * same events, of fewer rows, to its own clean one. Every answer is checked. `--only ours` or `--only flink` is one of the two parts.
  */
 export async function* read(progress: (line: string) => void): AsyncIterable<Figure> {
@@ -92,12 +92,9 @@ async function* ours(
   for (let commit = 0; commit < commits; commit++) await changed.commit(changesOf(workload, commit));
   yield* allRatios("uncompacted");
   progress("compacting");
-  const groups = await changed.compact();
+  const groups = await changed.compact("hand");
   yield { case: "compact", figure: "groups_rewritten", value: groups, unit: "" };
   yield* allRatios("compacted");
-  progress("compacting what has any deletes");
-  await changed.compact(0);
-  yield* allRatios("rewritten");
   yield* liveRatios(live, clean, workload, engines, progress);
 }
 
@@ -138,7 +135,7 @@ async function* liveRatios(
       }
       worst.set(engine.name, Math.max(worst.get(engine.name) ?? 0, ratio));
     }
-    groups += await live.compact();
+    groups += await live.compact("schedule");
     if (commit % 10 === 9) progress(`${commit + 1} commits, ${groups} rewrites, worst ${JSON.stringify([...worst])}`);
   }
   for (const [engine, ratio] of worst) {

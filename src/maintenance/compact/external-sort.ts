@@ -2,9 +2,10 @@ import {
   type FileIO,
   gatherColumn,
   type NestedField,
+  NO_SOURCES,
   openDataFileWriter,
   type PrimitiveType,
-  readDataFile,
+  readParquetColumns,
   type Schema,
 } from "../../../table-format/index.ts";
 import { assert, must } from "../../core/errors.ts";
@@ -154,8 +155,8 @@ export class ExternalSort {
   }
 
   #read({ location, sizeBytes }: Run): AsyncIterable<KeyedBatch> {
-    const ids = this.#schema.fields.map(({ id }) => id);
-    return readDataFile(this.#scratch.io, { filePath: location, fileSizeBytes: sizeBytes }, this.#schema, ids);
+    const file = { filePath: location, fileSizeBytes: sizeBytes };
+    return readParquetColumns(this.#scratch.io, file, this.#schema.fields, NO_SOURCES);
   }
 }
 

@@ -1,8 +1,8 @@
-import { type Column, type ColumnBatch, gatherColumn } from "../../../table-format/index.ts";
+import { type AnyBatch, type Column, gatherAny } from "../../../table-format/index.ts";
 import { assert, must } from "../../core/errors.ts";
 
 /** Sorted rows: the table's columns, then their keys (bytes) and their numbers among all rows that are sorted. */
-export type KeyedBatch = ColumnBatch;
+export type KeyedBatch = AnyBatch;
 
 /** Compared as unsigned bytes. */
 export type Keys = Column & { readonly layout: "bytes" };
@@ -25,7 +25,7 @@ export function numbersOf(batch: KeyedBatch): Int32Array {
 export function gatherRows(sources: readonly KeyedBatch[], sourceOf: Uint32Array, rows: Uint32Array): KeyedBatch {
   const first = must(sources[0], "a batch to pick from");
   const columns = first.columns.map(({ type }, k) =>
-    gatherColumn(
+    gatherAny(
       type,
       sources.map((source) => must(source.columns[k], `column ${k}`)),
       sourceOf,

@@ -1,5 +1,5 @@
 import {
-  type ColumnBatch,
+  type AnyBatch,
   type DataFile,
   type DataFileWriter,
   type FileIO,
@@ -48,7 +48,7 @@ export class OutputFiles {
     this.#settings = settings;
   }
 
-  async write(place: OutputPlace, batch: ColumnBatch): Promise<void> {
+  async write(place: OutputPlace, batch: AnyBatch): Promise<void> {
     if (batch.length === 0) return;
     if (this.#place !== place) await this.#endFile();
     this.#place = place;
@@ -69,7 +69,7 @@ export class OutputFiles {
     }
   }
 
-  async #append(place: OutputPlace, batch: ColumnBatch): Promise<void> {
+  async #append(place: OutputPlace, batch: AnyBatch): Promise<void> {
     const { schema, fileSizeBytes, rowGroupSizeBytes, pacer } = this.#settings;
     if (this.#open === null) {
       const location = place.location();

@@ -12,11 +12,12 @@ import {
 } from "../../../table-format/index.ts";
 import type { MaintenanceContext } from "../../commit/maintenance-commit.ts";
 import { must } from "../../core/errors.ts";
-import { COMPACT_COMMIT_BYTES, COMPACT_DELETE_RATIO, COMPACT_MEMORY_BYTES } from "../../core/limits.ts";
+import { COMPACT_COMMIT_BYTES, COMPACT_MEMORY_BYTES, COMPACT_ONCE_DELETE_RATIO } from "../../core/limits.ts";
 import type { Arrangement } from "./arrangement.ts";
 import type { CompactInput } from "./compact-input.ts";
 import type { FileScope } from "./file-scope.ts";
 import { deletedRows, headPlan } from "./head.ts";
+import { pack, tiersOf } from "./packing.ts";
 import { inOrder, keptArrangement } from "./present-order.ts";
 
 export interface CompactSettings {
@@ -24,12 +25,15 @@ export interface CompactSettings {
   readonly targetSizeBytes: number;
   /** So many small files of a partition at least are joined. */
   readonly minFiles: number;
-  /** A file is rewritten for its deletes alone from this share of deleted rows on (default `COMPACT_DELETE_RATIO`). */
+  /** A file is rewritten for its deletes alone from this share of deleted rows on (default `COMPACT_ONCE_DELETE_RATIO`). */
   readonly deleteRatio?: number | undefined;
   /** How the rows of new files stand; without it as in the old ones. An arrangement takes all files of a partition, large ones too. */
   readonly arrangement?: Arrangement | undefined;
-  /** With an arrangement: take only what is taken without one, so that what is done again and again costs no more than what was added. */
-  readonly leaveLarge?: boolean | undefined;
+  /**
+   * This is done again and again, and its cost follows what was added since: an arrangement takes no large files, and no file is taken that
+   * would hardly grow, so that a table of one partition is not written whole each time until its first file is large.
+   */
+  readonly recurring?: boolean | undefined;
   /** Which files may be taken; without it all. */
   readonly scope?: FileScope | undefined;
   /** Take files of older partition specs also where they are large and have few deleted rows. */
@@ -136,9 +140,16 @@ function planPartition(
     const most = settings.maxBytes ?? COMPACT_COMMIT_BYTES;
     const packs = !moves && arrangement.kind === "keep";
     const size = packs ? Math.min(settings.targetSizeBytes, most) : most;
-    for (const group of pack(candidates, size, mostRows(settings))) {
-      if (isWorthIt(group, settings, moves)) groups.push(groupOf(table, settings, partition, group, moves));
-      else skip(group, `fewer than ${settings.minFiles} small files together`);
+    for (const packed of pack(candidates, size, mostRows(settings))) {
+      const tiers =
+        settings.recurring === true && !moves
+          ? tiersOf(packed, (input) => hasManyDeletes(input, settings))
+          : { groups: [packed], outgrown: [] };
+      skip(tiers.outgrown, "too large to be written again for the small files beside it");
+      for (const group of tiers.groups) {
+        if (isWorthIt(group, settings, moves)) groups.push(groupOf(table, settings, partition, group, moves));
+        else skip(group, `fewer than ${settings.minFiles} small files together`);
+      }
     }
   }
   return {
@@ -164,8 +175,8 @@ function reasonToSkip(
 }
 
 /** Whether files are taken that are large and have few deleted rows. */
-function takesAll({ arrangement = KEEP, leaveLarge = false }: CompactSettings): boolean {
-  return arrangement.kind !== "keep" && !leaveLarge;
+function takesAll({ arrangement = KEEP, recurring = false }: CompactSettings): boolean {
+  return arrangement.kind !== "keep" && !recurring;
 }
 
 function isWorthIt(group: readonly CompactInput[], settings: CompactSettings, moves: boolean): boolean {
@@ -201,7 +212,7 @@ function specRefusal({ metadata }: LoadedTable): string | null {
 
 function hasManyDeletes(
   { live, deletedRows: count }: CompactInput,
-  { deleteRatio = COMPACT_DELETE_RATIO }: CompactSettings,
+  { deleteRatio = COMPACT_ONCE_DELETE_RATIO }: CompactSettings,
 ): boolean {
   return count > 0 && count >= Number(live.file.recordCount) * deleteRatio;
 }
@@ -212,27 +223,6 @@ function isSmall(file: DataFile, { targetSizeBytes }: CompactSettings): boolean 
 
 function mostRows({ memoryBytes = COMPACT_MEMORY_BYTES }: CompactSettings): number {
   return Math.floor(memoryBytes / MEMORY_BYTES_PER_ROW);
-}
-
-/** Neighbours in groups of at most so many bytes and rows, or one file; the order stays. */
-function pack(inputs: readonly CompactInput[], mostBytes: number, most: number): CompactInput[][] {
-  const groups: CompactInput[][] = [];
-  let size = 0;
-  let rows = 0;
-  for (const input of inputs) {
-    const { fileSizeBytes, recordCount } = input.live.file;
-    size += Number(fileSizeBytes);
-    rows += Number(recordCount);
-    const group = groups.at(-1);
-    if (group !== undefined && size <= mostBytes && rows <= most) {
-      group.push(input);
-      continue;
-    }
-    groups.push([input]);
-    size = Number(fileSizeBytes);
-    rows = Number(recordCount);
-  }
-  return groups;
 }
 
 /** Bytes of some files. */

@@ -1,13 +1,14 @@
 import {
+  type AnyBatch,
+  type AnyColumn,
   type Column,
-  type ColumnBatch,
   currentSchema,
   type DataFile,
   explicitLineage,
   type LiveFile,
   type LoadedTable,
   partitionPath,
-  readDataFile,
+  readColumns,
   type RoaringBitmap,
   type Schema,
   specById,
@@ -19,7 +20,7 @@ import type { MaintenanceContext } from "../../commit/maintenance-commit.ts";
 import type { FileNames } from "../../commit/names.ts";
 import { assert, must } from "../../core/errors.ts";
 import type { Arrangement } from "./arrangement.ts";
-import { pickRows } from "./batches.ts";
+import { pickRows, plainColumn } from "./batches.ts";
 import { ExternalSort, type Scratch } from "./external-sort.ts";
 import { type KeyedBatch, keysOf, numbersOf } from "./merge-runs.ts";
 import { OutputFiles, type OutputPlace } from "./output-files.ts";
@@ -135,14 +136,13 @@ async function writeSorted(
 }
 
 /** The live rows of the inputs, in their order, with their lineage. */
-async function* liveBatches({ io }: MaintenanceContext, job: RewriteJob): AsyncGenerator<ColumnBatch> {
+async function* liveBatches({ io }: MaintenanceContext, job: RewriteJob): AsyncGenerator<AnyBatch> {
   const { table, inputs, pacer } = job;
-  const schema = fileSchema(table);
-  const ids = schema.fields.map(({ id }) => id);
+  const { fields } = fileSchema(table);
   const keepsLineage = table.metadata.formatVersion >= 3;
   for (const { live, deleted } of inputs) {
     let start = 0;
-    for await (const batch of readDataFile(io, live.file, schema, ids, () => pacer.breathe())) {
+    for await (const batch of readColumns(io, table.metadata, live.file, fields, () => pacer.breathe())) {
       yield await liveRows(keepsLineage ? explicitLineage(batch, live, start) : batch, start, deleted, pacer);
       start += batch.length;
       await pacer.breathe();
@@ -151,13 +151,13 @@ async function* liveBatches({ io }: MaintenanceContext, job: RewriteJob): AsyncG
   }
 }
 
-async function liveRows(batch: ColumnBatch, start: number, deleted: RoaringBitmap, pacer: Pacer): Promise<ColumnBatch> {
+async function liveRows(batch: AnyBatch, start: number, deleted: RoaringBitmap, pacer: Pacer): Promise<AnyBatch> {
   if (deleted.cardinality === 0) return batch;
   const rows = new Uint32Array(batch.length);
   let length = 0;
   for (let row = 0; row < batch.length; row++) if (!deleted.has(start + row)) rows[length++] = row;
   const picked = rows.subarray(0, length);
-  const columns: Column[] = [];
+  const columns: AnyColumn[] = [];
   for (const column of batch.columns) {
     columns.push(...pickRows({ length: batch.length, columns: [column] }, picked).columns);
     await pacer.breathe();
@@ -166,10 +166,10 @@ async function liveRows(batch: ColumnBatch, start: number, deleted: RoaringBitma
 }
 
 /** The parts of the rows' keys that arrange them. */
-function keyParts(job: RewriteJob, schema: Schema): (batch: ColumnBatch) => readonly WriteKey[] {
+function keyParts(job: RewriteJob, schema: Schema): (batch: AnyBatch) => readonly WriteKey[] {
   const { arrangement } = job;
-  const columnIn = (batch: ColumnBatch) => (id: number) =>
-    must(batch.columns[schema.fields.findIndex((field) => field.id === id)], `column ${id}`);
+  const columnIn = (batch: AnyBatch) => (id: number) =>
+    plainColumn(must(batch.columns[schema.fields.findIndex((field) => field.id === id)], `column ${id}`));
   switch (arrangement.kind) {
     case "keep":
       return () => [];
@@ -191,9 +191,10 @@ function partitionPlaces({ table: { metadata }, names }: RewriteJob) {
   const numbers = new Map<string, number>();
   const places: OutputPlace[] = [];
   return {
-    keyOf(batch: ColumnBatch): WriteKey {
+    keyOf(batch: AnyBatch): WriteKey {
       return (row, out) => {
-        const partition = read(batch.columns, row);
+        // Its sources are columns of primitive types.
+        const partition = read(batch.columns as readonly Column[], row);
         const key = tupleKey(partition);
         let number = numbers.get(key);
         if (number === undefined) {
@@ -242,7 +243,7 @@ function fileSchema({ metadata }: LoadedTable): Schema {
   return metadata.formatVersion >= 3 ? withLineage(schema) : schema;
 }
 
-function withoutKeys({ length, columns }: KeyedBatch): ColumnBatch {
+function withoutKeys({ length, columns }: KeyedBatch): AnyBatch {
   return { length, columns: columns.slice(0, -2) };
 }
 

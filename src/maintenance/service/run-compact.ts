@@ -16,7 +16,7 @@ export async function runCompact(place: MaintenancePlace, run: DueRun<"compact">
     deleteRatio,
     memoryBytes: place.memoryBytes,
     arrangement: arrangementOf(run),
-    leaveLarge: true,
+    recurring: true,
     scope: where === null ? undefined : whereScope(table.metadata, where, place.runtime.clock.nowMs()),
   });
   if (plan.groups.length === 0) return nothingDone("no file is worth a rewrite");

@@ -1,6 +1,6 @@
 import { currentSchema, fieldById, identText, type LoadedTable } from "../../../table-format/index.ts";
 import { FrazilError } from "../../core/errors.ts";
-import { COMPACT_COMMIT_BYTES, COMPACT_DELETE_RATIO, SPARK_COMMITS } from "../../core/limits.ts";
+import { COMPACT_COMMIT_BYTES, COMPACT_ONCE_DELETE_RATIO, SPARK_COMMITS } from "../../core/limits.ts";
 import type { CompactPlan } from "../compact/plan.ts";
 import type { SparkCall } from "./application.ts";
 import { callText, mapLiteral, sortOrderText, tableName, textLiteral, WITHOUT_ENGINE, zOrderText } from "./sql.ts";
@@ -35,7 +35,7 @@ export function compactCall(catalog: string, plan: CompactPlan, scope: SparkScop
     "target-file-size-bytes": String(settings.targetSizeBytes),
     "min-file-size-bytes": String(Math.floor(settings.targetSizeBytes * LARGE_SHARE)),
     "min-input-files": String(Math.max(2, settings.minFiles)),
-    "delete-ratio-threshold": String(settings.deleteRatio ?? COMPACT_DELETE_RATIO),
+    "delete-ratio-threshold": String(settings.deleteRatio ?? COMPACT_ONCE_DELETE_RATIO),
     "max-file-group-size-bytes": String(settings.maxBytes ?? COMPACT_COMMIT_BYTES),
     // More than there are groups: then each is a commit. A commit that fails makes the call fail, behind those that do not.
     "partial-progress.enabled": "true",

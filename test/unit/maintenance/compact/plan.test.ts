@@ -280,8 +280,30 @@ it("rewrites a large file with few deletes where the ratio says so", async () =>
   const rows = Array.from({ length: 20 }, (_, id) => `+${id}:x:${id}`).join(" ");
   const table = await tableOf({}, [rows, "-3"]);
   const large = { targetSizeBytes: 100, minFiles: 9 };
-  expect((await table.plan(large)).groups).toEqual([]);
   expect((await table.plan({ ...large, deleteRatio: 0.06 })).groups).toEqual([]);
-  const [group] = (await table.plan({ ...large, deleteRatio: 0 })).groups;
-  expect(group?.inputs).toMatchObject([{ deletedRows: 1 }]);
+  for (const ratio of [{ deleteRatio: 0 }, {}]) {
+    const [group] = (await table.plan({ ...large, ...ratio })).groups;
+    expect(group?.inputs).toMatchObject([{ deletedRows: 1 }]);
+  }
+});
+
+/** A schedule wrote a table of one partition whole at each run, until its first file was large. */
+it("leaves out files that small ones would hardly let grow, where it runs again and again", async () => {
+  const rows = (from: number, to: number): string =>
+    Array.from({ length: to - from }, (_, i) => `+${from + i}:p${from + i}:${from + i}`).join(" ");
+  const checkpoints = [rows(0, 4_000), rows(4_000, 4_004), `${rows(4_004, 4_008)} -1`];
+  const { plan, run, files, rows: live } = await tableOf({}, checkpoints);
+  const before = await live();
+  const shape = async (more: Partial<CompactSettings>) =>
+    (await plan(more)).groups.map(({ inputs }) => inputs.map((input) => Number(input.live.file.recordCount)));
+  expect(await shape({})).toEqual([[4, 4, 4_000]]);
+  expect(await shape({ recurring: true })).toEqual([[4, 4]]);
+  expect((await plan({ recurring: true })).skipped).toMatchObject([
+    { reason: "too large to be written again for the small files beside it", files: 1 },
+  ]);
+  // One that has many deletes is written again in any case, and the small ones with it.
+  expect(await shape({ recurring: true, deleteRatio: 0 })).toEqual([[4, 4, 4_000]]);
+  await run({ recurring: true });
+  expect((await files()).map(({ rows: some }) => some.length).toSorted((a, b) => b - a)).toEqual([4_000, 8]);
+  expect(await live()).toEqual(before);
 });
