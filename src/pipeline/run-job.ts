@@ -5,7 +5,7 @@ import { PipelineCommitter } from "../commit/pipeline-committer.ts";
 import { DEAD_LETTER_SPLIT, DEAD_LETTER_STREAM } from "../core/dead-letter.ts";
 import { FrazilError, must } from "../core/errors.ts";
 import type { Figures } from "../core/figures.ts";
-import { MANIFEST_CACHE_ENTRIES } from "../core/limits.ts";
+import { MANIFEST_CACHE_BYTES_PER_ENTRY, MANIFEST_CACHE_ENTRIES } from "../core/limits.ts";
 import { advance, type Position } from "../core/position.ts";
 import type { Source, SourceBatch } from "../core/source.ts";
 import type { DecodeNotices, TableBinding } from "../core/table-binding.ts";
@@ -80,7 +80,9 @@ export async function runJob(job: JobRun): Promise<JobSummary> {
       pipeline: job.pipeline,
       catalog: job.catalog,
       io: job.io,
-      manifests: createManifestCache(MANIFEST_CACHE_ENTRIES),
+      manifests: createManifestCache(
+        Math.min(MANIFEST_CACHE_ENTRIES, Math.floor(job.memoryBytes / MANIFEST_CACHE_BYTES_PER_ENTRY)),
+      ),
       warehouseLocation: job.warehouseLocation,
       runtime: job.runtime,
       giveUp: patienceAfter(job, end.signal),
