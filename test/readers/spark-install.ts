@@ -1,10 +1,9 @@
-import { createHash } from "node:crypto";
-import { readdirSync, writeFileSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { cached, type CacheEntry } from "../services/cache.ts";
 import { requireJava } from "../services/java.ts";
-import { type Progress, withHeartbeat } from "../services/progress.ts";
-import { requireTool, runTool } from "../services/tools.ts";
+import { dependency, fetchJars, mavenProject, projectHash } from "../services/maven.ts";
+import type { Progress } from "../services/progress.ts";
 import { pythonWith } from "./install.ts";
 
 const artifacts = [
@@ -18,40 +17,22 @@ const artifacts = [
 ] as const;
 
 /** Iceberg for Spark 4.0 with its S3 client, and the drivers of the JDBC catalog; each stands alone. */
-const pom = `<project xmlns="http://maven.apache.org/POM/4.0.0">
-  <modelVersion>4.0.0</modelVersion>
-  <groupId>frazil</groupId><artifactId>spark-reader</artifactId><version>1</version>
-  <dependencies>
-${artifacts
-  .map(
-    ([group, artifact, version]) =>
-      `    <dependency><groupId>${group}</groupId><artifactId>${artifact}</artifactId><version>${version}</version></dependency>`,
-  )
-  .join("\n")}
-  </dependencies>
-  <build><plugins><plugin><artifactId>maven-dependency-plugin</artifactId><version>3.8.1</version></plugin></plugins></build>
-</project>
-`;
+const project = mavenProject(
+  "spark-reader",
+  artifacts.map(([group, artifact, version]) => dependency(group, artifact, version)),
+);
+
+const fetched = {
+  program: "Iceberg for Spark",
+  fetching: "Iceberg for Spark: fetching six jars of 125 MB with Maven",
+  into: "libs",
+  options: ["-DexcludeTransitive=true"],
+};
 
 const jars: CacheEntry = {
   name: "spark-jars",
-  version: createHash("sha256").update(pom).digest("hex").slice(0, 12),
-  async build(folder, progress) {
-    const maven = requireTool("mvn", "Iceberg for Spark", "install Maven, for example `apt-get install maven`");
-    const pomFile = join(folder, "pom.xml");
-    writeFileSync(pomFile, pom);
-    await withHeartbeat(progress, "Iceberg for Spark: fetching six jars of 125 MB with Maven", () =>
-      runTool(maven, [
-        "-q",
-        "-B",
-        "-f",
-        pomFile,
-        "dependency:copy-dependencies",
-        "-DexcludeTransitive=true",
-        `-DoutputDirectory=${join(folder, "libs")}`,
-      ]),
-    );
-  },
+  version: projectHash(12, project),
+  build: (folder, progress) => fetchJars(folder, project, fetched, progress),
 };
 
 /** A Python interpreter that has Spark, and the jars for Spark's class path. */

@@ -1,9 +1,9 @@
-import { createHash } from "node:crypto";
-import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { installReaders } from "../readers/install.ts";
 import { cached, type CacheEntry } from "./cache.ts";
 import { requireJava } from "./java.ts";
+import { ALONE, dependency, fetchJars, mavenProject, projectHash } from "./maven.ts";
 import { type Progress, withHeartbeat } from "./progress.ts";
 import { requireTool, runTool } from "./tools.ts";
 
@@ -20,37 +20,24 @@ const artifacts = [
 ] as const;
 
 /** What the package lacks for the SQL client, and Iceberg with what its catalog in SQLite needs; each stands alone. */
-const pom = `<project xmlns="http://maven.apache.org/POM/4.0.0">
-  <modelVersion>4.0.0</modelVersion>
-  <groupId>frazil</groupId><artifactId>flink-writer</artifactId><version>1</version>
-  <dependencies>
-${artifacts
-  .map(
-    ([group, artifact, version]) =>
-      `    <dependency><groupId>${group}</groupId><artifactId>${artifact}</artifactId><version>${version}</version>
-      <exclusions><exclusion><groupId>*</groupId><artifactId>*</artifactId></exclusion></exclusions></dependency>`,
-  )
-  .join("\n")}
-  </dependencies>
-  <build><plugins><plugin><artifactId>maven-dependency-plugin</artifactId><version>3.8.1</version></plugin></plugins></build>
-</project>
-`;
+const project = mavenProject(
+  "flink-writer",
+  artifacts.map(([group, artifact, version]) => dependency(group, artifact, version, ALONE)),
+);
+
+const fetched = {
+  program: "Apache Flink",
+  fetching: "Apache Flink: fetching Iceberg for Flink and its company with Maven, 120 MB",
+  into: "jars",
+};
 
 function flinkHome(python: string): CacheEntry {
   return {
     name: "flink",
-    version: createHash("sha256").update(pom).update(flinkPackage).digest("hex").slice(0, 12),
+    version: projectHash(12, project, flinkPackage),
     async build(folder, progress) {
-      const maven = requireTool("mvn", "Apache Flink", "install Maven, for example `apt-get install maven`");
       const tar = requireTool("tar", "Apache Flink", "install tar");
-      const pomFile = join(folder, "pom.xml");
-      writeFileSync(pomFile, pom);
-      await withHeartbeat(progress, "Apache Flink: fetching Iceberg for Flink and its company with Maven, 120 MB", () =>
-        runTool(maven, [
-          ...["-q", "-B", "-f", pomFile, "dependency:copy-dependencies"],
-          `-DoutputDirectory=${join(folder, "jars")}`,
-        ]),
-      );
+      await fetchJars(folder, project, fetched, progress);
       const download = join(folder, "download");
       mkdirSync(download);
       await withHeartbeat(progress, `Apache Flink: fetching ${flinkPackage} with pip, 230 MB`, async () => {

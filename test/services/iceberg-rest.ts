@@ -1,12 +1,11 @@
-import { createHash } from "node:crypto";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { cached, type CacheEntry } from "./cache.ts";
 import { requireJava } from "./java.ts";
+import { dependency, fetchJars, mavenProject, projectHash } from "./maven.ts";
 import { freePort } from "./ports.ts";
-import { type Progress, progressOnStderr, withHeartbeat } from "./progress.ts";
+import { type Progress, progressOnStderr } from "./progress.ts";
 import { type RunningServer, serverFolder, type StartOptions, startServer } from "./server.ts";
-import { requireTool, runTool } from "./tools.ts";
 
 const iceberg = "1.11.0";
 const artifacts = [
@@ -26,39 +25,23 @@ const artifacts = [
   ["org.slf4j", "slf4j-simple", "2.0.17"],
 ] as const;
 
-const pom = `<project xmlns="http://maven.apache.org/POM/4.0.0">
-  <modelVersion>4.0.0</modelVersion>
-  <groupId>frazil</groupId><artifactId>iceberg-rest</artifactId><version>1</version>
-  <dependencies>
-${artifacts
-  .map(([group, artifact, version, classifier]) => {
-    const told = classifier === undefined ? "" : `<classifier>${classifier}</classifier>`;
-    return `    <dependency><groupId>${group}</groupId><artifactId>${artifact}</artifactId><version>${version}</version>${told}</dependency>`;
-  })
-  .join("\n")}
-  </dependencies>
-  <build><plugins><plugin><artifactId>maven-dependency-plugin</artifactId><version>3.8.1</version></plugin></plugins></build>
-</project>
-`;
+const project = mavenProject(
+  "iceberg-rest",
+  artifacts.map(([group, artifact, version, classifier]) =>
+    dependency(group, artifact, version, classifier === undefined ? "" : `<classifier>${classifier}</classifier>`),
+  ),
+);
+
+const fetched = {
+  program: "Apache Iceberg's REST catalog",
+  fetching: "Apache Iceberg's REST catalog: fetching it with Maven, 85 MB",
+  into: "jars",
+};
 
 const jars: CacheEntry = {
   name: "iceberg-rest",
-  version: `${iceberg}-${createHash("sha256").update(pom).digest("hex").slice(0, 12)}`,
-  async build(folder, progress) {
-    const maven = requireTool(
-      "mvn",
-      "Apache Iceberg's REST catalog",
-      "install Maven, for example `apt-get install maven`",
-    );
-    const pomFile = join(folder, "pom.xml");
-    writeFileSync(pomFile, pom);
-    await withHeartbeat(progress, "Apache Iceberg's REST catalog: fetching it with Maven, 85 MB", () =>
-      runTool(maven, [
-        ...["-q", "-B", "-f", pomFile, "dependency:copy-dependencies"],
-        `-DoutputDirectory=${join(folder, "jars")}`,
-      ]),
-    );
-  },
+  version: `${iceberg}-${projectHash(12, project)}`,
+  build: (folder, progress) => fetchJars(folder, project, fetched, progress),
 };
 
 /** The Java command and the class path of the server, installed on first use. */

@@ -1,10 +1,9 @@
-import { createHash } from "node:crypto";
-import { readdirSync, writeFileSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { cached, cachedFolder, type CacheEntry } from "./cache.ts";
 import { requireJava } from "./java.ts";
-import { type Progress, withHeartbeat } from "./progress.ts";
-import { requireTool, runTool } from "./tools.ts";
+import { ALONE, dependency, fetchJars, mavenProject, projectHash } from "./maven.ts";
+import type { Progress } from "./progress.ts";
 
 const kafkaVersion = "4.1.0";
 
@@ -12,39 +11,24 @@ const kafkaVersion = "4.1.0";
  * The broker, and the command-line tools for their console producer (an independent client that has every codec). The
  * tools' own dependencies are left out: they bring Connect and a web server, and what we run needs only the broker's.
  */
-const pom = `<project xmlns="http://maven.apache.org/POM/4.0.0">
-  <modelVersion>4.0.0</modelVersion>
-  <groupId>frazil</groupId><artifactId>kafka-server</artifactId><version>1</version>
-  <dependencies>
-    <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>${kafkaVersion}</version></dependency>
-    <dependency>
-      <groupId>org.apache.kafka</groupId><artifactId>kafka-tools</artifactId><version>${kafkaVersion}</version>
-      <exclusions><exclusion><groupId>*</groupId><artifactId>*</artifactId></exclusion></exclusions>
-    </dependency>
-    <dependency><groupId>org.slf4j</groupId><artifactId>slf4j-simple</artifactId><version>1.7.36</version></dependency>
-  </dependencies>
-  <build><plugins><plugin><artifactId>maven-dependency-plugin</artifactId><version>3.8.1</version></plugin></plugins></build>
-</project>
-`;
+const project = mavenProject("kafka-server", [
+  dependency("org.apache.kafka", "kafka_2.13", kafkaVersion),
+  `    <dependency>
+      <groupId>org.apache.kafka</groupId><artifactId>kafka-tools</artifactId><version>${kafkaVersion}</version>${ALONE}
+    </dependency>`,
+  dependency("org.slf4j", "slf4j-simple", "1.7.36"),
+]);
+
+const fetched = {
+  program: "Apache Kafka",
+  fetching: `Apache Kafka ${kafkaVersion}: fetching about 45 jars with Maven`,
+  into: "libs",
+};
 
 const jars: CacheEntry = {
   name: "kafka",
-  version: `${kafkaVersion}-${createHash("sha256").update(pom).digest("hex").slice(0, 8)}`,
-  async build(folder, progress) {
-    const maven = requireTool("mvn", "Apache Kafka", "install Maven, for example `apt-get install maven`");
-    const pomFile = join(folder, "pom.xml");
-    writeFileSync(pomFile, pom);
-    await withHeartbeat(progress, `Apache Kafka ${kafkaVersion}: fetching about 45 jars with Maven`, () =>
-      runTool(maven, [
-        "-q",
-        "-B",
-        "-f",
-        pomFile,
-        "dependency:copy-dependencies",
-        `-DoutputDirectory=${join(folder, "libs")}`,
-      ]),
-    );
-  },
+  version: `${kafkaVersion}-${projectHash(8, project)}`,
+  build: (folder, progress) => fetchJars(folder, project, fetched, progress),
 };
 
 /** The Java command and the class path of Kafka's server and tools. */
