@@ -12,7 +12,7 @@ export type Tally = Map<string, number>;
 const ALLOWED_ENDS: readonly (number | string)[] = [0, 69, 75, 76, "SIGKILL", "SIGTERM"];
 /** A process that hangs would hold up everything: it must end within this time after SIGTERM. */
 const PATIENCE_MS = 180_000;
-const [LEAST_SPAN_MS, MOST_SPAN_MS] = [1_500, 20_000];
+const [LEAST_SPAN_MS, MOST_SPAN_MS] = [1_500, 15_000];
 /** How a line about a commit begins; the one before the first tells after which checkpoint the job goes on. */
 const COMMITTED = /^checkpoint \d/m;
 const TAKEN_OVER = / {2}(starts|resumes) /;
@@ -98,7 +98,7 @@ const committedThenKilled: Disturbance = async (scene) => {
   const startMs = performance.now();
   const job = start(scene);
   const patience = new AbortController();
-  await Promise.race([hasWritten(job, COMMITTED), sleep(8 * scene.spanMs, null, patience).catch(() => null)]);
+  await Promise.race([hasWritten(job, COMMITTED), sleep(3 * scene.spanMs, null, patience).catch(() => null)]);
   patience.abort();
   if (hasCommitted(job)) scene.spanMs = spanAfter(performance.now() - startMs, scene.spanMs);
   await sleep(scene.random.below(scene.random.pick(LIVES_MS)));

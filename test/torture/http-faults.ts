@@ -118,8 +118,12 @@ export interface HttpFaults extends AsyncDisposable {
   settled(): Promise<void>;
 }
 
-/** A reverse proxy in front of `target` (`http://host:port`) that spoils requests. Requests stay as they are signed. */
-export async function startHttpFaults(target: string, random: SeededRandom): Promise<HttpFaults> {
+/**
+ * A reverse proxy in front of `target` (`http://host:port`) that spoils requests. Requests stay as they are signed.
+ *
+ * @param latestMs no request is later than that
+ */
+export async function startHttpFaults(target: string, random: SeededRandom, latestMs: number): Promise<HttpFaults> {
   const upstream = new URL(target);
   const agent = new Agent({ keepAlive: true, maxSockets: 64 });
   const counts = new Map<string, number>();
@@ -161,7 +165,8 @@ export async function startHttpFaults(target: string, random: SeededRandom): Pro
       void waiting.finally(() => late.delete(waiting));
     };
 
-  const writes = { ...WRITES, ...Object.fromEntries(LATE_MS.map((ms) => [`${ms / 1000} s late`, later(ms)])) };
+  const lates = LATE_MS.filter((ms) => ms <= latestMs).map((ms) => [`${ms / 1000} s late`, later(ms)] as const);
+  const writes = { ...WRITES, ...Object.fromEntries(lates) };
 
   function faultsFor({ method, path, headers }: Held): Readonly<Record<string, Fault>> {
     if (method === "HEAD") return ANY;

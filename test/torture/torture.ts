@@ -3,18 +3,7 @@ import { frazil } from "../it/job/job-process.ts";
 import { type Audit, type AuditResult, openAudit } from "./audit.ts";
 import { choices } from "./choice.ts";
 import { disturb, HOW_FAR, spanOf, type Tally } from "./disturbances.ts";
-import type { LakeKind } from "./lake.ts";
-import { openWorld, type StoreName, USUAL_LAKES, type VictimJob, type World } from "./world.ts";
-
-export interface TortureOptions {
-  readonly kills: number;
-  readonly seed: number;
-  readonly store: StoreName;
-  /** What the jobs write to, each one; by default `USUAL_LAKES`. */
-  readonly lakes?: readonly LakeKind[];
-  readonly longestStopMs: number;
-  readonly progress: (line: string) => void;
-}
+import { openWorld, type StoreName, type TortureOptions, type VictimJob, type World } from "./world.ts";
 
 /** What happened, and what is wrong; `lost`, `doubled` and `missing_files` are sums over all snapshots. */
 export interface TortureReport {
@@ -64,10 +53,10 @@ const NO_FAULTS: readonly string[] = [
  * killed, and the network between them fails; a producer goes on writing and a reader of each job compares every snapshot that appears.
  */
 export async function torture(options: TortureOptions): Promise<TortureReport> {
-  const { seed, store, progress } = options;
+  const { progress } = options;
   const startMs = performance.now();
   const seconds = (): number => Math.round((performance.now() - startMs) / 1000);
-  await using world = await openWorld(store, options.lakes ?? USUAL_LAKES[store], seed);
+  await using world = await openWorld(options);
   const { feed, http, jobs } = world;
   const audits = jobs.map(({ lake, readers }) => openAudit(feed, lake, readers));
   const tally: Tally = new Map();

@@ -17,11 +17,22 @@ export const STORES = ["minio", "versitygw", "local"] as const;
 export type StoreName = (typeof STORES)[number];
 
 /** The jobs that a run has by default: those on S3 beside one on a folder. */
-export const USUAL_LAKES: Readonly<Record<StoreName, readonly LakeKind[]>> = {
+const USUAL_LAKES: Readonly<Record<StoreName, readonly LakeKind[]>> = {
   minio: ["s3-object-store", "s3-sqlite", "folder-sqlite"],
   versitygw: ["s3-object-store", "s3-sqlite", "folder-object-store"],
   local: ["folder-sqlite", "folder-object-store"],
 };
+
+export interface TortureOptions {
+  readonly kills: number;
+  readonly seed: number;
+  readonly store: StoreName;
+  /** What the jobs write to, each one; by default `USUAL_LAKES`. */
+  readonly lakes?: readonly LakeKind[];
+  /** How long a process is suspended at most, and a request to the store late. */
+  readonly longestStopMs: number;
+  readonly progress: (line: string) => void;
+}
 
 /** A job that is tortured, and who reads what it writes. */
 export interface VictimJob {
@@ -64,7 +75,7 @@ function turns(): Turns {
  * Starts them. The broker has two listeners: the one that the feed uses, and one that is reached through the proxy alone, as brokers tell
  * their clients where to connect.
  */
-export async function openWorld(storeName: StoreName, lakes: readonly LakeKind[], seed: number): Promise<World> {
+export async function openWorld({ store: storeName, lakes, seed, longestStopMs }: TortureOptions): Promise<World> {
   await using stack = new AsyncDisposableStack();
   const folder = mkdtempSync(join(tmpdir(), "frazil-torture-"));
   stack.defer(() => rmSync(folder, { recursive: true, force: true }));
@@ -83,11 +94,12 @@ export async function openWorld(storeName: StoreName, lakes: readonly LakeKind[]
   const network = stack.use(await startTcpProxy(`127.0.0.1:${proxied}`, `127.0.0.1:${behind}`));
   const store = storeName === "local" ? null : await (storeName === "minio" ? startMinio() : startVersitygw());
   if (store !== null) stack.use(store);
-  const http = store === null ? null : stack.use(await startHttpFaults(store.endpoint, choices(seed + 1)));
+  const http =
+    store === null ? null : stack.use(await startHttpFaults(store.endpoint, choices(seed + 1), longestStopMs));
   const feed = await Feed.open(kafka.brokers, "torture", seed);
   stack.defer(() => feed.close());
   const jobs: VictimJob[] = [];
-  for (const kind of lakes) {
+  for (const kind of lakes ?? USUAL_LAKES[storeName]) {
     const lake = stack.use(openLake(kind, kind, folder, store));
     const path = join(folder, `${kind}.yaml`);
     writeFileSync(path, jobFile(kind, feed, network.address, warehouseOf(lake, http)));
