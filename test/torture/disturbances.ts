@@ -98,7 +98,10 @@ const committedThenKilled: Disturbance = async (scene) => {
   const startMs = performance.now();
   const job = start(scene);
   const patience = new AbortController();
-  await Promise.race([hasWritten(job, COMMITTED), sleep(3 * scene.spanMs, null, patience).catch(() => null)]);
+  await Promise.race([
+    hasWritten(job, COMMITTED),
+    sleep(3 * scene.spanMs, null, { signal: patience.signal }).catch(() => null),
+  ]);
   patience.abort();
   if (hasCommitted(job)) scene.spanMs = spanAfter(performance.now() - startMs, scene.spanMs);
   await sleep(scene.random.below(scene.random.pick(LIVES_MS)));
