@@ -19,7 +19,7 @@ export interface PythonCatalog {
 /** Has PyIceberg append the rows of each Parquet file to a new table, a commit a file. @returns milliseconds of each, without reading the file */
 export async function appendWithPyIceberg(catalog: PythonCatalog, files: readonly string[]): Promise<number[]> {
   const python = await installReaders(progressOnStderr);
-  const script = fileURLToPath(new URL("append_pyiceberg.py", import.meta.url));
+  const script = fileURLToPath(new URL("../readers/append_pyiceberg.py", import.meta.url));
   const { stdout } = await promisify(execFile)(python, [script, JSON.stringify({ ...catalog, files })], {
     env: { ...process.env, PYTHONDONTWRITEBYTECODE: "1", PYICEBERG_HOME: "/nonexistent" },
   });

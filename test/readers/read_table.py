@@ -26,18 +26,12 @@ import pyarrow.parquet as pq
 
 from canonical import canonical_lines, type_name
 from filters import expression
+from storage import s3_properties
 
 
 def load_pyiceberg(request):
     """The PyIceberg table of a request."""
-    table, properties = request["table"], {}
-    if s3 := request.get("s3"):
-        properties = {
-            "s3.endpoint": s3["endpoint"],
-            "s3.region": s3["region"],
-            "s3.access-key-id": s3["accessKeyId"],
-            "s3.secret-access-key": s3["secretAccessKey"],
-        }
+    table, properties = request["table"], s3_properties(request)
     if "location" in table:
         from pyiceberg.table import StaticTable
 

@@ -34,16 +34,10 @@ from pyiceberg.types import (
     UUIDType,
 )
 
+from storage import s3_properties
+
 request = json.loads(sys.argv[1])
-properties = {"uri": request["uri"], "warehouse": request["warehouse"]}
-if s3 := request.get("s3"):
-    properties |= {
-        "s3.endpoint": s3["endpoint"],
-        "s3.region": s3["region"],
-        "s3.access-key-id": s3["accessKeyId"],
-        "s3.secret-access-key": s3["secretAccessKey"],
-    }
-catalog = SqlCatalog(request["catalog"], **properties)
+catalog = SqlCatalog(request["catalog"], uri=request["uri"], warehouse=request["warehouse"], **s3_properties(request))
 schema = Schema(
     NestedField(1, "id", LongType(), required=True),
     NestedField(2, "flag", BooleanType()),

@@ -55,7 +55,7 @@ async function writeFixture(table: SqliteTable, warehouse: string, s3?: S3Locati
   const python = await installReaders(progressOnStderr);
   const script = fileURLToPath(new URL("../../readers/write_fixture.py", import.meta.url));
   const catalog = { uri: `sqlite:///${table.sqlite}`, catalog: "frazil", warehouse, table: table.table };
-  const output = await runTool(python, [script, JSON.stringify(s3 === undefined ? catalog : { ...catalog, s3 })]);
+  const output = await runTool(python, ["-B", script, JSON.stringify(s3 === undefined ? catalog : { ...catalog, s3 })]);
   return JSON.parse(output.trim().split("\n").at(-1) ?? "") as Fixture;
 }
 

@@ -8,18 +8,12 @@ import time
 import pyarrow.parquet as pq
 from pyiceberg.catalog.sql import SqlCatalog
 
+from storage import s3_properties
+
 request = json.loads(sys.argv[1])
-properties = {"uri": request["uri"], "warehouse": request["warehouse"]}
-if s3 := request.get("s3"):
-    properties |= {
-        "s3.endpoint": s3["endpoint"],
-        "s3.region": s3["region"],
-        "s3.access-key-id": s3["accessKeyId"],
-        "s3.secret-access-key": s3["secretAccessKey"],
-    }
-else:
+if not request.get("s3"):
     os.makedirs(request["warehouse"].removeprefix("file://"), exist_ok=True)
-catalog = SqlCatalog("bench", **properties)
+catalog = SqlCatalog("bench", uri=request["uri"], warehouse=request["warehouse"], **s3_properties(request))
 catalog.create_namespace("bench")
 tables = [pq.read_table(file) for file in request["files"]]
 table = catalog.create_table("bench.a", schema=tables[0].schema)
