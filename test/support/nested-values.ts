@@ -1,10 +1,9 @@
 // Types that nest, and values of them, for tests of anything that takes columns apart or puts them together.
 import fc from "fast-check";
-import type { Cell, CellStruct, NestedField, PrimitiveType, Type } from "../../table-format/index.ts";
+import type { Cell, CellStruct, PrimitiveType, Type } from "../../table-format/index.ts";
 import type { Dice } from "./fuzz/mutate.ts";
+import { list, map, struct } from "./nested-types.ts";
 import { POOLS } from "./random-values.ts";
-
-const field = (name: string, required: boolean, type: Type): NestedField => ({ id: 0, name, required, type });
 
 /** A type of at most `depth` levels above its leaves; ids are for `newSchema` to give. */
 export function anyType(leaf: fc.Arbitrary<PrimitiveType>, depth: number): fc.Arbitrary<Type> {
@@ -13,16 +12,9 @@ export function anyType(leaf: fc.Arbitrary<PrimitiveType>, depth: number): fc.Ar
   const parts = fc.array(fc.tuple(fc.boolean(), below), { minLength: 1, maxLength: 3 });
   return fc.oneof(
     leaf,
-    parts.map((all): Type => ({
-      kind: "struct",
-      fields: all.map(([required, type], k) => field(`p${k}`, required, type)),
-    })),
-    fc.tuple(fc.boolean(), below).map(([elementRequired, element]): Type => {
-      return { kind: "list", elementId: 0, elementRequired, element };
-    }),
-    fc.tuple(fc.boolean(), below, below).map(([valueRequired, key, value]): Type => {
-      return { kind: "map", keyId: 0, key, valueId: 0, valueRequired, value };
-    }),
+    parts.map((all) => struct(...all.map(([required, type], k) => [`p${k}`, type, required] as const))),
+    fc.tuple(fc.boolean(), below).map(([required, element]) => list(element, required)),
+    fc.tuple(fc.boolean(), below, below).map(([required, key, value]) => map(key, value, required)),
   );
 }
 
@@ -64,23 +56,20 @@ function anyPresent(type: Type, valueOf: (type: PrimitiveType) => fc.Arbitrary<C
 export function randomNested(dice: Dice, depth: number, kinds: (type: PrimitiveType) => boolean): Type {
   if (depth === 0) return dice.pick(POOLS.map(([type]) => type).filter(kinds));
   switch (dice.below(4)) {
-    case 0:
-      return {
-        kind: "list",
-        elementId: 0,
-        elementRequired: dice.below(3) === 0,
-        element: randomNested(dice, depth - 1, kinds),
-      };
+    case 0: {
+      const required = dice.below(3) === 0;
+      return list(randomNested(dice, depth - 1, kinds), required);
+    }
     case 1: {
       const key: PrimitiveType = { kind: dice.pick(["string", "long", "int"] as const) };
       const value = randomNested(dice, depth - 1, kinds);
-      return { kind: "map", keyId: 0, key, valueId: 0, valueRequired: dice.below(3) === 0, value };
+      return map(key, value, dice.below(3) === 0);
     }
     default: {
-      const fields = Array.from({ length: 1 + dice.below(3) }, (_, k) => {
-        return field(`p${k}`, false, randomNested(dice, dice.below(depth), kinds));
-      });
-      return { kind: "struct", fields };
+      const length = 1 + dice.below(3);
+      return struct(
+        ...Array.from({ length }, (_, k) => [`p${k}`, randomNested(dice, dice.below(depth), kinds)] as const),
+      );
     }
   }
 }

@@ -29,6 +29,7 @@ import { openSpark, type SparkReader } from "../../readers/spark.ts";
 import { requireServers, withReason } from "../../require.ts";
 import { canonicalCell, scanLines } from "../../support/canonical-cells.ts";
 import { Dice } from "../../support/fuzz/mutate.ts";
+import { list, map, struct } from "../../support/nested-types.ts";
 import { randomCell, randomNested } from "../../support/nested-values.ts";
 import { dataFile } from "../../unit/table-format/data-file.ts";
 
@@ -39,19 +40,6 @@ const io = createLocalStorage();
 
 const plain = (kind: Exclude<PrimitiveType["kind"], "decimal" | "fixed">): PrimitiveType => ({ kind });
 const decimal = (precision: number, scale: number): PrimitiveType => ({ kind: "decimal", precision, scale });
-const list = (element: Type, elementRequired = false): Type => ({
-  kind: "list",
-  elementId: 0,
-  elementRequired,
-  element,
-});
-const map = (key: Type, value: Type, valueRequired = false): Type => {
-  return { kind: "map", keyId: 0, key, valueId: 0, valueRequired, value };
-};
-const struct = (...parts: readonly (readonly [string, Type, required?: boolean])[]): Type => ({
-  kind: "struct",
-  fields: parts.map(([name, type, required = false]): NestedField => ({ id: 0, name, required, type })),
-});
 
 /** Every flat type that Spark reads, and a value of each. */
 const LEAVES: readonly (readonly [PrimitiveType, Cell])[] = [

@@ -11,9 +11,10 @@ import { withLineage } from "../../../../table-format/parquet/lineage.ts";
 import { NO_SOURCES, readParquetColumns } from "../../../../table-format/parquet/reader.ts";
 import { newSchema, nestedFields } from "../../../../table-format/schema/schema.ts";
 import { parseSchema } from "../../../../table-format/schema/schema-json.ts";
-import type { NestedField, PrimitiveType, Schema, Type } from "../../../../table-format/schema/types.ts";
+import type { PrimitiveType, Schema, Type } from "../../../../table-format/schema/types.ts";
 import { type Cell, type CellStruct, cellAt } from "../../../../table-format/values/cell.ts";
 import { decodeValue } from "../../../../table-format/values/single-value.ts";
+import { list, map, struct } from "../../../support/nested-types.ts";
 import { anyCell, anyType } from "../../../support/nested-values.ts";
 import { ALL_TYPES, anyValue } from "../columns.ts";
 
@@ -110,19 +111,6 @@ function expectMetrics(file: EncodedFile, { id, path, isRepeated }: Leaf, rows: 
   expect(file.nullValueCounts?.get(id)).toBe(BigInt(values.filter((value) => value === null).length));
 }
 
-const list = (element: Type, elementRequired = false): Type => ({
-  kind: "list",
-  elementId: 0,
-  elementRequired,
-  element,
-});
-const map = (key: Type, value: Type, valueRequired = false): Type => {
-  return { kind: "map", keyId: 0, key, valueId: 0, valueRequired, value };
-};
-const struct = (...parts: readonly (readonly [string, Type, required?: boolean])[]): Type => ({
-  kind: "struct",
-  fields: parts.map(([name, type, required = false]): NestedField => ({ id: 0, name, required, type })),
-});
 const schemaOf = (parts: Readonly<Record<string, Type>>): Schema =>
   newSchema(
     Object.entries(parts).map(([name, type]) => ({ name, type, required: false })),
