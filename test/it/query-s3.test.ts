@@ -59,6 +59,12 @@ describe.skipIf(missing !== null)(withReason("the command line over a warehouse 
     expect(call("diff", "shop.orders", `${first}..`).stdout).toBe('{"_op":"insert","id":"9007199254740993"}\n');
   });
 
+  test("rows of a condition, of the files that may hold some and of all", () => {
+    const row = { code: 0, stdout: '{"id":"9007199254740993"}\n', stderr: "" };
+    expect(call("read", "shop.orders", "--where", "id > 5000")).toEqual(row);
+    expect(call("read", "shop.orders", "--where", "abs(id) > 5000")).toEqual(row);
+  });
+
   test("a table that is not there, and a store that is not", () => {
     expect(call("query", "FROM shop.order")).toMatchObject({ code: 1, stdout: "" });
     const nobody = frazil(["tables", "--warehouse", location], { ...env, AWS_ENDPOINT_URL: "http://127.0.0.1:1" });
