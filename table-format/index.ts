@@ -118,8 +118,10 @@ export { type CompareRows, rowOrder, sortRows } from "./sort/row-order.ts";
 export { normalSortBy, orderApplies, parseSortBy, sortByTexts } from "./sort/sort-order.ts";
 export { type AddFiles, addFiles } from "./transaction/add-files.ts";
 export { type Append, appendFiles, fastAppend } from "./transaction/append.ts";
+export { appendRows, type RowSource, writeRows } from "./transaction/append-rows.ts";
 export { cherryPick } from "./transaction/cherry-pick.ts";
 export { commitOperations } from "./transaction/commit.ts";
+export { createTable, type NewTable } from "./transaction/create-table.ts";
 export { type DeleteDataFiles, deleteDataFiles } from "./transaction/delete-data-files.ts";
 export {
   type ExpiredSnapshots,
@@ -181,6 +183,7 @@ export {
   type UnreachableFiles,
   unreachableFiles,
 } from "./transaction/unreachable-files.ts";
+export { unionByName } from "./transaction/union-by-name.ts";
 export { updateSchema } from "./transaction/update-schema.ts";
 export { type SpecChange, updateSpec } from "./transaction/update-spec.ts";
 export {

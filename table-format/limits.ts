@@ -83,3 +83,6 @@ export const SCANNED_FILES_AHEAD = 8;
 
 /** Bytes of such files: of large ones a single file is read at a time. */
 export const SCANNED_BYTES_AHEAD = 32 * 1024 * 1024;
+
+/** Partitions that rows are written to at once: each holds a row group of 32 MiB at most. Of more, the one that had no rows for longest ends its file. */
+export const OPEN_PARTITIONS = 16;

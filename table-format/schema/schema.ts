@@ -53,6 +53,8 @@ export interface NewField {
   readonly type: Type;
   readonly required: boolean;
   readonly doc?: string;
+  readonly initialDefault?: unknown;
+  readonly writeDefault?: unknown;
 }
 
 /**
@@ -76,6 +78,8 @@ export function numberFields(fields: readonly NewField[], counter: { last: numbe
     required: field.required,
     type: numberType(field.type, counter),
     ...(field.doc !== undefined && { doc: field.doc }),
+    ...(field.initialDefault !== undefined && { initialDefault: field.initialDefault }),
+    ...(field.writeDefault !== undefined && { writeDefault: field.writeDefault }),
   }));
 }
 

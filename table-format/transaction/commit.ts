@@ -213,12 +213,12 @@ function newSnapshotId(context: WriteContext, taken: ReadonlySet<bigint>): bigin
 }
 
 /** From 0 to 1. */
-function jitterOf(uuid: string): number {
+export function jitterOf(uuid: string): number {
   return Number.parseInt(uuid.slice(-8), 16) / 2 ** 32;
 }
 
 /** A server that cannot be reached, a store that refuses to write. */
-function isOutage(error: unknown): boolean {
+export function isOutage(error: unknown): boolean {
   return error instanceof FrazilError && (error.kind === "unavailable" || error.kind === "io");
 }
 

@@ -21,9 +21,18 @@ export function updateSchema(
   changes: readonly SchemaChange[],
   options: { readonly allowIncompatibleChanges?: boolean } = {},
 ): TableOperation {
-  return metadataOperation("update schema", (base) => {
+  return schemaOperation("update schema", () => changes, options);
+}
+
+/** A change of the schema that follows from the schema that there is. */
+export function schemaOperation(
+  name: string,
+  changesOf: (current: Schema) => readonly SchemaChange[],
+  options: { readonly allowIncompatibleChanges?: boolean } = {},
+): TableOperation {
+  return metadataOperation(name, (base) => {
     const current = currentSchema(base);
-    const { schema, lastColumnId } = changeSchema(current, base.lastColumnId, changes, {
+    const { schema, lastColumnId } = changeSchema(current, base.lastColumnId, changesOf(current), {
       formatVersion: base.formatVersion,
       allowIncompatibleChanges: options.allowIncompatibleChanges ?? false,
     });

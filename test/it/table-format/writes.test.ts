@@ -8,9 +8,11 @@ import { createLocalStorage } from "../../../src/storage/local.ts";
 import {
   addFiles,
   appendFiles,
+  appendRows,
   cherryPick,
   commitOperations,
   createBranch,
+  createTable,
   createTag,
   currentSchema,
   currentSnapshot,
@@ -18,6 +20,7 @@ import {
   expireSnapshots,
   fastAppend,
   fastForwardBranch,
+  newSchema,
   overwriteFiles,
   planSnapshot,
   replacePartitions,
@@ -27,6 +30,7 @@ import {
   type Schema,
   type TableMetadata,
   type TableOperation,
+  unionByName,
   updateProperties,
   updateSchema,
   updateSpec,
@@ -217,6 +221,24 @@ describe.skipIf(missing !== null)(withReason("what the operations write", missin
     );
     expect(tagged.rows).toEqual([{ rows: "11" }]);
   });
+
+  test.each([1, 2, 3] as const)(
+    "a table of version %i that is made and filled in a few calls is read by Spark and PyIceberg",
+    { timeout: 600_000 },
+    async (formatVersion) => {
+      const { context } = await WrittenTable.create({ io, warehouse: join(folder, `made${formatVersion}`) });
+      const options = { partitionSpec: ["truncate(1, part)", "bucket(2, id)"], sortOrder: ["n desc"], formatVersion };
+      const created = await createTable(context, { namespace: ["ns"], name: "made" }, SCHEMA, options);
+      const filled = await appendRows(context, created, rows([1, 2, 3], "a"));
+      const note = { name: "note", required: false, type: { kind: "string" } as const };
+      const n = { name: "n", required: false, type: { kind: "long" } as const };
+      const wider = await commitOperations(context, filled, unionByName(newSchema([note, n], [])));
+      const { metadata, metadataLocation } = await appendRows(context, wider, [
+        { id: 4n, part: "b", n: 2n ** 40n, note: "new" },
+      ]);
+      expect(await readAlike(metadata, metadataLocation)).toEqual([1, 2, 3, 4]);
+    },
+  );
 
   test("Spark's table of version 1 is written as it is, and Spark goes on with it", { timeout: 600_000 }, async () => {
     const { place, sql, load, commit, close } = await sparkTable("v1", [

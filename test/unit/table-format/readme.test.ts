@@ -1,4 +1,5 @@
 import { execFileSync } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,16 +8,20 @@ import { afterAll, expect, test } from "vitest";
 import { createLocalStorage } from "../../../src/storage/local.ts";
 import {
   type Catalog,
+  currentSchema,
   currentSnapshot,
   type EncodedFile,
   type FileIO,
+  type LoadedTable,
   MemoryCatalog,
   planSnapshot,
   type PositionDelta,
   RoaringBitmap,
   type TableIdent,
+  type WriteContext,
 } from "../../../table-format/index.ts";
 import { NO_SOURCES, readParquetColumns } from "../../../table-format/parquet/reader.ts";
+import { scanLines } from "../../support/canonical-cells.ts";
 import { TestTable } from "./test-table.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "frazil-table-format-"));
@@ -51,7 +56,7 @@ async function table(): Promise<{ made: TestTable; catalog: Catalog }> {
 }
 
 test("the examples run as they stand", async () => {
-  expect(examples).toHaveLength(7);
+  expect(examples).toHaveLength(8);
   const { made, catalog } = await table();
   const { table: loaded, io, metadata } = made;
   const printed = execFileSync(process.execPath, [examples[0]!, loaded.metadataLocation], { encoding: "utf8" });
@@ -124,4 +129,22 @@ test("the example that writes nested columns writes what is read again", async (
       ],
     });
   }
+});
+
+test("the example that makes a table has filled it", async () => {
+  const { firstRows } = (await import(/* @vite-ignore */ exampleOf("firstRows"))) as {
+    firstRows: (context: WriteContext, ident: TableIdent) => Promise<LoadedTable>;
+  };
+  const io = createLocalStorage();
+  const handed = { nowMs: () => Date.now(), uuid: () => randomUUID() };
+  const catalog = new MemoryCatalog("frazil", io, join(folder, "made"), handed);
+  const context = { catalog, io, ...handed, sleep: async () => undefined };
+  const { metadata } = await firstRows(context, { namespace: ["sales"], name: "orders" });
+  const snapshot = currentSnapshot(metadata)!;
+  const fields = currentSchema(metadata).fields;
+  expect(await scanLines(io, metadata, snapshot, fields)).toEqual([
+    '["1","eu",null]',
+    '["2",null,null]',
+    '["3","eu","new"]',
+  ]);
 });
