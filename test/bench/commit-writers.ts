@@ -13,11 +13,11 @@ import {
   type FileIO,
   type LoadedTable,
   planSnapshot,
-  produceSnapshot,
   type TableIdent,
   type TableUpdate,
 } from "../../table-format/index.ts";
 import { Process, upsertRule } from "../support/checkpoints.ts";
+import { newSnapshot } from "../support/new-snapshot.ts";
 import type { Requests } from "./commit-requests.ts";
 
 /** Where a writer writes. */
@@ -125,27 +125,7 @@ export async function openBareTable({ io, catalog, location }: Place, requests: 
       requests.count -= added.length;
       const startMs = performance.now();
       const snapshotId = randomSnapshotId(systemRandom);
-      const names = {
-        manifest: (k: number) => `${metadata.location}/metadata/${snapshotId}-m${k}.avro`,
-        manifestList: () => `${metadata.location}/metadata/snap-${snapshotId}.avro`,
-      };
-      const { snapshot } = await produceSnapshot(
-        io,
-        metadata,
-        {
-          snapshotId,
-          timestampMs: BigInt(Date.now()),
-          addedDataFiles: own,
-          removedDataFiles: [],
-          addedDeleteFiles: [],
-          removedDeleteFiles: [],
-          summary: new Map(),
-          schema: currentSchema(metadata),
-          ref: "main",
-        },
-        names,
-      );
-      const main = { type: "branch", snapshotId } as const;
+      const changes = { snapshotId, timestampMs: BigInt(Date.now()), addedDataFiles: own };
       const outcome = await catalog.commit([
         {
           ident: BARE,
@@ -153,10 +133,7 @@ export async function openBareTable({ io, catalog, location }: Place, requests: 
             { type: "assert-table-uuid", uuid: metadata.tableUuid },
             { type: "assert-ref-snapshot-id", ref: "main", snapshotId: metadata.currentSnapshotId },
           ],
-          updates: [
-            { action: "add-snapshot", snapshot },
-            { action: "set-snapshot-ref", name: "main", ref: main },
-          ],
+          updates: await newSnapshot(io, metadata, changes),
         },
       ]);
       table = committed(outcome);

@@ -6,7 +6,6 @@ import { createLocalStorage } from "../../src/storage/local.ts";
 import { systemRandom } from "../../src/system.ts";
 import {
   type Catalog,
-  currentSchema,
   type DataFile,
   encodeValue,
   type FileIO,
@@ -15,7 +14,6 @@ import {
   parquetDataFile,
   type PartitionSpec,
   type PrimitiveType,
-  produceSnapshot,
   type Schema,
   type Snapshot,
   type TableUpdate,
@@ -24,6 +22,7 @@ import {
 import type { ManifestFile } from "../../table-format/manifest/manifest-file.ts";
 import { encodeManifestList } from "../../table-format/manifest/manifest-list.ts";
 import { writeManifest } from "../../table-format/manifest/manifest-writer.ts";
+import { newSnapshot } from "../support/new-snapshot.ts";
 
 export const TABLE = { namespace: ["bench"], name: "t" };
 /** Rows of each data file. */
@@ -205,28 +204,9 @@ export async function fillManifests(table: BenchTable, manifests: number, filesE
 /** Commits one data file as a snapshot of its own. */
 export async function appendFile(table: BenchTable, number: number): Promise<void> {
   const { metadata } = await table.load();
+  const addedDataFiles = [dataFile(metadata.location, 2_000_000 + number, FIRST_DAY)];
   const snapshotId = 5_000_000_000_000_000_000n + BigInt(number);
-  const name = `${metadata.location}/metadata/${snapshotId}`;
-  const { snapshot } = await produceSnapshot(
-    table.io,
-    metadata,
-    {
-      snapshotId,
-      timestampMs: metadata.lastUpdatedMs + 1n,
-      addedDataFiles: [dataFile(metadata.location, 2_000_000 + number, FIRST_DAY)],
-      removedDataFiles: [],
-      addedDeleteFiles: [],
-      removedDeleteFiles: [],
-      summary: new Map(),
-      schema: currentSchema(metadata),
-      ref: "main",
-    },
-    { manifest: (k) => `${name}-m${k}.avro`, manifestList: () => `${name}-list.avro` },
-  );
-  await table.commit([
-    { action: "add-snapshot", snapshot },
-    { action: "set-snapshot-ref", name: "main", ref: { snapshotId, type: "branch" } },
-  ]);
+  await table.commit(await newSnapshot(table.io, metadata, { snapshotId, addedDataFiles }));
 }
 
 /** Writes a metadata file of `count` snapshots as a pipeline's commits leave them; their manifests do not exist. */

@@ -12,11 +12,11 @@ import {
   parquetDataFile,
   planSnapshot,
   type PrimitiveType,
-  produceSnapshot,
   readDataFile,
   RoaringBitmap,
   type Schema,
   snapshotById,
+  type SnapshotInput,
   specById,
   type TableIdent,
   tupleKey,
@@ -28,6 +28,7 @@ import {
 } from "../../table-format/index.ts";
 import { must } from "../../src/core/errors.ts";
 import type { Warehouse } from "./checkpoints.ts";
+import { newSnapshot } from "./new-snapshot.ts";
 
 /** A row by column names. */
 export type PlainValues = Readonly<Record<string, Value | null>>;
@@ -171,31 +172,11 @@ export class ForeignTable {
     return files;
   }
 
-  async #commit(base: LoadedTable, files: Partial<Parameters<typeof produceSnapshot>[2]>): Promise<void> {
+  async #commit(base: LoadedTable, files: Partial<SnapshotInput>): Promise<void> {
     const number = ++made;
     const { metadata, ident } = base;
-    const { location, tableUuid, currentSnapshotId } = metadata;
-    const { snapshot } = await produceSnapshot(
-      this.#warehouse.io,
-      metadata,
-      {
-        snapshotId: BigInt(2_000_000 + number),
-        timestampMs: metadata.lastUpdatedMs + 1n,
-        addedDataFiles: [],
-        removedDataFiles: [],
-        addedDeleteFiles: [],
-        removedDeleteFiles: [],
-        summary: new Map(),
-        schema: currentSchema(metadata),
-        ref: "main",
-        ...files,
-      },
-      {
-        manifest: (k) => `${location}/metadata/foreign-${number}-m${k}.avro`,
-        manifestList: () => `${location}/metadata/foreign-${number}.avro`,
-      },
-    );
-    const { snapshotId } = snapshot;
+    const { tableUuid, currentSnapshotId } = metadata;
+    const changes = { ...files, snapshotId: BigInt(2_000_000 + number) };
     const outcome = await this.#warehouse.catalog.commit([
       {
         ident,
@@ -203,10 +184,7 @@ export class ForeignTable {
           { type: "assert-table-uuid", uuid: tableUuid },
           { type: "assert-ref-snapshot-id", ref: "main", snapshotId: currentSnapshotId },
         ],
-        updates: [
-          { action: "add-snapshot", snapshot },
-          { action: "set-snapshot-ref", name: "main", ref: { type: "branch", snapshotId } },
-        ],
+        updates: await newSnapshot(this.#warehouse.io, metadata, changes, `foreign-${number}`),
       },
     ]);
     if (outcome.outcome !== "committed") throw new Error(`the foreign commit failed: ${outcome.outcome}`);

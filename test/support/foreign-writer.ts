@@ -8,7 +8,6 @@ import {
   openDataFileWriter,
   parquetDataFile,
   planSnapshot,
-  produceSnapshot,
   readDataFile,
   readDeletionVector,
   RoaringBitmap,
@@ -20,6 +19,7 @@ import {
 } from "../../table-format/index.ts";
 import { createBuilder } from "../../table-format/index.ts";
 import type { Warehouse } from "./checkpoints.ts";
+import { newSnapshot } from "./new-snapshot.ts";
 
 export interface ForeignRow {
   readonly id: bigint;
@@ -223,32 +223,8 @@ export class ForeignWriter {
     >,
   ): Promise<void> {
     const number = this.#next();
-    const { location } = base.metadata;
-    const { snapshot } = await produceSnapshot(
-      this.#warehouse.io,
-      base.metadata,
-      {
-        snapshotId: BigInt(1_000_000 + number),
-        timestampMs: base.metadata.lastUpdatedMs + 1n,
-        addedDataFiles: [],
-        removedDataFiles: [],
-        addedDeleteFiles: [],
-        removedDeleteFiles: [],
-        summary: new Map(),
-        schema: currentSchema(base.metadata),
-        ref: "main",
-        ...files,
-      },
-      {
-        manifest: (k) => `${location}/metadata/foreign-${number}-m${k}.avro`,
-        manifestList: () => `${location}/metadata/foreign-${number}.avro`,
-      },
-    );
-    const { snapshotId } = snapshot;
-    await this.#send(base, [
-      { action: "add-snapshot", snapshot },
-      { action: "set-snapshot-ref", name: "main", ref: { type: "branch", snapshotId } },
-    ]);
+    const changes = { ...files, snapshotId: BigInt(1_000_000 + number) };
+    await this.#send(base, await newSnapshot(this.#warehouse.io, base.metadata, changes, `foreign-${number}`));
   }
 
   async #send(base: LoadedTable, updates: readonly TableUpdate[]): Promise<void> {

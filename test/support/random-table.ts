@@ -16,7 +16,6 @@ import {
   partitionTuple,
   planSnapshot,
   type PrimitiveType,
-  produceSnapshot,
   RoaringBitmap,
   type Schema,
   type SnapshotInput,
@@ -30,6 +29,7 @@ import { takesSource, type Transform } from "../../table-format/partition/transf
 import { dataFile } from "../unit/table-format/data-file.ts";
 import { canonicalCell } from "./canonical-cells.ts";
 import type { Dice } from "./fuzz/mutate.ts";
+import { newSnapshot } from "./new-snapshot.ts";
 import { columnOf, type ModelRow, POOLS, randomValue, valueOf, WIDER } from "./random-values.ts";
 
 /** What happens in a table's life, and what of the format it takes. */
@@ -439,28 +439,11 @@ export class RandomTable {
   async #commit(
     files: Pick<SnapshotInput, "addedDataFiles" | "removedDataFiles" | "addedDeleteFiles" | "removedDeleteFiles">,
   ): Promise<void> {
-    const { location, lastUpdatedMs, currentSnapshotId } = this.#metadata;
+    const { currentSnapshotId } = this.#metadata;
     const snapshotId = 8_000_000_000_000_000_000n + BigInt(++this.#snapshots);
-    const name = `${location}/metadata/${snapshotId}`;
-    const { snapshot } = await produceSnapshot(
-      this.#io,
-      this.#metadata,
-      {
-        ...files,
-        snapshotId,
-        timestampMs: lastUpdatedMs + 1n,
-        summary: new Map(),
-        schema: currentSchema(this.#metadata),
-        ref: "main",
-      },
-      { manifest: (k) => `${name}-m${k}.avro`, manifestList: () => `${name}-list.avro` },
-    );
     await this.#send(
       [{ type: "assert-ref-snapshot-id", ref: "main", snapshotId: currentSnapshotId }],
-      [
-        { action: "add-snapshot", snapshot },
-        { action: "set-snapshot-ref", name: "main", ref: { snapshotId, type: "branch" } },
-      ],
+      await newSnapshot(this.#io, this.#metadata, { ...files, snapshotId }),
     );
   }
 

@@ -17,7 +17,6 @@ import {
   openDataFileWriter,
   planSnapshot,
   type PrimitiveType,
-  produceSnapshot,
   type Schema,
   type Type,
   withLineage,
@@ -30,6 +29,7 @@ import { requireServers, withReason } from "../../require.ts";
 import { canonicalCell, scanLines } from "../../support/canonical-cells.ts";
 import { Dice } from "../../support/fuzz/mutate.ts";
 import { list, map, struct } from "../../support/nested-types.ts";
+import { newSnapshot } from "../../support/new-snapshot.ts";
 import { randomCell, randomNested } from "../../support/nested-values.ts";
 import { dataFile } from "../../unit/table-format/data-file.ts";
 
@@ -322,33 +322,8 @@ async function append(
   const writer = openDataFileWriter({ schema: written, output: await io.openWrite(filePath), rowGroupSizeBytes: 800 });
   await writer.write(batchOfRows(written, rows));
   const file: DataFile = dataFile({ ...(await writer.finish()), filePath });
-  const name = `${metadata.location}/metadata/${snapshotId}`;
-  const { snapshot } = await produceSnapshot(
-    io,
-    metadata,
-    {
-      snapshotId,
-      timestampMs: metadata.lastUpdatedMs + 1n,
-      addedDataFiles: [file],
-      removedDataFiles: [],
-      addedDeleteFiles: [],
-      removedDeleteFiles: [],
-      summary: new Map(),
-      schema: currentSchema(metadata),
-      ref: "main",
-    },
-    { manifest: (k) => `${name}-m${k}.avro`, manifestList: () => `${name}-list.avro` },
-  );
-  const outcome = await catalog.commit([
-    {
-      ident,
-      requirements: [],
-      updates: [
-        { action: "add-snapshot", snapshot },
-        { action: "set-snapshot-ref", name: "main", ref: { snapshotId, type: "branch" } },
-      ],
-    },
-  ]);
+  const updates = await newSnapshot(io, metadata, { snapshotId, addedDataFiles: [file] });
+  const outcome = await catalog.commit([{ ident, requirements: [], updates }]);
   if (outcome.outcome !== "committed") throw new Error(`expected a commit, found ${outcome.outcome}`);
   return outcome.tables[0]!;
 }

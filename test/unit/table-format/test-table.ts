@@ -2,7 +2,6 @@ import { createMemoryStorage } from "../../../src/storage/memory.ts";
 import {
   type Catalog,
   createBuilder,
-  currentSchema,
   currentSnapshot,
   type DataFile,
   defaultSpec,
@@ -22,11 +21,8 @@ import { RoaringBitmap } from "../../../table-format/puffin/roaring.ts";
 import { deletedPositions } from "../../../table-format/scan/deleted-positions.ts";
 import { planSnapshot } from "../../../table-format/scan/plan.ts";
 import { writePositionDeletes } from "../../../table-format/scan/position-deletes.ts";
-import {
-  type Operation,
-  produceSnapshot,
-  type SnapshotInput,
-} from "../../../table-format/transaction/snapshot-producer.ts";
+import type { Operation, SnapshotInput } from "../../../table-format/transaction/snapshot-producer.ts";
+import { newSnapshot } from "../../support/new-snapshot.ts";
 
 /** `day` is a date: days since 1970. */
 export interface Row {
@@ -211,21 +207,11 @@ export class TestTable {
   /** Produces and commits a snapshot as it is. */
   async commit(input: Omit<SnapshotInput, "timestampMs" | "schema" | "ref">): Promise<void> {
     const { metadata } = this;
-    const name = `${metadata.location}/metadata/${input.snapshotId}`;
-    const { snapshot } = await produceSnapshot(
-      this.io,
-      metadata,
-      { ...input, timestampMs: metadata.lastUpdatedMs + 1n, schema: currentSchema(metadata), ref: "main" },
-      { manifest: (k) => `${name}-m${k}.avro`, manifestList: () => `${name}-list.avro` },
-    );
     const outcome = await this.#catalog.commit([
       {
         ident: this.ident,
         requirements: [{ type: "assert-ref-snapshot-id", ref: "main", snapshotId: metadata.currentSnapshotId }],
-        updates: [
-          { action: "add-snapshot", snapshot },
-          { action: "set-snapshot-ref", name: "main", ref: { snapshotId: snapshot.snapshotId, type: "branch" } },
-        ],
+        updates: await newSnapshot(this.io, metadata, input),
       },
     ]);
     if (outcome.outcome !== "committed") throw new Error(`commit: ${JSON.stringify(outcome, (_, v) => String(v))}`);
