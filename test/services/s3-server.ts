@@ -1,5 +1,9 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
 import { CreateBucketCommand, S3Client } from "@aws-sdk/client-s3";
-import type { RunningServer } from "./server.ts";
+import { freePort } from "./ports.ts";
+import { type Progress, progressOnStderr } from "./progress.ts";
+import { type RunningServer, serverFolder, type StartOptions, startServer } from "./server.ts";
 
 /** A store that speaks S3, with the bucket `bucket` in it. */
 export type RunningS3 = RunningServer & {
@@ -18,6 +22,54 @@ export const s3Access = {
   secretAccessKey: "frazil-secret",
   bucket: "lake",
 } as const;
+
+export type S3Options = StartOptions & { readonly progress?: Progress };
+
+/** Where a store runs. */
+export interface S3Place {
+  readonly port: number;
+  /** `127.0.0.1:port` */
+  readonly address: string;
+  /** Of the server: for its settings. */
+  readonly folder: string;
+  /** Below that, for objects. */
+  readonly data: string;
+}
+
+type Command = readonly [program: string, ...words: string[]];
+
+/** What tells one store from another. */
+export interface S3Program {
+  readonly name: string;
+  /** The path of its program, installed on first use. */
+  install(progress: Progress): Promise<string>;
+  command(program: string, place: S3Place): Command | Promise<Command>;
+  readonly processEnv?: Readonly<Record<string, string>>;
+  answers(endpoint: string): Promise<boolean>;
+}
+
+/** Starts a store with the bucket `lake`. */
+export async function startS3(store: S3Program, options: S3Options): Promise<RunningS3> {
+  const { name } = store;
+  const program = await store.install(options.progress ?? progressOnStderr);
+  const folder = await serverFolder(name, options);
+  const data = join(folder.path, "data");
+  mkdirSync(data, { recursive: true });
+  const port = options.port ?? (await freePort());
+  const address = `127.0.0.1:${port}`;
+  const endpoint = `http://${address}`;
+  const server = await startServer({
+    name,
+    address,
+    env: s3Env(endpoint),
+    folder,
+    command: await store.command(program, { port, address, folder: folder.path, data }),
+    // Its certificates and configuration belong to this run, not to the user.
+    processEnv: { PATH: process.env["PATH"], HOME: folder.path, ...store.processEnv },
+    answers: () => store.answers(endpoint),
+  });
+  return withBucket(server, endpoint);
+}
 
 /** The environment that a job file, the AWS SDKs and the `aws` command understand. */
 export function s3Env(endpoint: string): Record<string, string> {
