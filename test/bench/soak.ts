@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { createLocalStorage } from "../../src/storage/local.ts";
 import { parseTableMetadata, planSnapshot, readManifestList } from "../../table-format/index.ts";
+import { frazil } from "../it/job/job-process.ts";
 import { metadataFile } from "../readers/reader.ts";
 import type { Figure } from "./bench.ts";
 import { type CommitLine, type EndLine, quantile, runJobFile } from "./job-lines.ts";
@@ -13,6 +14,9 @@ import { checkShop } from "./shop-outcome.ts";
 
 /** A checkpoint every 17 seconds of a day. */
 const COMMITS = 5_000;
+/** Changes that the table is made of when the day begins, three days' or so: what grows with the table is not what grows with commits. */
+const EVENTS_BEFORE = 6_000_000;
+const ALL_EVENTS = 2_000_000_000;
 const SAMPLES = 200;
 const SEED = 11;
 const TABLE = "shop.orders";
@@ -35,9 +39,9 @@ type Measure = keyof typeof MEASURES;
 type Sample = Readonly<Record<Measure, number>> & { readonly commit: number };
 
 /**
- * A day of 5,000 commits in compressed time: a job of the generator's orders (inserts, updates, deletes) with a checkpoint every 100 ms, and its
- * own maintenance at a hundredth of the usual intervals. What must not grow is looked at 200 times: the first quarter of the commits is
- * compared with the last.
+ * A day of 5,000 commits in compressed time, to a table that is there already: a job of the generator's orders (inserts, updates, deletes) with
+ * a checkpoint every 100 ms, and its own maintenance at a hundredth of the usual intervals. What must not grow is looked at 200 times: the
+ * first quarter of the commits is compared with the last.
  */
 export async function* soak(progress: (line: string) => void): AsyncIterable<Figure> {
   const commits = numberOption("commits", COMMITS);
@@ -69,6 +73,30 @@ function* quarters(of: string, name: Measure, unit: string, samples: readonly Sa
   yield { case: of, figure: `${name}_ratio`, value: Math.round((last / first) * 100) / 100, unit: "" };
 }
 
+function jobText(warehouse: string, source: string, rest: string): string {
+  return `name: soak
+memory: 256MiB
+source: { type: generator, seed: ${SEED}, splits: 2, ${source} }
+warehouse: { location: "${warehouse}" }
+tables:
+  - { from: ${TABLE}, to: ${TABLE}, mode: upsert }
+${rest}
+`;
+}
+
+/** A day's settings, the intervals a hundredth of the usual ones. */
+const DAY = `checkpoint: { interval: 100ms }
+maintenance:
+  compact: { every: 6s }
+  rewrite_manifests: { every: 36s }
+  expire: { every: 36s, keep: 36s, min_snapshots: 10 }
+  clean_orphans: { every: 2m }`;
+
+async function compacted(warehouse: string): Promise<void> {
+  const compact = frazil(["compact", TABLE, "--warehouse", warehouse, "--yes"]);
+  if ((await compact.ended) !== 0) throw new Error(compact.stderr());
+}
+
 async function run(
   folder: string,
   commits: number,
@@ -76,22 +104,14 @@ async function run(
 ): Promise<{ samples: Sample[]; end: EndLine }> {
   const job = join(folder, "job.yaml");
   const warehouse = join(folder, "warehouse");
-  writeFileSync(
-    job,
-    `name: soak
-memory: 256MiB
-source: { type: generator, seed: ${SEED}, events: 2000000000, rate: 4000, splits: 2 }
-warehouse: { location: "${warehouse}" }
-tables:
-  - { from: ${TABLE}, to: ${TABLE}, mode: upsert }
-checkpoint: { interval: 100ms }
-maintenance:
-  compact: { every: 6s }
-  rewrite_manifests: { every: 36s }
-  expire: { every: 36s, keep: 36s, min_snapshots: 10 }
-  clean_orphans: { every: 2m }
-`,
-  );
+  const before = numberOption("events-before", EVENTS_BEFORE);
+  if (before > 0) {
+    progress(`a table of ${before} changes`);
+    writeFileSync(job, jobText(warehouse, `events: ${before}`, "checkpoint: { interval: 5s }"));
+    await runJobFile([job, "--until", "caught-up"], () => {});
+    await compacted(warehouse);
+  }
+  writeFileSync(job, jobText(warehouse, `events: ${ALL_EVENTS}, rate: 4000`, DAY));
   const samples: Sample[] = [];
   const step = Math.max(1, Math.floor(commits / SAMPLES));
   const times: number[] = [];
