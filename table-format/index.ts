@@ -76,7 +76,7 @@ export type { DataFileRef } from "./parquet/footer.ts";
 export { openDataFileWriter } from "./parquet/hyparquet-encoder.ts";
 export { explicitLineage, withLineage } from "./parquet/lineage.ts";
 export { type DataFilePlace, parquetDataFile } from "./parquet/parquet-data-file.ts";
-export { readDataFile, readDataFileRows } from "./parquet/reader.ts";
+export { NO_SOURCES, readDataFile, readDataFileRows, readParquetColumns } from "./parquet/reader.ts";
 export { partitionPath } from "./partition/path.ts";
 export { type BoundField, bindSpec, parsePartitionBy, UNPARTITIONED } from "./partition/spec.ts";
 export { applyTransform, parseTransform, type Transform, transformResultType } from "./partition/transform.ts";
@@ -194,4 +194,5 @@ export {
 } from "./transaction/update-table.ts";
 export { type AnyBatch, type AnyColumn, type Cell, cellAt, type CellStruct, type NestedColumn } from "./values/cell.ts";
 export { compareValues, decodeValue, encodeValue, valueAt } from "./values/single-value.ts";
+export { gatherAny } from "./values/gather-any.ts";
 export { valueText } from "./values/value-text.ts";

@@ -1,4 +1,3 @@
-import { gatherColumn } from "../arrow/gather.ts";
 import { readAvroColumns } from "../avro/data-reader.ts";
 import { FrazilError } from "../errors.ts";
 import type { BoundExpression } from "../expression/bound.ts";
@@ -14,6 +13,7 @@ import type { RoaringBitmap } from "../puffin/roaring.ts";
 import { nameMapping } from "../schema/name-mapping.ts";
 import type { NestedField } from "../schema/types.ts";
 import type { AnyColumn } from "../values/cell.ts";
+import { gatherAny } from "../values/gather-any.ts";
 
 /**
  * Reads columns of any type from a data or delete file of a table, in file order: row numbers of the batches add up to positions.
@@ -136,8 +136,7 @@ export async function* readFileColumns(
 
 /** Some rows of a column. */
 export function pickRows(column: AnyColumn, rows: Uint32Array): AnyColumn {
-  if (column.layout !== "cells") return gatherColumn(column.type, [column], new Uint16Array(rows.length), rows);
-  return { ...column, length: rows.length, values: Array.from(rows, (row) => column.values[row] ?? null) };
+  return gatherAny(column.type, [column], new Uint16Array(rows.length), rows);
 }
 
 /** Values of a file's identity partitions by the id of their source. */

@@ -1,4 +1,5 @@
 import {
+  type AnyBatch,
   type Column,
   type ColumnBatch,
   currentSchema,
@@ -50,7 +51,7 @@ export async function writeRestored(
   };
   const files = new OutputFiles(io, runtime, settings);
   const read = tupleReader(spec, schema);
-  const groups = new Map<string, { readonly place: OutputPlace; readonly parts: ColumnBatch[] }>();
+  const groups = new Map<string, { readonly place: OutputPlace; readonly parts: AnyBatch[] }>();
   for (const part of byFile(rows, ({ before }) => before)) {
     const batch = await readRows(io, schema, part);
     const columns = keepsLineage

@@ -6,6 +6,7 @@ import { keyColumn, orderKeys } from "../../../../src/maintenance/compact/sort-k
 import { sharedBits, zOrderKeys } from "../../../../src/maintenance/compact/z-order.ts";
 import { createMemoryStorage } from "../../../../src/storage/memory.ts";
 import {
+  cellAt,
   type Column,
   compareValues,
   encodeValue,
@@ -15,7 +16,6 @@ import {
   type SortOrder,
   sortRows,
   type Value,
-  valueAt,
 } from "../../../../table-format/index.ts";
 import { ALL_TYPES, anyRows, columnOf } from "../../table-format/columns.ts";
 import { dataFile } from "../../table-format/data-file.ts";
@@ -105,7 +105,7 @@ async function externally(batches: readonly (readonly (bigint | null)[])[], memo
   return {
     runs: sort.runsWritten,
     rows: out.flatMap((batch) =>
-      [...numbersOf(batch)].map((row, at) => [valueAt(batch.columns[0]!, at) as bigint | null, row] as const),
+      [...numbersOf(batch)].map((row, at) => [cellAt(batch.columns[0]!, at) as bigint | null, row] as const),
     ),
   };
 }
