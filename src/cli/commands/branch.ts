@@ -16,6 +16,7 @@ import { namedTable } from "../../query/table-names.ts";
 import type { CliContext } from "../context.ts";
 import { jsonLine, type Output, tableText } from "../output.ts";
 import { liveRows, timeText } from "../snapshot-figures.ts";
+import { unknownBranch } from "../unknown-branch.ts";
 import { withWarehouse } from "../warehouse-option.ts";
 
 export interface BranchOptions {
@@ -157,10 +158,4 @@ const COLUMNS = [
 
 function rank(name: string): string {
   return `${name === "main" ? 0 : 1}${name}`;
-}
-
-function unknownBranch(name: string, branchName: string): FrazilError {
-  return new FrazilError("not-found", "BRANCH_NOT_FOUND", `${name} has no branch ${branchName}`, {
-    hint: `frazil branch ${name} lists its branches`,
-  });
 }

@@ -12,6 +12,7 @@ import type { CliContext } from "../context.ts";
 import { readJob } from "../job-file.ts";
 import { jsonLine } from "../output.ts";
 import { liveRows } from "../snapshot-figures.ts";
+import { unknownBranch } from "../unknown-branch.ts";
 import { withWarehouse } from "../warehouse-option.ts";
 
 export interface PublishOptions {
@@ -27,9 +28,7 @@ export async function publish(context: CliContext, subject: string, options: Pub
       const branch = options.branch ?? writerBranch(table);
       if (branch === null) throw noBranch(`no job writes ${subject} to a branch`);
       if (branch === "main" || table.metadata.refs.get(branch)?.type !== "branch") {
-        throw new FrazilError("not-found", "BRANCH_NOT_FOUND", `${subject} has no branch ${branch} beside main`, {
-          hint: `frazil branch ${subject} lists its branches`,
-        });
+        throw unknownBranch(subject, `${branch} beside main`);
       }
       const plan = async (): Promise<readonly Publication[]> => {
         const head = branchHead(await namedTable(warehouse, subject), branch);

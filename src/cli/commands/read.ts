@@ -14,6 +14,7 @@ import type { RowOptions } from "../row-options.ts";
 import { chosenRows, openRowPrinter, type RowPrinter } from "../row-output.ts";
 import { onSignals } from "../signals.ts";
 import { timeText } from "../snapshot-figures.ts";
+import { unknownBranch } from "../unknown-branch.ts";
 import { withWarehouse } from "../warehouse-option.ts";
 
 export interface ReadOptions extends RowOptions {
@@ -60,11 +61,7 @@ export async function read(context: CliContext, name: string, options: ReadOptio
 async function ofBranch(warehouse: Warehouse, name: string, branch: string | undefined) {
   const table = await namedTable(warehouse, name);
   if (branch === undefined || branch === "main") return { table, shown: warehouse };
-  if (table.metadata.refs.get(branch)?.type !== "branch") {
-    throw new FrazilError("not-found", "BRANCH_NOT_FOUND", `${name} has no branch ${branch}`, {
-      hint: `frazil branch ${name} lists its branches`,
-    });
-  }
+  if (table.metadata.refs.get(branch)?.type !== "branch") throw unknownBranch(name, branch);
   const shown = { ...warehouse, catalog: branchForReaders(warehouse.catalog, branch) };
   return { table: await namedTable(shown, name), shown };
 }
