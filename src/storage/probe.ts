@@ -32,6 +32,11 @@ export async function probeConditionalWrites(io: FileIO, root: string, random: R
   await remove(io, ...used);
 }
 
+/** Bytes that repeat only after 64 KiB, so that a range shows where it was taken. */
+export function patternBytes(length: number): Uint8Array {
+  return Uint8Array.from({ length }, (_, index) => (index * 7 + (index >> 8)) & 0xff);
+}
+
 /** Where a probe may write: a folder of its own below the warehouse that nothing else reads. */
 export function probeFolder(root: string, random: Random): string {
   return `${root.replace(/\/+$/, "")}/_frazil/probe/${randomUuid(random)}`;

@@ -2,7 +2,7 @@ import type { FileIO } from "../../table-format/index.ts";
 import { FrazilError } from "../core/errors.ts";
 import { PROBE_LIST_PAGE } from "../core/limits.ts";
 import type { Random } from "../core/runtime.ts";
-import { probeConditionalWrites, probeFolder } from "./probe.ts";
+import { patternBytes, probeConditionalWrites, probeFolder } from "./probe.ts";
 
 /** What a catalog asks of the store that its tables lie in. */
 export interface StoreUse {
@@ -62,7 +62,7 @@ async function probeObjects(io: FileIO, listing: FileIO, root: string, random: R
 
 async function probeObjectsOnce(io: FileIO, listing: FileIO, folder: string, use: StoreUse): Promise<void> {
   const odd = `${folder}/${ODD_NAME}`;
-  const bytes = Uint8Array.from({ length: 4096 }, (_, index) => (index * 7 + (index >> 8)) & 0xff);
+  const bytes = patternBytes(4096);
   const more = use.lists ? Array.from({ length: LISTED - 1 }, (_, index) => `${folder}/object-${index}`) : [];
   const written = [odd, ...more];
   try {

@@ -2,7 +2,7 @@ import { type FileEntry, type FileIO, mapConcurrently } from "../../table-format
 import { FrazilError } from "../core/errors.ts";
 import { PROBE_CLOCK_MS, PROBE_OBJECTS, PROBE_REQUESTS_IN_FLIGHT, S3_PART_BYTES } from "../core/limits.ts";
 import type { Runtime } from "../core/runtime.ts";
-import { probeConditionalWrites, probeFolder } from "./probe.ts";
+import { patternBytes, probeConditionalWrites, probeFolder } from "./probe.ts";
 
 /** A store to try, in a folder of its own below `root`. */
 export interface ProbedStore {
@@ -138,7 +138,7 @@ async function listAfterWrite({ io }: ProbedStore, folder: string): Promise<stri
 
 async function ranges({ io }: ProbedStore, folder: string): Promise<string> {
   const target = `${folder}/object`;
-  const bytes = Uint8Array.from({ length: 100_000 }, (_, index) => (index * 7 + (index >> 8)) & 0xff);
+  const bytes = patternBytes(100_000);
   await io.write(target, bytes);
   for (const [offset, length] of [
     [0, 1],
@@ -220,7 +220,7 @@ async function listPages({ io }: ProbedStore, folder: string): Promise<string> {
 }
 
 async function multipart({ io }: ProbedStore, folder: string): Promise<string> {
-  const chunk = Uint8Array.from({ length: 1 << 20 }, (_, index) => (index * 13 + (index >> 9)) & 0xff);
+  const chunk = patternBytes(1 << 20);
   const chunks = Math.ceil((S3_PART_BYTES * 2) / chunk.length) + 1;
   const target = `${folder}/object`;
   const output = await io.openWrite(target);
