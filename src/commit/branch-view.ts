@@ -1,5 +1,6 @@
 import {
   type Catalog,
+  catalogView,
   type CommitOutcome,
   FrazilError,
   identText,
@@ -58,22 +59,13 @@ export function branchCatalog(whole: Catalog, branch: string, shownOf: ShownOf =
     shown.set(identText(table.ident), state);
     return { ...table, branch, metadata: swapped(table.metadata, branch, state) };
   };
-  return {
-    branch,
-    whole,
-    name: whole.name,
-    atomicAcrossTables: whole.atomicAcrossTables,
-    claims: whole.claims,
-    listNamespaces: () => whole.listNamespaces(),
-    ensureNamespace: (namespace) => whole.ensureNamespace(namespace),
-    listTables: (namespace) => whole.listTables(namespace),
+  const view = catalogView(whole, {
     async loadTable(ident) {
       const table = await whole.loadTable(ident);
       if (table !== null) return show(table);
       if (shownOf(ident, null)) shown.set(identText(ident), { head: null, follows: true });
       return null;
     },
-    defaultLocation: (ident) => whole.defaultLocation(ident),
     async commit(changes, claim): Promise<CommitOutcome> {
       const outcome = await whole.commit(
         changes.map((change) => {
@@ -84,10 +76,8 @@ export function branchCatalog(whole: Catalog, branch: string, shownOf: ShownOf =
       );
       return outcome.outcome === "committed" ? { ...outcome, tables: outcome.tables.map(show) } : outcome;
     },
-    readClaim: (key) => whole.readClaim(key),
-    listClaims: (prefix) => whole.listClaims(prefix),
-    close: () => whole.close(),
-  };
+  });
+  return { ...view, branch, whole };
 }
 
 /**

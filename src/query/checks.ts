@@ -1,4 +1,11 @@
-import { type Catalog, FrazilError, identText, type LoadedTable, type Snapshot } from "../../table-format/index.ts";
+import {
+  type Catalog,
+  catalogView,
+  FrazilError,
+  identText,
+  type LoadedTable,
+  type Snapshot,
+} from "../../table-format/index.ts";
 import { openQuery } from "./query.ts";
 import type { QueryWarehouse } from "./query-warehouse.ts";
 
@@ -77,23 +84,13 @@ async function resultOf(warehouse: QueryWarehouse, sql: string): Promise<string 
 
 function pinnedCatalog(catalog: Catalog, states: readonly TableState[]): Catalog {
   const byName = new Map(states.map((state) => [identText(state.table.ident), state]));
-  return {
-    name: catalog.name,
-    atomicAcrossTables: catalog.atomicAcrossTables,
-    claims: catalog.claims,
-    listNamespaces: () => catalog.listNamespaces(),
-    ensureNamespace: (namespace) => catalog.ensureNamespace(namespace),
-    listTables: (namespace) => catalog.listTables(namespace),
+  return catalogView(catalog, {
     async loadTable(ident) {
       const state = byName.get(identText(ident));
       if (state === undefined) return catalog.loadTable(ident);
       const { table, snapshot } = state;
       return { ...table, metadata: { ...table.metadata, currentSnapshotId: snapshot.snapshotId } };
     },
-    defaultLocation: (ident) => catalog.defaultLocation(ident),
-    commit: (changes, claim) => catalog.commit(changes, claim),
-    readClaim: (key) => catalog.readClaim(key),
-    listClaims: (prefix) => catalog.listClaims(prefix),
     close: async () => undefined,
-  };
+  });
 }
