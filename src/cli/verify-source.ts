@@ -7,6 +7,7 @@ import { type ComparedTable, type Comparison, compareWithSource, reasonAgainst }
 import type { AnyJob } from "../registry.ts";
 import { targetMatcher } from "../sink/layout/router.ts";
 import type { CliContext } from "./context.ts";
+import { fromBeginning } from "./from-beginning.ts";
 import { readJob } from "./job-file.ts";
 import { type JobView, progressOf, withJob, withSource } from "./job-view.ts";
 import { jsonLine } from "./output.ts";
@@ -57,12 +58,6 @@ export async function verifySource(context: CliContext, path: string, print: Pri
 /** Which life of a stream counts shows only when the known one was told. */
 async function recall(view: JobView, source: Parameters<typeof progressOf>[1]): Promise<void> {
   await progressOf(view, source);
-}
-
-function fromBeginning(job: AnyJob): AnyJob {
-  const { source } = job;
-  if (source.type === "kafka") return { ...job, source: { ...source, start: "earliest" } };
-  return source.type === "table" ? { ...job, source: { ...source, from: "earliest" } } : job;
 }
 
 /** Why the source does not tell all any more; null: it does. A table that is read holds its oldest rows as a whole. */

@@ -14,6 +14,7 @@ import { lagOf } from "../../pipeline/read-lag.ts";
 import { targetMatcher } from "../../sink/layout/router.ts";
 import type { AnyJob } from "../../registry.ts";
 import type { CliContext } from "../context.ts";
+import { fromBeginning } from "../from-beginning.ts";
 import { readJob } from "../job-file.ts";
 import { type JobView, progressOf, withJob, withSource } from "../job-view.ts";
 import { jsonLine } from "../output.ts";
@@ -99,18 +100,12 @@ async function commit(
 }
 
 /** The oldest points that the source still holds. */
-async function earliestOf(context: CliContext, { job, warehouse, state }: JobView): Promise<Position> {
-  const { source } = job;
-  if (source.type === "generator") return withEarliest(source);
-  return withEarliest(source.type === "kafka" ? { ...source, start: "earliest" } : { ...source, from: "earliest" });
-
-  function withEarliest(settings: AnyJob["source"]): Promise<Position> {
-    return withSource(context, { ...job, source: settings }, { warehouse }, async (opened) => {
-      // Which life of a stream counts shows only when the known one was told.
-      await progressOf({ job, warehouse, state }, opened.source);
-      return opened.source.startPosition();
-    });
-  }
+function earliestOf(context: CliContext, view: JobView): Promise<Position> {
+  return withSource(context, fromBeginning(view.job), { warehouse: view.warehouse }, async ({ source }) => {
+    // Which life of a stream counts shows only when the known one was told.
+    await progressOf(view, source);
+    return source.startPosition();
+  });
 }
 
 function parseAssignment(text: string): [split: string, point: string] {
