@@ -152,7 +152,7 @@ function startTroubles(sim: Simulation, job: JobSupervisor, stopped: () => boole
     if (stopped()) return;
     if (sim.asleep) return next();
     const kind = draw.pick(["zombies", "rivals", "stops", "jumps", "none"] as const);
-    const current = job.current?.place.process ?? null;
+    const current = job.current?.process ?? null;
     if (kind === "zombies" && sim.has(kind) && current !== null && !current.suspended) {
       sim.count("zombies");
       scheduler.note(`${current.name} is suspended`);

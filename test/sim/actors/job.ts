@@ -7,7 +7,7 @@ import { runJob } from "../../../src/pipeline/run-job.ts";
 import { probeConditionalWrites } from "../../../src/storage/probe.ts";
 import { TABLES } from "../world/changelog.ts";
 import { Violation } from "../world/oracle.ts";
-import { ProcessDied } from "../world/process.ts";
+import { ProcessDied, type SimProcess } from "../world/process.ts";
 import { BRANCH, isExpected, LOCATION, PIPELINE, type Place, type Simulation } from "../world/simulation.ts";
 import { simSource } from "../world/source.ts";
 import { maintainBeside } from "./maintenance.ts";
@@ -20,8 +20,9 @@ const FOR_EVER: JobEnd = { caughtUp: false, afterMs: null, maxRows: null };
 const AFTERLIFE_MS = 1_800_000;
 
 interface JobProcess {
-  readonly place: Place;
-  readonly stop: AbortController;
+  readonly process: SimProcess;
+  /** Null once it has ended: what listens to it is all that the process had in memory. */
+  stop: AbortController | null;
   readonly startedMs: number;
   endedMs: number | null;
 }
@@ -42,7 +43,7 @@ export class JobSupervisor {
 
   /** The newest process that is alive. */
   get current(): JobProcess | null {
-    return this.#jobs.findLast(({ place, endedMs }) => endedMs === null && !place.process.dead) ?? null;
+    return this.#jobs.findLast(({ process, endedMs }) => endedMs === null && !process.dead) ?? null;
   }
 
   /** Tells the newest process to end. */
@@ -55,16 +56,18 @@ export class JobSupervisor {
     if (this.caughtUp) return;
     const name = `job${this.#jobs.length}`;
     const place = sim.start(name, () => {
-      job.endedMs = sim.scheduler.nowMs;
+      this.#over(job);
       this.#restart();
     });
-    const job: JobProcess = { place, stop: new AbortController(), startedMs: sim.scheduler.nowMs, endedMs: null };
+    const { process } = place;
+    const stop = new AbortController();
+    const job: JobProcess = { process, stop, startedMs: sim.scheduler.nowMs, endedMs: null };
     this.#jobs.push(job);
     sim.count("starts");
-    const { draw } = place.process;
+    const { draw } = process;
     const isBounded = !this.#end.caughtUp && sim.has("bounded") && draw.oneIn(3);
     const end = isBounded ? { ...this.#end, maxRows: draw.between(1, 30) } : this.#end;
-    this.#run(job, end).then(
+    this.#run(place, stop.signal, end).then(
       () => this.#ended(job, end, null),
       (error: unknown) => this.#ended(job, end, error),
     );
@@ -77,7 +80,7 @@ export class JobSupervisor {
     if (this.current === null) this.start();
   }
 
-  async #run({ place, stop }: JobProcess, end: JobEnd): Promise<void> {
+  async #run(place: Place, stop: AbortSignal, end: JobEnd): Promise<void> {
     const sim = this.#sim;
     const { process, io, catalog, runtime } = place;
     if (!catalog.atomicAcrossTables && process.draw.oneIn(12))
@@ -105,7 +108,7 @@ export class JobSupervisor {
         }),
       beside: this.#beside(place),
       end,
-      stop: stop.signal,
+      stop,
       observer: {
         started: ({ epoch, checkpoint }) => sim.scheduler.note(`${process.name} has epoch ${epoch} at ${checkpoint}`),
         progress: () => undefined,
@@ -156,15 +159,20 @@ export class JobSupervisor {
 
   #ended(job: JobProcess, end: JobEnd, error: unknown): void {
     const sim = this.#sim;
-    if (job.place.process.dead) return;
-    job.endedMs = sim.scheduler.nowMs;
+    if (job.process.dead) return;
+    this.#over(job);
     const text = error instanceof FrazilError ? `${error.kind} ${error.code}: ${error.message}` : String(error);
-    sim.scheduler.note(`${job.place.process.name} ends: ${error === null ? "well" : text}`);
+    sim.scheduler.note(`${job.process.name} ends: ${error === null ? "well" : text}`);
     if (error === null) {
       if (end.caughtUp) this.caughtUp = true;
     } else this.#judge(job, error);
     const isForOperator = error instanceof FrazilError && error.code === "TABLE_ROLLED_BACK";
     this.#restart(isForOperator ? 10 : 1);
+  }
+
+  #over(job: JobProcess): void {
+    job.endedMs = this.#sim.scheduler.nowMs;
+    job.stop = null;
   }
 
   /** A supervisor starts the job again, unless another is there. It is `patience` times as slow where an operator is needed. */
@@ -179,7 +187,7 @@ export class JobSupervisor {
   /** Whether a process may end so. */
   #judge(job: JobProcess, error: unknown): void {
     const sim = this.#sim;
-    const name = job.place.process.name;
+    const { name } = job.process;
     if (error instanceof ProcessDied) return;
     if (error instanceof Violation || !(error instanceof FrazilError)) return sim.fail(error);
     const { kind, code } = error;
@@ -209,9 +217,9 @@ export class JobSupervisor {
 }
 
 /** As SIGTERM does. */
-function tellToEnd({ place, stop }: JobProcess): void {
-  place.process.draining = true;
-  stop.abort();
+function tellToEnd({ process, stop }: JobProcess): void {
+  process.draining = true;
+  stop?.abort();
 }
 
 function ruleOf(sim: Simulation, table: string): TableRule {

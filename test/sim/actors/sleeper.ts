@@ -27,7 +27,7 @@ export function startSleeper(sim: Simulation, job: JobSupervisor, stopped: () =>
   let visits = draw.below(8);
   sim.onPoint = (process, point) => {
     if (left === 0 || point !== asleepAt || stopped() || sim.asleep) return;
-    if (process !== job.current?.place.process && !MAINTENANCE.test(process.name)) return;
+    if (process !== job.current?.process && !MAINTENANCE.test(process.name)) return;
     if (process.suspended || visits-- > 0) return;
     left--;
     asleepAt = draw.pick(POINTS);

@@ -73,6 +73,7 @@ export class SimProcess implements Host {
     if (this.dead) return;
     this.dead = true;
     this.held.length = 0;
+    this.#visits.clear();
     this.scheduler.note(`${this.name} dies at ${point}`);
     this.#onCrash(point);
   }
