@@ -9,6 +9,7 @@ export { batchOfRows } from "./arrow/row-batch.ts";
 export { widenColumn } from "./arrow/widen.ts";
 export type * from "./catalog/catalog.ts";
 export { identText, parseIdent } from "./catalog/catalog.ts";
+export { catalogView } from "./catalog/catalog-view.ts";
 export {
   attemptCommit,
   type CatalogContext,
