@@ -16,6 +16,8 @@ export interface Globals {
   readonly color: boolean;
   /** Null when not given. */
   readonly warehouse: string | null;
+  /** By the command line itself, not by a variable. */
+  readonly warehouseGiven: boolean;
   /** The process's environment over that of `--env-file`. */
   readonly env: Environment;
 }
@@ -75,6 +77,7 @@ export function globalsOf(command: Command): Globals {
     logFormat: logFormat === "auto" ? autoFormat : logFormat,
     color: when === "always" || (when === "auto" && stderrIsTerminal && variable("NO_COLOR") === null),
     warehouse: textOption(options["warehouse"]) ?? variable("FRAZIL_WAREHOUSE"),
+    warehouseGiven: textOption(options["warehouse"]) !== null,
     env,
   };
 }

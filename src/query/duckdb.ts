@@ -1,6 +1,7 @@
 import {
   type DuckDBConnection,
   DuckDBDataChunk,
+  type DuckDBExtractedStatements,
   DuckDBInstance,
   type DuckDBResult,
   type DuckDBType,
@@ -174,10 +175,20 @@ const REFUSED: ReadonlySet<StatementType> = new Set([
   StatementType.TRANSACTION,
 ]);
 
+/** The driver says nothing of use of a text without a statement. */
+async function statementsOf(connection: DuckDBConnection, sql: string): Promise<DuckDBExtractedStatements> {
+  try {
+    return await connection.extractStatements(sql);
+  } catch (error) {
+    if ((error as Error).message !== "Error in native callback") throw error;
+    throw new FrazilError("config", "SQL_ERROR", "expected a statement, found none", { cause: error });
+  }
+}
+
 async function refuse(connection: DuckDBConnection, sql: string): Promise<void> {
   let type: StatementType;
   try {
-    const statements = await connection.extractStatements(sql);
+    const statements = await statementsOf(connection, sql);
     type = (await statements.prepare(0)).statementType;
   } catch (error) {
     throw queryError(error);
@@ -199,7 +210,7 @@ async function query(
   parameters: readonly SqlParameter[],
 ): Promise<ResultRows> {
   try {
-    const statements = await connection.extractStatements(sql);
+    const statements = await statementsOf(connection, sql);
     // PIVOT is one statement for its writer and two for DuckDB.
     if (statements.count > 1 && !/\bpivot/i.test(sql)) {
       throw new FrazilError("config", "SQL_ERROR", `expected one statement, found ${statements.count}`);

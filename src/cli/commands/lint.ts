@@ -7,6 +7,7 @@ import { EXIT } from "../../core/errors.ts";
 import { type AnyJob, SOURCES, sourceTraits } from "../../registry.ts";
 import type { CliContext } from "../context.ts";
 import { jsonLine } from "../output.ts";
+import { whyUnread } from "../read-file.ts";
 
 export interface LintOptions {
   readonly denyWarnings?: boolean;
@@ -42,7 +43,7 @@ function lintFile(
   try {
     text = readFileSync(path, "utf8");
   } catch (error) {
-    const message = `cannot be read: ${(error as Error).message}`;
+    const message = `cannot be read: ${whyUnread(error)}`;
     return { findings: [{ severity: "error", line: 1, column: 1, message }], job: null };
   }
   if (looksLikePolicies(text)) return { findings: lintPolicies(text, env).findings, job: null };

@@ -1,14 +1,13 @@
-import { readFileSync } from "node:fs";
 import type { WarehouseSettings } from "../../config/job-schema.ts";
 import { defaultPolicies, loadPolicies, type Policies } from "../../config/policies.ts";
 import { counted, grouped } from "../../core/count-text.ts";
-import { FrazilError } from "../../core/errors.ts";
 import { readHistory } from "../../maintenance/history/read-history.ts";
 import { recordFields, type RunRecord } from "../../maintenance/history/run-record.ts";
 import { runService, tasksByPattern } from "../../maintenance/service/service.ts";
 import { openWarehouse, tryStore } from "../../warehouse.ts";
 import type { CliContext } from "../context.ts";
 import { jsonLine, sizeText, tableText } from "../output.ts";
+import { type FileWanted, readNamedFile } from "../read-file.ts";
 import { onSignals } from "../signals.ts";
 import { warehouseSettings } from "../warehouse-option.ts";
 
@@ -20,6 +19,12 @@ export interface MaintainOptions {
 }
 
 const HISTORY_LIMIT = 100;
+
+const POLICIES_FILE: FileWanted = {
+  what: "file of policies",
+  code: "POLICIES_FILE",
+  hint: "docs/examples/maintain.yaml is one to begin with; without --policies all tables are looked after alike",
+};
 
 /** `frazil maintain [warehouse]`: the service, or with `--history` what was done by it and by jobs. */
 export async function maintain(context: CliContext, location: string | null, options: MaintainOptions): Promise<void> {
@@ -129,18 +134,5 @@ function timeText({ startedMs }: RunRecord): string {
 }
 
 function readPolicies({ globals }: CliContext, path: string): Policies {
-  let content: string;
-  try {
-    content = readFileSync(path, "utf8");
-  } catch (cause) {
-    throw new FrazilError(
-      "config",
-      "POLICIES_FILE",
-      `the policies ${path} cannot be read: ${(cause as Error).message}`,
-      {
-        cause,
-      },
-    );
-  }
-  return loadPolicies(content, path, globals.env);
+  return loadPolicies(readNamedFile(path, POLICIES_FILE), path, globals.env);
 }

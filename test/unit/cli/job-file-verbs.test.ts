@@ -38,7 +38,7 @@ describe("lint", () => {
       stdout:
         `${bad}:1:7  error  name: must be 1 to 40 of a-z, 0-9 and -\n` +
         `${bad}:4:55  error  tables[0].mode: must be one of upsert, append, history, found "upsrt"; did you mean "upsert"?\n` +
-        `${join(folder, "none.yaml")}:1:1  error  cannot be read: ENOENT: no such file or directory, open '${join(folder, "none.yaml")}'\n`,
+        `${join(folder, "none.yaml")}:1:1  error  cannot be read: there is none\n`,
       stderr: "3 files, 3 errors\n",
     });
   });

@@ -104,7 +104,20 @@ describe("frazil", () => {
   it("ends with 78 for a job file that is not there", () => {
     const called = frazil(["run", join(folder, "none.yaml")]);
     expect(called.code).toBe(78);
-    expect(called.stderr).toMatch(/^error JOB_FILE: the job file .*none\.yaml cannot be read/);
+    expect(called.stderr).toMatch(
+      /^error JOB_FILE: the job file .*none\.yaml cannot be read: there is none\nhint: frazil init/,
+    );
+  });
+
+  it("names the file that was likely meant, and refuses a warehouse that the job would not write to", () => {
+    const path = join(folder, "orders.yaml");
+    writeFileSync(path, "name: orders\n");
+    expect(frazil(["plan", join(folder, "order.yaml")]).stderr).toMatch(`\nhint: did you mean ${path}?\n`);
+    const elsewhere = frazil(["run", path, "--warehouse", join(folder, "elsewhere")]);
+    expect(elsewhere).toMatchObject({ code: 64, stdout: "" });
+    expect(elsewhere.stderr).toMatch(/^error USAGE: --warehouse does not go with a job file: .*\nhint: /);
+    // A variable is for the verbs that need it.
+    expect(frazil(["run", path], { FRAZIL_WAREHOUSE: "elsewhere" }).code).toBe(78);
   });
 });
 
@@ -230,6 +243,10 @@ describe("query", () => {
     const wrong = at("query", "SELEC 1");
     expect([wrong.code, wrong.stdout]).toEqual([64, ""]);
     expect(wrong.stderr).toMatch(/^error SQL_ERROR: Parser Error: syntax error at or near "SELEC"/);
+    expect(at("query", "/* nothing */")).toMatchObject({
+      code: 64,
+      stderr: "error SQL_ERROR: expected a statement, found none\n",
+    });
     const fails = at("query", "SELECT 'x'::INTEGER");
     expect([fails.code, fails.stdout]).toEqual([65, ""]);
     expect(fails.stderr).toMatch(/^error QUERY_FAILED: Conversion Error/);
