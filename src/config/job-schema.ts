@@ -14,7 +14,7 @@ import { maintenanceSchema } from "./maintenance-schema.ts";
 import { type PostgresCatalogSettings, postgresCatalogSchema } from "./postgres-catalog-schema.ts";
 import { branchSchema, checkBranch, type PublishSettings, publishSchema } from "./publish-schema.ts";
 import { type RestCatalogSettings, restCatalogSchema } from "./rest-catalog-schema.ts";
-import { duration, flag, primitiveType, share, size, text, whole } from "./scalars.ts";
+import { duration, flag, foundText, primitiveType, share, size, text, whole } from "./scalars.ts";
 
 /** What `source:` of a job becomes: each source type's own settings, told apart by `type`. */
 export interface SourceSettings {
@@ -200,7 +200,8 @@ const route = z
     to: z
       .string()
       .refine(isTableName, {
-        error: "must be namespace.table: letters, digits, _ and -, ${table}, ${schema}, ${db} and ${topic}",
+        error: ({ input }) =>
+          `must be namespace.table (letters, digits, _ and -, \${table}, \${schema}, \${db}, \${topic}), found ${foundText(input)}`,
       })
       .meta({ example: "shop.${table}" })
       .describe("`namespace.table`. `${table}`, `${schema}`, `${db}` and `${topic}` stand for what matched."),
@@ -327,7 +328,7 @@ const deadLetter = z
     table: z
       .string()
       .refine((value) => isTableName(value) && !value.includes("${"), {
-        error: "must be namespace.table: letters, digits, _ and -",
+        error: ({ input }) => `must be namespace.table (letters, digits, _ and -), found ${foundText(input)}`,
       })
       .meta({ example: "shop.dead_letters" })
       .describe("`namespace.table`, created when it is first needed; no table of `tables:`."),

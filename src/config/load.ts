@@ -100,6 +100,15 @@ export function withEnvironment(settings: WarehouseSettings, env: Environment): 
   const variable = (...names: string[]): string | undefined => names.map((name) => env[name]).find(Boolean);
   const endpoint = settings.s3.endpoint ?? variable("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL");
   if (!settings.location.startsWith("s3://") || endpoint === undefined) return settings;
+  if (!/^https?:\/\/./.test(endpoint) || !URL.canParse(endpoint)) {
+    const name = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"].find((each) => env[each] === endpoint);
+    throw new FrazilError(
+      "config",
+      "BAD_VARIABLE",
+      `${name ?? "warehouse.s3.endpoint"} must be an http:// or https:// address, found "${endpoint}"`,
+      { hint: "write http://localhost:9000, or unset it for AWS" },
+    );
+  }
   const region = settings.s3.region ?? variable("AWS_REGION", "AWS_DEFAULT_REGION");
   return { ...settings, s3: { ...settings.s3, endpoint, region } };
 }

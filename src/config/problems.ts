@@ -14,10 +14,12 @@ export interface Problem {
 /** Checks `input` against a schema: the value, or every problem in the order found. */
 export function check<T>(schema: z.ZodType<T>, input: unknown): { value: T } | { problems: Problem[] } {
   const validKeys = new Map<string, readonly string[]>();
+  const examples = new Map<string, string>();
   const result = schema.safeParse(input, {
     reportInput: true,
     error: (issue) => {
       if (issue.code === "unrecognized_keys") validKeys.set(pathText(issue.path ?? []), shapeKeys(issue.inst));
+      if (issue.code === "invalid_type") noteExample(examples, issue.path, issue.inst);
       return undefined;
     },
   });
@@ -29,7 +31,7 @@ export function check<T>(schema: z.ZodType<T>, input: unknown): { value: T } | {
       const valid = validKeys.get(pathText(issue.path)) ?? [];
       for (const key of issue.keys) problems.push({ path: [...path, key], at: "key", message: unknownKey(key, valid) });
     } else {
-      problems.push({ path, at: "value", message: messageOf(issue) });
+      problems.push({ path, at: "value", message: messageOf(issue, examples) });
     }
   }
   return { problems: problems.filter((problem) => !isExplained(problem, problems)) };
@@ -91,13 +93,17 @@ const EXPECTED: Readonly<Record<string, string>> = {
   number: "a number",
 };
 
-function messageOf(issue: z.core.$ZodIssue): string {
+function messageOf(issue: z.core.$ZodIssue, examples: ReadonlyMap<string, string>): string {
   const input = issue.input;
   switch (issue.code) {
     case "invalid_type": {
       if (input === undefined) return "is required";
-      const quote = issue.expected === "string" && (typeof input === "number" || typeof input === "boolean");
-      const expected = EXPECTED[issue.expected] ?? issue.expected;
+      if (input === null && issue.path.length === 0)
+        return "the file is empty; frazil init kafka prints one to begin with";
+      const example = examples.get(pathText(issue.path)) ?? null;
+      const quote =
+        example === null && issue.expected === "string" && (typeof input === "number" || typeof input === "boolean");
+      const expected = example ?? EXPECTED[issue.expected] ?? issue.expected;
       return `must be ${expected}, found ${foundText(input)}${quote ? "; put it in quotes" : ""}`;
     }
     case "invalid_value":
@@ -112,6 +118,13 @@ function messageOf(issue: z.core.$ZodIssue): string {
     default:
       return issue.message;
   }
+}
+
+/** Notes `a duration, such as 10s` of a setting with a unit, which a bare number lacks. */
+function noteExample(examples: Map<string, string>, path: readonly PropertyKey[] | undefined, schema: unknown): void {
+  const { title, example } = schema instanceof z.ZodType ? (schema.meta() ?? {}) : {};
+  if (title !== undefined && typeof example === "string")
+    examples.set(pathText(path ?? []), `a ${title}, such as ${example}`);
 }
 
 function oneOf(input: unknown, valid: readonly string[]): string {

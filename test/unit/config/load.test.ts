@@ -224,9 +224,15 @@ describe("errors of a job file", () => {
       "13:25  checkpoint.max_rows: must be a whole number from 1, found 0",
     ],
     [
+      "a duration without its unit",
+      `${GOOD}checkpoint: { interval: 10 }\n`,
+      "13:25  checkpoint.interval: must be a duration, such as 10s, found 10",
+    ],
+    ["nothing at all", "", "1:1  the file is empty; frazil init kafka prints one to begin with"],
+    [
       "a bad target",
       GOOD.replace("to: shop.orders", "to: orders"),
-      "11:9  tables[0].to: must be namespace.table: letters, digits, _ and -, ${table}, ${schema}, ${db} and ${topic}",
+      '11:9  tables[0].to: must be namespace.table (letters, digits, _ and -, ${table}, ${schema}, ${db}, ${topic}), found "orders"',
     ],
     [
       "a key in an append table",
@@ -371,6 +377,9 @@ describe("--warehouse", () => {
     expect(settings.s3).toEqual({ endpoint: "http://localhost:9000", region: "eu-west-1" });
     expect(load(GOOD.replace("./warehouse", "s3://lake/w"), env).warehouse).toEqual(settings);
     expect(warehouseAt("./w", env).s3).toEqual({});
+    expect(() => warehouseAt("s3://lake/w", { AWS_ENDPOINT_URL: "localhost:9000" })).toThrow(
+      'AWS_ENDPOINT_URL must be an http:// or https:// address, found "localhost:9000"',
+    );
     const named = 's3://lake/w\n  s3: { endpoint: "http://store:1", region: here }';
     expect(load(GOOD.replace("./warehouse", named), env).warehouse.s3).toMatchObject({
       endpoint: "http://store:1",
