@@ -8,7 +8,7 @@ import { findMember } from "../json-bytes/members.ts";
 import type { Range } from "../json-bytes/range.ts";
 import { skipValue } from "../json-bytes/skip.ts";
 import { rangesEqual } from "../json-bytes/text.ts";
-import { dataError, MessageFault } from "../json-columns/data-errors.ts";
+import { dataError, MessageFault, notKept } from "../json-columns/data-errors.ts";
 import { type AfterTaker, Envelope } from "./envelope.ts";
 import { fillsUnknown, tellsMoreThanKey } from "./before-image.ts";
 import { rowFields } from "./connect-schema.ts";
@@ -86,7 +86,8 @@ export class DebeziumJsonDecoder implements Decoder, AfterTaker {
     const { slab, message, table, rejects } = this;
     const slot = table?.slotInRow ?? null;
     const error = dataError(fault, { slab, message, inKey: this.inKey, binding: table?.binding ?? null, slot });
-    if (rejects === null || !(error instanceof FrazilError) || error.kind !== "data") throw error;
+    if (!(error instanceof FrazilError) || error.kind !== "data") throw error;
+    if (rejects === null) throw notKept(error);
     if (this.marked) table?.undo();
     else table?.drop();
     rejects.reject(slab, message, error, slot?.name ?? null, (table ?? this.streamTable)?.binding.target ?? null);

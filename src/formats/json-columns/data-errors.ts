@@ -71,6 +71,17 @@ export function dataError(fault: unknown, place: FaultPlace): unknown {
   );
 }
 
+/** Codes whose hint is the line to write into the job file. */
+const NAMES_A_SETTING: ReadonlySet<string> = new Set(["VALUE_MISMATCH", "COLUMN_TYPE_REFUSED"]);
+
+/** The error of a message that nothing keeps, so that it ends the job: with the way to go on without the message, where none is told yet. */
+export function notKept(error: FrazilError): FrazilError {
+  const { kind, code, message, hint, cause } = error;
+  if (NAMES_A_SETTING.has(code) && hint !== undefined) return error;
+  const way = "to go on, keep such messages: dead_letter: { table: shop.dead_letters }";
+  return new FrazilError(kind, code, message, { hint: hint === undefined ? way : `${hint}; ${way}`, cause });
+}
+
 function columnText({ binding, slot }: FaultPlace): string {
   if (binding === null) return "";
   if (slot === null) return `, table ${binding.target}`;

@@ -1,7 +1,7 @@
 import { FrazilError } from "../../core/errors.ts";
 import type { Rejects } from "../../core/format.ts";
 import type { MessageSlab } from "../../core/message-slab.ts";
-import { dataError } from "./data-errors.ts";
+import { dataError, notKept } from "./data-errors.ts";
 import type { TableRows } from "./table-rows.ts";
 
 /**
@@ -20,7 +20,8 @@ export function handOver(
   const slot = table?.slotInRow ?? null;
   const binding = table?.binding ?? null;
   const error = dataError(fault, { slab, message, inKey, binding, slot });
-  if (rejects === null || !(error instanceof FrazilError) || error.kind !== "data") throw error;
+  if (!(error instanceof FrazilError) || error.kind !== "data") throw error;
+  if (rejects === null) throw notKept(error);
   table?.undo();
   rejects.reject(slab, message, error, slot?.name ?? null, binding?.target ?? null);
 }
