@@ -106,6 +106,11 @@ export interface Progress {
   readonly totalLag: bigint | null;
 }
 
+/** Splits as people look for them, each once: `orders/2` before `orders/10`. */
+export function inSplitOrder(splits: readonly string[]): string[] {
+  return [...new Set(splits)].sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
+}
+
 /** Compares what the warehouse holds with the source. */
 export async function progressOf({ state }: JobView, source: Source): Promise<Progress> {
   const positions = pipelinePositions(state, source.comparePoints.bind(source));

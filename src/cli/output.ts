@@ -99,6 +99,7 @@ const USAGE_CODES: ReadonlySet<string> = new Set([
   "BAD_PART",
   "BAD_RANGE",
   "BAD_TAG",
+  "COLUMN_NOT_FOUND",
   "COMPACT_SCOPE",
   "FILE_EXISTS",
   "ROLLBACK_CHOICE",

@@ -64,7 +64,12 @@ function findSnapshot(table: LoadedTable, point: string): Snapshot {
     timeMs === null
       ? `${name} has no snapshot, tag or branch "${point}"`
       : `${name} has no snapshot at or before ${point}; ${oldestText(table)}`,
-    { hint: `frazil snapshots ${name} lists what there is` },
+    {
+      hint:
+        /^\d{4}-\d{2}-\d{2}/.test(point) && timeMs === null
+          ? "a time is written with its zone: 2026-11-20T09:00:00Z, or 2026-11-20T10:00:00+01:00"
+          : `frazil snapshots ${name} lists what there is`,
+    },
   );
 }
 

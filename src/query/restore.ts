@@ -105,7 +105,7 @@ async function keyCondition(
   const values = keys.map((each) => `(${quoteText(each)})`).join(", ");
   const listed = `(VALUES ${values}) k(v)`;
   const bad = await allRows(await duckdb.query(`SELECT v FROM ${listed} WHERE TRY_CAST(v AS ${type}) IS NULL`));
-  const wrong = [...bad.map(([value]) => String(value)), ...keys.filter((each) => !isExact(field, each))];
+  const wrong = [...new Set([...bad.map(([value]) => String(value)), ...keys.filter((each) => !isExact(field, each))])];
   if (wrong.length > 0) {
     const text = wrong.slice(0, 3).map((value) => `"${value}"`);
     throw new FrazilError(

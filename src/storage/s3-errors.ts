@@ -79,6 +79,13 @@ export function s3Error(error: unknown, action: string, location: string): Frazi
   const found = failure.status === null ? failure.code : `${failure.status} ${failure.code}`;
   const text = `cannot ${action} ${location}: the store answered ${found}: ${failure.message}`;
   const refusal = refusalOf(failure);
+  if (refusal?.code === "S3_NO_CREDENTIALS") {
+    // The store was not asked: it has said nothing.
+    return new FrazilError(refusal.kind, refusal.code, `cannot ${action} ${location}: no credentials are to be found`, {
+      hint: refusal.hint,
+      cause: error,
+    });
+  }
   if (refusal !== null) {
     return new FrazilError(refusal.kind, refusal.code, text, { hint: refusal.hint, cause: error });
   }
@@ -87,7 +94,10 @@ export function s3Error(error: unknown, action: string, location: string): Frazi
     "unavailable",
     unanswered ? "S3_UNREACHABLE" : "S3_UNAVAILABLE",
     unanswered ? `cannot ${action} ${location}: no answer from the store: ${failure.message || found}` : text,
-    { hint: unanswered ? "check warehouse.s3.endpoint and that the store is running" : undefined, cause: error },
+    {
+      hint: unanswered ? "check warehouse.s3.endpoint (or AWS_ENDPOINT_URL) and that the store is running" : undefined,
+      cause: error,
+    },
   );
 }
 

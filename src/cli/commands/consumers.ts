@@ -54,7 +54,9 @@ export async function consumers(
     if (options.delete !== undefined) {
       const [table] = tables;
       if (name === undefined || table === undefined)
-        throw new FrazilError("config", "USAGE", "expected the table whose consumer is to go");
+        throw new FrazilError("config", "USAGE", "expected the table whose consumer is to go", {
+          hint: `frazil consumers <table> --delete ${options.delete}`,
+        });
       await forget(context, warehouse, table, options.delete, options.yes ?? false);
       return;
     }

@@ -10,7 +10,7 @@ import { firstLayout, sortUpdates } from "../../sink/layout/table-layout.ts";
 import { changedColumns, firstSchema, schemaUpdates } from "../../sink/layout/table-schema.ts";
 import type { CliContext } from "../context.ts";
 import { readJob } from "../job-file.ts";
-import { type JobView, type Progress, progressOf, withJob, withSource } from "../job-view.ts";
+import { inSplitOrder, type JobView, type Progress, progressOf, withJob, withSource } from "../job-view.ts";
 import { jsonLine } from "../output.ts";
 
 /** Changes looked at to learn tables and columns: what a start decodes in about a second. */
@@ -71,7 +71,7 @@ async function printStart(
   const starts = positions.resume === null ? "starts" : "resumes";
   const location = view.warehouse?.location ?? view.job.warehouse.location;
   if (!output.json && view.warehouse === null) await output.write(`warehouse ${location} is created\n`);
-  for (const split of new Set([...from.keys(), ...end.keys()])) {
+  for (const split of inSplitOrder([...from.keys(), ...end.keys()])) {
     const at = from.get(split) ?? null;
     const rows = lag(split);
     const record = {

@@ -3,7 +3,7 @@ import { DEAD_LETTER_SPLIT } from "../../core/dead-letter.ts";
 import type { Position } from "../../core/position.ts";
 import type { CliContext } from "../context.ts";
 import { readJob } from "../job-file.ts";
-import { type Progress, progressOf, withJob, withSource } from "../job-view.ts";
+import { inSplitOrder, type Progress, progressOf, withJob, withSource } from "../job-view.ts";
 import { jsonLine, tableText } from "../output.ts";
 
 /** `frazil positions <job>`: one line a split with the points of tables, ledger and source. */
@@ -73,7 +73,5 @@ export async function positions(context: CliContext, path: string): Promise<void
 /** Splits that the source has, or that something committed has a point of. */
 function splitsOf({ positions: { tables }, from, end }: Progress, ledger: Position | null): string[] {
   const all = [from, end, ...tables.values(), ...(ledger === null ? [] : [ledger])];
-  return [...new Set(all.flatMap((position) => [...position.keys()]))].sort((a, b) =>
-    a.localeCompare(b, "en", { numeric: true }),
-  );
+  return inSplitOrder(all.flatMap((position) => [...position.keys()]));
 }

@@ -7,7 +7,7 @@ import { readPipelineTag } from "../../commit/tracked-table.ts";
 import { writtenTo } from "../../commit/writer-branch.ts";
 import { nearest } from "../../config/suggest.ts";
 import { grouped } from "../../core/count-text.ts";
-import { FrazilError } from "../../core/errors.ts";
+import { FrazilError, must } from "../../core/errors.ts";
 import type { Position } from "../../core/position.ts";
 import type { Source } from "../../core/source.ts";
 import { lagOf } from "../../pipeline/read-lag.ts";
@@ -16,7 +16,7 @@ import type { AnyJob } from "../../registry.ts";
 import type { CliContext } from "../context.ts";
 import { fromBeginning } from "../from-beginning.ts";
 import { readJob } from "../job-file.ts";
-import { type JobView, progressOf, withJob, withSource } from "../job-view.ts";
+import { inSplitOrder, type JobView, progressOf, withJob, withSource } from "../job-view.ts";
 import { jsonLine } from "../output.ts";
 
 export interface SetOptions {
@@ -185,7 +185,8 @@ interface Planned {
 
 async function printPlan({ output }: CliContext, { view, source, from, points, acts }: Planned): Promise<void> {
   let repeats = false;
-  for (const [split, to] of points) {
+  for (const split of inSplitOrder([...points.keys()])) {
+    const to = must(points.get(split), "a point of each split");
     const at = from.get(split);
     const order = at === undefined ? 0 : source.comparePoints(to, at);
     const effect = order < 0 ? "repeats" : order > 0 ? "skips" : "stays";

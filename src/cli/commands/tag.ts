@@ -32,7 +32,9 @@ export async function tag(context: CliContext, name: string, tagName: string, op
         ? `remove tag ${tagName} of ${name}, which names snapshot ${before}; unless a ref names it, it may expire`
         : before === null
           ? `tag ${tagName} of ${name}: snapshot ${after}`
-          : `move tag ${tagName} of ${name} from snapshot ${before} to ${after}`;
+          : before === after
+            ? `tag ${tagName} of ${name} names snapshot ${after} already`
+            : `move tag ${tagName} of ${name} from snapshot ${before} to ${after}`;
     if (act && before !== after) await setTag({ catalog: warehouse.catalog, runtime }, table, tagName, after);
     await output.write(output.json ? jsonLine(record) : `${plan}\n`);
     if (!act) output.note("nothing is changed yet: --yes does it");

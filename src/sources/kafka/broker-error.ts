@@ -48,10 +48,12 @@ export function brokerError(cause: unknown, address: Address, tls: boolean): Fra
 
 function unavailableHint(error: KafkajsError, tls: boolean): string {
   if (error.code === "ENOTFOUND" || error.code === "EAI_AGAIN") {
-    return "brokers tell clients where to go: the name may come from the broker's `advertised.listeners`, not from the job";
+    return "check `source.brokers`; where the name does not stand there, it comes from the broker's `advertised.listeners`";
   }
   if (tls && /TLS|SSL/.test(error.message)) return "does this listener speak TLS?";
   if (!tls && /closed|ECONNRESET/i.test(error.message)) return "does this listener expect TLS or SASL?";
+  if (/timed out/.test(error.message))
+    return "somebody listens there: is it a Kafka broker, and one that is not overloaded?";
   return "check `source.brokers` and that the broker runs";
 }
 
