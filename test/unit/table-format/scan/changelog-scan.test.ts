@@ -1,217 +1,29 @@
-import { describe, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { createMemoryStorage } from "../../../../src/storage/memory.ts";
 import {
   batchOfRows,
   cellAt,
   changelogScan,
   type CellStruct,
-  type DataFile,
   diffSnapshots,
   type FileIO,
-  type LoadedTable,
   must,
   openDataFileWriter,
   overwriteFiles,
   parquetDataFile,
-  planSnapshot,
-  type PositionDelta,
-  rewriteFiles,
   RoaringBitmap,
   rowDelta,
   type Schema,
-  scanRows,
-  snapshotById,
   snapshotSchema,
-  type TableMetadata,
-  type TableOperation,
-  withLineage,
+  upgradeFormatVersion,
 } from "../../../../table-format/index.ts";
 import { matchRows } from "../../../../table-format/scan/row-matching.ts";
-import { changelogRows, changesOf, compareAll, fullRows } from "../../../support/changelog-rows.ts";
+import { changelogRows } from "../../../support/changelog-rows.ts";
 import { Dice } from "../../../support/fuzz/mutate.ts";
 import { RandomTable } from "../../../support/random-table.ts";
 import { ROW_SCHEMA, TestTable } from "../test-table.ts";
 import { WrittenTable } from "../transaction/written-table.ts";
-
-/** `FRAZIL_RANDOM_TABLES` sets another number, `FRAZIL_RANDOM_SEED` the first seed. */
-const TABLES = Number(process.env["FRAZIL_RANDOM_TABLES"] ?? 6);
-const FIRST = Number(process.env["FRAZIL_RANDOM_SEED"] ?? 1);
-const SEEDS = Array.from({ length: TABLES }, (_, i) => FIRST + i);
-
-/** A column of few values, so that keys meet again; the first where there is none. */
-function keyIn({ fields }: Schema): number {
-  const found = fields.findIndex(({ type }, k) => k > 0 && type.kind !== "float" && type.kind !== "double");
-  return Math.max(found, 0);
-}
-
-/** The changes between any two snapshots, and step by step up to the newest, are those of a comparison of all rows. */
-async function compareAllPairs(io: FileIO, metadata: TableMetadata, seed: number): Promise<number> {
-  const ids = [null, ...metadata.snapshots.map(({ snapshotId }) => snapshotId)];
-  const at = (id: bigint) => must(snapshotById(metadata, id), "a snapshot");
-  const known = new Map<string, ReturnType<typeof fullRows>>();
-  const rowsAt = (id: bigint | null, schema: Schema, key: number | null) => {
-    const name = `${id} ${schema.schemaId} ${key}`;
-    const rows = known.get(name) ?? fullRows(io, metadata, id === null ? null : at(id), schema.fields, key);
-    known.set(name, rows);
-    return rows;
-  };
-  let updates = 0;
-  for (const by of ["key", "row id"]) {
-    const paired = (schema: Schema) => {
-      const key = by === "key" ? keyIn(schema) : null;
-      const identifierFields = key === null ? [] : [must(schema.fields[key], "a column").name];
-      const compared = async (from: bigint | null, to: bigint) =>
-        compareAll(await rowsAt(from, schema, key), await rowsAt(to, schema, key), key === null);
-      return { key, identifierFields, compared };
-    };
-    for (const [i, from] of ids.entries()) {
-      for (const [k, to] of ids.entries()) {
-        if (to === null) continue;
-        const { key, identifierFields, compared } = paired(
-          snapshotSchema(metadata, at(k < i && from !== null ? from : to)),
-        );
-        const { updatesAfter, ...found } = changesOf(
-          await changelogRows(io, metadata, { from, to, identifierFields, net: true }, key),
-        );
-        const context = { seed, from, to, by };
-        expect({ ...context, ...found }).toEqual({ ...context, ...(await compared(from, to)) });
-        expect(updatesAfter).toEqual(found.updates);
-        updates += found.updates.length;
-      }
-    }
-    const told = metadata.snapshots.filter(({ summary }) => summary.get("operation") !== "replace");
-    const { key, identifierFields, compared } = paired(snapshotSchema(metadata, at(must(ids.at(-1), "a snapshot"))));
-    const all = await changelogRows(io, metadata, { identifierFields }, key);
-    for (const [ordinal, { snapshotId, parentSnapshotId }] of told.entries()) {
-      const step = all.filter((row) => row.ordinal === ordinal);
-      expect(step.filter((row) => row.snapshotId !== snapshotId)).toEqual([]);
-      const expected = await compared(parentSnapshotId, snapshotId);
-      expect({ seed, snapshotId, ...changesOf(step) }).toMatchObject({ seed, snapshotId, ...expected });
-    }
-    expect(new Set(all.map(({ ordinal }) => ordinal)).difference(new Set(told.keys())).size).toBe(0);
-  }
-  return updates;
-}
-
-describe("the changes that a comparison of all rows shows", () => {
-  test(
-    "of random tables: all types, equality and position deletes, vectors, other schemas and partitions",
-    { timeout: 600_000 },
-    async () => {
-      let updates = 0;
-      for (const seed of SEEDS) {
-        const io = createMemoryStorage();
-        const random = new RandomTable(io, "mem://w", new Dice(seed));
-        await random.live();
-        updates += await compareAllPairs(io, random.table.metadata, seed);
-      }
-      expect(updates).toBeGreaterThan(0);
-    },
-  );
-
-  test(
-    "of tables whose rows keep their ids through updates, copies on write and compactions",
-    { timeout: 600_000 },
-    async () => {
-      let updates = 0;
-      for (const seed of SEEDS) {
-        const table = await WrittenTable.create();
-        const dice = new Dice(seed);
-        for (let steps = 8; steps > 0; steps--) await liveOn(table, dice);
-        updates += await compareAllPairs(table.io, (await table.load()).metadata, seed);
-      }
-      expect(updates).toBeGreaterThan(0);
-    },
-  );
-});
-
-interface IdRow {
-  readonly id: bigint;
-  readonly part: string;
-  readonly _row_id?: bigint | null;
-  readonly _last_updated_sequence_number?: bigint | null;
-}
-
-/** A data file of rows, with the lineage that they bring. */
-async function write({ metadata }: LoadedTable, io: FileIO, name: string, rows: readonly IdRow[]): Promise<DataFile[]> {
-  if (rows.length === 0) return [];
-  const schema = withLineage(must(metadata.schemas[0], "a schema"));
-  const filePath = `${metadata.location}/data/${name}.parquet`;
-  const writer = openDataFileWriter({ schema, output: await io.openWrite(filePath) });
-  await writer.write(batchOfRows(schema, rows as unknown as CellStruct[]));
-  return [parquetDataFile(await writer.finish(), { filePath, specId: 0, partition: [] })];
-}
-
-let files = 0;
-
-/** Appends, updates rows in place by vectors, deletes, copies a file on write, or compacts. */
-async function liveOn(table: WrittenTable, dice: Dice): Promise<void> {
-  const loaded = await table.load();
-  const { io } = table;
-  const name = () => `f${++files}`;
-  const fresh = Array.from({ length: 1 + dice.below(4) }, () => ({
-    id: BigInt(dice.below(30)),
-    part: dice.pick(["a", "b"]),
-  }));
-  const snapshot = loaded.metadata.currentSnapshotId === null ? null : await table.head();
-  const plan = snapshot === null ? null : await planSnapshot(io, loaded.metadata, snapshot);
-  if (plan === null || snapshot === null || plan.dataFiles.length === 0) {
-    await table.commit(rowDelta({ dataFiles: await write(loaded, io, name(), fresh) }));
-    return;
-  }
-  const dataFile = dice.pick(plan.dataFiles);
-  const live: { position: number; row: IdRow }[] = [];
-  for await (const { file, positions, length, columns } of scanRows(io, loaded.metadata, snapshot, {
-    fields: withLineage(must(loaded.metadata.schemas[0], "a schema")).fields,
-  })) {
-    if (file.filePath !== dataFile.file.filePath) continue;
-    for (let at = 0; at < length; at++) {
-      const [id, part, rowId, updated] = columns.map((column) => cellAt(column, at));
-      const position = must(positions[at], "a position");
-      const row = {
-        id: id as bigint,
-        part: part as string,
-        _row_id: (rowId as bigint | null) ?? must(file.firstRowId, "a row id") + BigInt(position),
-        _last_updated_sequence_number: (updated as bigint | null) ?? dataFile.sequenceNumber,
-      };
-      live.push({ position, row });
-    }
-  }
-  const chosen = live.filter(() => dice.below(2) === 0);
-  const changed = chosen.map(({ row: { id, _row_id } }) => ({
-    id,
-    part: dice.pick(["a", "c"]),
-    _row_id: must(_row_id, "an id"),
-  }));
-  const untouched = live.filter((each) => !chosen.includes(each)).map(({ row }) => row);
-  const operation = async (): Promise<TableOperation> => {
-    const gone: PositionDelta = { dataFile, positions: RoaringBitmap.from(chosen.map(({ position }) => position)) };
-    const deletedRows = chosen.length === 0 ? [] : [gone];
-    switch (dice.below(5)) {
-      case 0:
-        return rowDelta({ dataFiles: await write(loaded, io, name(), fresh), deletedRows });
-      case 1:
-      case 2:
-        return rowDelta({ dataFiles: await write(loaded, io, name(), [...changed, ...fresh]), deletedRows });
-      case 3:
-        return overwriteFiles({
-          deletedFiles: [dataFile],
-          addedFiles: await write(loaded, io, name(), [...untouched, ...changed]),
-        });
-      default:
-        return rewriteFiles({
-          deletedFiles: [dataFile],
-          addedFiles: await write(
-            loaded,
-            io,
-            name(),
-            live.map(({ row }) => row),
-          ),
-        });
-    }
-  };
-  await table.commit(await operation());
-}
+import { type IdRow, writeIdRows } from "./lineage-rows.ts";
 
 const row = (id: number, name: string | null) => ({ id: BigInt(id), name, day: null });
 
@@ -423,4 +235,97 @@ test("identifier fields may stand in structs, and maps are equal whatever the or
   ]);
   const named = await changelogRows(io, metadata, { from: first.snapshotId, identifierFields: ["key.k"] }, 0);
   expect(named).toEqual(found);
+});
+
+test("rows that take each other's values are two updates by row id, and none by key", async () => {
+  const table = await WrittenTable.create();
+  const { io } = table;
+  const swapped = [
+    { id: 2n, part: "b", _row_id: 0n },
+    { id: 1n, part: "a", _row_id: 1n },
+    { id: 4n, part: "d" },
+  ];
+  const straight = [
+    { id: 1n, part: "a" },
+    { id: 2n, part: "b" },
+    { id: 3n, part: "c" },
+  ];
+  await table.commit(rowDelta({ dataFiles: await writeIdRows(await table.load(), io, "straight", straight) }));
+  const { dataFiles } = await table.plan();
+  const [deletedFiles, addedFiles] = [dataFiles, await writeIdRows(await table.load(), io, "swapped", swapped)];
+  await table.commit(overwriteFiles({ deletedFiles, addedFiles }));
+  const { metadata } = await table.load();
+  const from = must(metadata.snapshots[0], "a snapshot").snapshotId;
+  const types = async (identifierFields: string[]) =>
+    (await changelogRows(io, metadata, { from, identifierFields }, null)).map(({ type }) => type);
+  const before = ["UPDATE_BEFORE", "UPDATE_BEFORE", "DELETE"];
+  expect(await types([])).toEqual([...before, "UPDATE_AFTER", "UPDATE_AFTER", "INSERT"]);
+  expect(await types(["id"])).toEqual(["DELETE", "INSERT"]);
+});
+
+test("rows from before the upgrade to version 3 are paired by the ids that they have got since", async () => {
+  // Manifests are merged, so that the file stands in another one afterwards.
+  const properties = { "commit.manifest.min-count-to-merge": "2" };
+  const table = await WrittenTable.create({ formatVersion: 2, properties });
+  const { io } = table;
+  const put = async (name: string, rows: readonly IdRow[]) => writeIdRows(await table.load(), io, name, rows);
+  const old = await put("old", [
+    { id: 1n, part: "a" },
+    { id: 2n, part: "a" },
+  ]);
+  await table.commit(rowDelta({ dataFiles: old }));
+  await table.commit(upgradeFormatVersion(3), rowDelta({ dataFiles: await put("new", [{ id: 3n, part: "a" }]) }));
+  const { dataFiles } = await table.plan();
+  const dataFile = must(
+    dataFiles.find(({ file }) => file.filePath.includes("old")),
+    "the old file",
+  );
+  const id = must(dataFile.file.firstRowId, "a row id") + 1n;
+  const deletedRows = [{ dataFile, positions: RoaringBitmap.from([1]) }];
+  await table.commit(rowDelta({ dataFiles: await put("changed", [{ id: 2n, part: "b", _row_id: id }]), deletedRows }));
+  const { metadata } = await table.load();
+  const from = must(metadata.snapshots[0], "a snapshot").snapshotId;
+  const rows = await changelogRows(io, metadata, { from, identifierFields: [], net: true }, null);
+  expect(rows.map(({ type, identity }) => `${type} ${identity}`).toSorted((a, b) => (a < b ? -1 : 1))).toEqual([
+    expect.stringMatching(/^INSERT/),
+    `UPDATE_AFTER "${id}"`,
+    `UPDATE_BEFORE "${id}"`,
+  ]);
+});
+
+test("row groups without a changed row are not read", async () => {
+  const table = await WrittenTable.create();
+  const { metadata } = await table.load();
+  const schema = must(metadata.schemas[0], "a schema");
+  const filePath = `${metadata.location}/data/groups.parquet`;
+  const output = await table.io.openWrite(filePath);
+  const writer = openDataFileWriter({ schema, output, rowGroupSizeBytes: 1 });
+  const dice = new Dice(1);
+  // Longer than what is read of a file's end at once, and not to be compressed to less.
+  const noise = () => Array.from({ length: 200_000 }, () => String.fromCharCode(32 + dice.below(90))).join("");
+  const rows = Array.from({ length: 5 }, (_, id) => ({ id: BigInt(id), part: noise() }));
+  await writer.write(batchOfRows(schema, rows));
+  const file = parquetDataFile(await writer.finish(), { filePath, specId: 0, partition: [] });
+  const offsets = must(file.splitOffsets, "row groups").map(Number);
+  expect(offsets).toHaveLength(5);
+  await table.commit(rowDelta({ dataFiles: [file] }));
+  const [dataFile] = (await table.plan()).dataFiles;
+  const positions = RoaringBitmap.from([3]);
+  await table.commit(rowDelta({ deletedRows: [{ dataFile: must(dataFile, "a file"), positions }] }));
+  const after = (await table.load()).metadata;
+  const read: number[] = [];
+  const io = Object.create(table.io, {
+    readRange: {
+      value: (location: string, offset: number, length: number) => {
+        if (location === filePath) read.push(offset);
+        return table.io.readRange(location, offset, length);
+      },
+    },
+  }) as FileIO;
+  const from = must(after.snapshots[0], "a snapshot").snapshotId;
+  const found = await changelogRows(io, after, { from }, 0);
+  expect(found.map(({ type, identity }) => `${type} ${identity}`)).toEqual(['DELETE "3"']);
+  const inGroups = read.filter((offset) => offset < must(offsets[3], "a group") || offset === offsets[4]);
+  expect(inGroups).toEqual([]);
+  expect(read.length).toBeGreaterThan(0);
 });
