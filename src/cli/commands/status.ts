@@ -11,6 +11,7 @@ import { readJob } from "../job-file.ts";
 import { type JobView, progressOf, withJob, withSource } from "../job-view.ts";
 import { jsonLine, sizeText, tableText } from "../output.ts";
 import { figure, liveRows, timeText } from "../snapshot-figures.ts";
+import { type Unpublished, unpublishedColumn, unpublishedOf } from "../unpublished.ts";
 import { withWarehouse } from "../warehouse-option.ts";
 
 /** How a table is. */
@@ -31,6 +32,8 @@ interface TableStatus {
   readonly freshnessSeconds: number | null;
   /** What the pipeline has done to the table over all runs; null where the commits do not say. */
   readonly written: Totals | null;
+  /** Absent where `main` has all that the pipeline has written. */
+  readonly unpublished?: Unpublished;
 }
 
 /** What there is to say of a job beside its tables. */
@@ -130,6 +133,7 @@ function statusOf(table: LoadedTable, job: string | null, nowMs: number): TableS
   const pipeline = job ?? pipelinesOf(table)[0] ?? null;
   const stamp: Stamp | null = pipeline === null ? null : (pipelineTable(table, pipeline).tagged?.stamp ?? null);
   const valid = stamp?.validThroughMs ?? null;
+  const unpublished = unpublishedOf(table);
   return {
     table: identText(table.ident),
     pipeline,
@@ -144,11 +148,13 @@ function statusOf(table: LoadedTable, job: string | null, nowMs: number): TableS
     validThrough: valid === null ? null : new Date(valid).toISOString(),
     freshnessSeconds: valid === null ? null : Math.max(0, (nowMs - valid) / 1000),
     written: stamp?.totals ?? null,
+    ...(unpublished === null ? {} : { unpublished }),
   };
 }
 
 function text(lines: readonly TableStatus[]): string {
   const count = (value: bigint | null): string => (value === null ? "?" : grouped(value));
+  const { columns, cells } = unpublishedColumn(lines.map((line) => line.unpublished ?? null));
   return tableText(
     [
       { name: "table", align: "left" },
@@ -160,8 +166,9 @@ function text(lines: readonly TableStatus[]): string {
       { name: "epoch", align: "right" },
       { name: "checkpoint", align: "right" },
       { name: "freshness", align: "right" },
+      ...columns,
     ],
-    lines.map((line) => [
+    lines.map((line, index) => [
       line.table,
       line.pipeline ?? "",
       count(line.rows),
@@ -171,6 +178,7 @@ function text(lines: readonly TableStatus[]): string {
       line.epoch === null ? "" : String(line.epoch),
       line.checkpoint === null ? "" : grouped(line.checkpoint),
       line.freshnessSeconds === null ? "?" : durationText(line.freshnessSeconds),
+      ...cells(index),
     ]),
   );
 }

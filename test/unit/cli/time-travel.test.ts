@@ -36,6 +36,10 @@ describe("a job with branch:", () => {
       rows[0],
     );
 
+    const unpublished = { branch: "audit", rows: rows[0]?.length };
+    expect(objects(job.at("tables").stdout)).toMatchObject([{}, {}, { table: "shop.orders", rows: 0, unpublished }]);
+    expect(objects(frazil(["status", job.path]).stdout)[2]).toMatchObject({ table: "shop.orders", unpublished });
+
     expect(frazil(["verify", "--source", job.path])).toMatchObject({ code: 0 });
     const refused = frazil(["publish", job.path, "--check", "SELECT * FROM shop.orders WHERE id > 0 ORDER BY id"]);
     expect(refused.code).toBe(65);
@@ -51,6 +55,7 @@ describe("a job with branch:", () => {
       "shop.orders",
     ]);
     expect(TABLES.map((table) => rowsOf(job, table))).toEqual(rows);
+    for (const line of objects(job.at("tables").stdout)) expect(line).not.toHaveProperty("unpublished");
     expect(objects(frazil(["publish", job.path]).stdout)).toEqual([{ event: "nothing", branch: "audit" }]);
   }, 120_000);
 
