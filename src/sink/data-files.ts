@@ -6,6 +6,7 @@ import {
   gatherColumn,
   isPrimitive,
   type LoadedTable,
+  type NestedColumn,
   type NestedField,
   openDataFileWriter,
   parquetDataFile,
@@ -132,7 +133,9 @@ async function encodeFile(options: DataFileWriterOptions, plans: readonly FieldP
   try {
     for (let start = 0; start < members.length; start += ROWS_A_BATCH) {
       const chunk = members.subarray(start, start + ROWS_A_BATCH);
-      const columns = plans.map(({ field, plan }) => requireValues(field, gather(field, plan, chunk)));
+      const columns = plans.map(({ field, plan }) =>
+        isPrimitive(field.type) ? requireValues(field, gather(field, plan, chunk)) : noValues(field, chunk.length),
+      );
       await writer.write({ length: chunk.length, columns });
     }
     return await writer.finish();
@@ -155,19 +158,35 @@ function gather(field: NestedField, plan: ColumnPlan, members: Uint32Array): Col
 
 function requireValues(field: NestedField, column: Column): Column {
   if (!field.required || column.nullCount === 0) return column;
-  throw new FrazilError(
+  throw nullInRequired(field, column.nullCount);
+}
+
+function nullInRequired(field: NestedField, count: number): FrazilError {
+  return new FrazilError(
     "data",
     "NULL_IN_REQUIRED",
-    `column ${field.name} is required in the table, but ${column.nullCount} changes have no value for it`,
+    `column ${field.name} is required in the table, but ${count} changes have no value for it`,
     { hint: "make the column optional in the table, or fix the source" },
   );
 }
 
-/** The column of each batch that holds a field's values, widened once; null where a batch lacks it. */
-export function fieldSources(field: NestedField, batches: readonly BufferedBatch[]): (Column | null)[] {
+/** A column of structs, lists or maps, which other engines have added to the table: changes have none. */
+function noValues(field: NestedField, length: number): NestedColumn {
+  if (field.required) throw nullInRequired(field, length);
+  return { layout: "cells", type: field.type, length, values: Array<null>(length).fill(null) };
+}
+
+/** @throws FrazilError `unsupported`, code `NESTED_COLUMN`, for a table with columns whose values updates would lose. */
+export function refuseNested(schema: Schema): void {
+  for (const field of schema.fields) primitive(field);
+}
+
+/** The column of each batch that holds a field's values, widened once; null where a batch lacks it, as all do of structs, lists and maps. */
+export function fieldSources({ name, type }: NestedField, batches: readonly BufferedBatch[]): (Column | null)[] {
   return batches.map(({ batch }) => {
-    const index = batch.fields.findIndex((candidate) => candidate.name === field.name);
-    return index < 0 ? null : widenColumn(must(batch.columns[index], "a column a field"), primitive(field));
+    const index = batch.fields.findIndex((candidate) => candidate.name === name);
+    if (index < 0 || !isPrimitive(type)) return null;
+    return widenColumn(must(batch.columns[index], "a column a field"), type);
   });
 }
 
@@ -176,7 +195,7 @@ function primitive(field: NestedField): PrimitiveType {
   throw new FrazilError(
     "unsupported",
     "NESTED_COLUMN",
-    `column ${field.name} has type ${typeText(field.type)}; columns of structs, lists and maps cannot be written`,
-    { hint: "write to a table without it" },
+    `column ${field.name} has type ${typeText(field.type)}; a table with structs, lists and maps takes new rows only`,
+    { hint: "write to a table without it, or with mode: append or history" },
   );
 }

@@ -9,7 +9,14 @@ import { movesRows, onlySince } from "../core/table-history.ts";
 import { planWithAbsent } from "./changes/absent-values.ts";
 import type { BufferedBatch } from "./changes/buffered-changes.ts";
 import { CheckpointLookups, type KeyLookup } from "./keys/checkpoint-lookups.ts";
-import { ascending, type ColumnPlan, fieldSources, type WrittenDataFile, writeDataFiles } from "./data-files.ts";
+import {
+  ascending,
+  type ColumnPlan,
+  fieldSources,
+  refuseNested,
+  type WrittenDataFile,
+  writeDataFiles,
+} from "./data-files.ts";
 import { type Deletions, resolveDeletions, truncation } from "./deletions.ts";
 import type { FileTable } from "./keys/file-table.ts";
 import type { Judgement } from "./changes/judge-changes.ts";
@@ -148,6 +155,7 @@ async function writeRows(
 ): Promise<WrittenDataFile[]> {
   const plans = new Map<NestedField, ColumnPlan>();
   const schema = currentSchema(table.metadata);
+  if (selection.rows.length > 0) refuseNested(schema);
   for (const field of schema.fields) {
     if (partial === null) break;
     plans.set(field, await planWithAbsent(context.io, schema, field, batches, partial, selection, state));

@@ -124,7 +124,7 @@ async function fileRows(
 
 async function compact(table: WrittenTable, arrangement?: Arrangement): Promise<void> {
   const context = {
-    ...table,
+    io: table.io,
     catalog: table.context.catalog,
     runtime: virtualRuntime(1),
     manifests: createManifestCache(100),
