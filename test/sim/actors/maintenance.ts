@@ -21,6 +21,7 @@ const ACCEPTED: ReadonlySet<string> = new Set([
   "TABLE_ROLLED_BACK",
   // Others expire and clean meanwhile. What a snapshot needs is looked for by the audit.
   "OBJECT_NOT_FOUND",
+  "SNAPSHOT_GONE",
 ]);
 
 /** All maintenance that a job does beside ingestion, by its schedules. */
