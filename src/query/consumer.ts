@@ -33,6 +33,8 @@ export class Consumer {
   readonly #location: string;
   readonly #table: string;
   #written: Written;
+  /** Sent since then and never answered: one of them may be what is stored by now. */
+  #unanswered: ConsumerState[] = [];
   #queue: Promise<void> = Promise.resolve();
   /** Of those given out and not committed, the ones without changes. */
   readonly #empty = new Set<bigint>();
@@ -131,24 +133,42 @@ export class Consumer {
 
   #write(change: (state: ConsumerState) => Partial<Pick<ConsumerState, "after" | "given">> | null): Promise<void> {
     const write = this.#queue.then(async () => {
-      const { state, etag } = this.#written;
-      const changed = change(state);
-      if (changed === null) return;
-      const updatedMs = this.#place.runtime.clock.nowMs();
-      const next = { ...state, ...changed, updatedMs, revision: state.revision + 1 };
-      const written = await put(this.#place, this.#location, etag, next);
-      if (written === null) throw await this.#taken();
-      this.#written = written;
+      while (!(await this.#writeOnce(change)));
     });
     // A later call meets the same error by itself.
     this.#queue = write.catch(() => undefined);
     return write;
   }
 
-  async #taken(): Promise<FrazilError> {
+  /** Whether it is done; false where an earlier write turns out to have taken effect, on which the change is to be made. */
+  async #writeOnce(change: (state: ConsumerState) => Partial<Pick<ConsumerState, "after" | "given">> | null) {
+    const { state, etag } = this.#written;
+    const changed = change(state);
+    if (changed === null) return true;
+    const updatedMs = this.#place.runtime.clock.nowMs();
+    const next = { ...state, ...changed, updatedMs, revision: state.revision + 1 };
+    let written: Written | null;
+    try {
+      written = await put(this.#place, this.#location, etag, next);
+    } catch (error) {
+      this.#unanswered.push(next);
+      throw error;
+    }
+    const own = written ?? (await this.#ownWrite());
+    this.#unanswered = [];
+    this.#written = own;
+    return written !== null;
+  }
+
+  /** The write of ours that is stored, though its answer was lost. @throws FrazilError `fenced` where it is another's. */
+  async #ownWrite(): Promise<Written> {
     const found = await this.#place.io.readTagged(this.#location);
+    const state = this.#unanswered.find(
+      (sent) => found !== null && Buffer.compare(consumerStateBytes(sent), found.bytes) === 0,
+    );
+    if (state !== undefined && found !== null) return { state, etag: found.etag };
     const what = found === null ? "was removed" : "was taken over by another process";
-    return new FrazilError("fenced", "CONSUMER_TAKEN", `the consumer ${this.name} of ${this.#table} ${what}`, {
+    throw new FrazilError("fenced", "CONSUMER_TAKEN", `the consumer ${this.name} of ${this.#table} ${what}`, {
       hint: "one process reads for a consumer; for several readers give each a name of its own",
     });
   }

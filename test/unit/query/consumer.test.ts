@@ -197,6 +197,41 @@ describe("a consumer", () => {
     expect(listed).toMatchObject({ name: "c", state: { epoch: 2n, after: table.snapshot.snapshotId, given: [] } });
   });
 
+  it("is not told that another process has it when its own write took effect without an answer", async () => {
+    await using warehouse = await temporaryWarehouse();
+    const table = await tableIn(warehouse);
+    await table.change({ insert: [row(1)] });
+    const lost = { away: false };
+    // What is sent takes effect, and nothing is answered.
+    const io = new Proxy(warehouse.io, {
+      get(target, property) {
+        const call = Reflect.get(target, property, target) as (...given: unknown[]) => Promise<unknown>;
+        return async (...given: unknown[]) => {
+          const result = await call.apply(target, given);
+          if (lost.away) throw new FrazilError("unavailable", "TEST", "no answer");
+          return result;
+        };
+      },
+    });
+    const consumer = await Consumer.claim(
+      { ...placeOf(warehouse), io },
+      await loaded(warehouse, table),
+      "mailer",
+      "now",
+    );
+    await consumer.begin(7n);
+    lost.away = true;
+    await expect(consumer.commit(7n)).rejects.toMatchObject({ kind: "unavailable" });
+    lost.away = false;
+    await consumer.begin(8n);
+    await consumer.commit(7n);
+    const [found] = await listConsumers(warehouse.io, warehouse.location, table.ident);
+    expect(found?.state).toMatchObject({ after: 7n, given: [8n] });
+    // Another process is another one still.
+    await Consumer.claim(placeOf(warehouse, 2), await loaded(warehouse, table), "mailer", "now");
+    await expect(consumer.commit(8n)).rejects.toMatchObject({ code: "CONSUMER_TAKEN" });
+  });
+
   it("that was killed gets the same step again, so that what came and went meanwhile is taken back", async () => {
     await using warehouse = await temporaryWarehouse();
     const table = await tableIn(warehouse);
