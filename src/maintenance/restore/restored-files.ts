@@ -1,13 +1,15 @@
 import {
   type AnyBatch,
+  type AnyColumn,
   type Column,
-  type ColumnBatch,
   currentSchema,
   type DataFile,
+  gatherAny,
   gatherColumn,
   isValid,
   type LoadedTable,
   partitionPath,
+  readColumns,
   readDataFileRows,
   type Schema,
   specById,
@@ -53,14 +55,15 @@ export async function writeRestored(
   const read = tupleReader(spec, schema);
   const groups = new Map<string, { readonly place: OutputPlace; readonly parts: AnyBatch[] }>();
   for (const part of byFile(rows, ({ before }) => before)) {
-    const batch = await readRows(io, schema, part);
+    const batch = await readRows(io, table, schema, part);
     const columns = keepsLineage
       ? [...batch.columns, await rowIds(io, schema, part), none(part.length)]
       : batch.columns;
     const whole = { length: batch.length, columns };
     const members = new Map<string, { readonly tuple: ReturnType<typeof read>; readonly rows: number[] }>();
     for (let row = 0; row < batch.length; row++) {
-      const tuple = read(batch.columns, row);
+      // Its sources are columns of primitive types.
+      const tuple = read(batch.columns as readonly Column[], row);
       const key = tupleKey(tuple);
       const known = members.get(key);
       if (known === undefined) members.set(key, { tuple, rows: [row] });
@@ -92,15 +95,37 @@ function byFile<T>(rows: readonly T[], placeOf: (row: T) => RowPlace): T[][] {
   return [...parts.values()].map((part) => part.toSorted((a, b) => placeOf(a).position - placeOf(b).position));
 }
 
-function readRows(io: MaintenanceContext["io"], schema: Schema, rows: readonly RestoredRow[]): Promise<ColumnBatch> {
+/** The rows of one file, in the present schema. */
+async function readRows(
+  io: MaintenanceContext["io"],
+  { metadata }: LoadedTable,
+  { fields }: Schema,
+  rows: readonly RestoredRow[],
+): Promise<AnyBatch> {
   const { file } = must(rows[0], "a file's part has rows").before;
-  return readDataFileRows(
-    io,
-    file,
-    schema,
-    schema.fields.map(({ id }) => id),
-    Uint32Array.from(rows, ({ before }) => before.position),
+  const positions = Uint32Array.from(rows, ({ before }) => before.position);
+  const parts: (readonly AnyColumn[])[] = [];
+  const sourceOf = new Uint32Array(rows.length);
+  const rowOf = new Uint32Array(rows.length);
+  let next = 0;
+  for await (const { start, length, more } of readColumns(io, metadata, file, [], undefined, undefined, fields)) {
+    const first = next;
+    for (; next < positions.length && (positions[next] as number) < start + length; next++) {
+      sourceOf[next] = parts.length;
+      rowOf[next] = next - first;
+    }
+    if (next > first) parts.push(await more(positions.subarray(first, next).map((position) => position - start)));
+  }
+  assert(next === rows.length, `${file.filePath}: expected ${rows.length} rows to restore, found ${next}`);
+  const columns = fields.map(({ type }, k) =>
+    gatherAny(
+      type,
+      parts.map((part) => must(part[k], "a column a field")),
+      sourceOf,
+      rowOf,
+    ),
   );
+  return { length: rows.length, columns };
 }
 
 /** The row ids of the present versions; null for rows that have none, or whose version is from before the table had ids. */
