@@ -45,7 +45,7 @@ export function explicitLineage<C extends AnyColumn>(
     length: batch.length,
     columns: [
       ...batch.columns.slice(0, count - 2),
-      explicitRowIds(rowId, file, start),
+      explicitRowIds(rowId, file, (row) => start + row),
       filled(updated, () => sequenceNumber),
     ],
   };
@@ -54,10 +54,14 @@ export function explicitLineage<C extends AnyColumn>(
 /**
  * Fills a column that was read as `ROW_ID_FIELD`: where the file has no value, a row inherits the file's first row id plus its position.
  * Rows of files from before the upgrade to version 3 have no id.
- * @param start position of the column's first row in the file
+ * @param positionOf the position of a row of the column in the file
  */
-export function explicitRowIds(rowIds: Column, { firstRowId }: Pick<DataFile, "firstRowId">, start: number): Column {
-  return firstRowId === null ? rowIds : filled(rowIds, (row) => firstRowId + BigInt(start + row));
+export function explicitRowIds(
+  rowIds: Column,
+  { firstRowId }: Pick<DataFile, "firstRowId">,
+  positionOf: (row: number) => number,
+): Column {
+  return firstRowId === null ? rowIds : filled(rowIds, (row) => firstRowId + BigInt(positionOf(row)));
 }
 
 function filled(column: Column, inherited: (row: number) => bigint): Column {

@@ -11,7 +11,7 @@ import { checkIdentifierField, nestedFields } from "../schema/schema.ts";
 import type { NestedField, Schema } from "../schema/types.ts";
 import type { AnyColumn } from "../values/cell.ts";
 import { type ChangedRows, diffSnapshots } from "./changelog.ts";
-import { pickRows, readGroupsOf } from "./data-columns.ts";
+import { readRowsAt } from "./data-columns.ts";
 import { type MatchedRows, matchRows, type RowIdentity } from "./row-matching.ts";
 
 /** What happened to a row: it came, it went, or it is one of the two states of a row that changed. */
@@ -188,21 +188,16 @@ async function* sideRows(
   for (const [index, { file, positions }] of changes.entries()) {
     const rows = positions === null ? Number(file.recordCount) : positions.cardinality;
     if (rows === unchanged[side].countOf(index)) continue;
-    for await (const { start, length, columns } of readGroupsOf(io, metadata, file, wanted, positions)) {
-      const chosen: number[] = [];
-      const types: ChangeType[] = [];
-      for (let row = 0; row < length; row++) {
-        const position = start + row;
-        if (positions?.has(position) === false || unchanged[side].has(index, position)) continue;
-        chosen.push(row);
-        types.push(updated[side].has(index, position) ? TYPES[side].paired : TYPES[side].alone);
-      }
-      if (chosen.length === 0) continue;
-      const read = reading.hasRowIds
-        ? [...columns.slice(0, -1), explicitRowIds(columns.at(-1) as Column, file, start)]
-        : columns;
-      const picked = chosen.length === length ? read : read.map((column) => pickRows(column, Uint32Array.from(chosen)));
-      yield { snapshot, length: chosen.length, fields, columns: [...picked, ...changeColumns(reading, types)] };
+    const hasChanged = (position: number): boolean => !unchanged[side].has(index, position);
+    for await (const batch of readRowsAt(io, metadata, file, wanted, positions, hasChanged)) {
+      const { length } = batch.positions;
+      const isPaired = (position: number): boolean => updated[side].has(index, position);
+      const types = Array.from(batch.positions, (position) => TYPES[side][isPaired(position) ? "paired" : "alone"]);
+      const idsOf = (stored: Column): Column => explicitRowIds(stored, file, (row) => batch.positions[row] as number);
+      const own = reading.hasRowIds
+        ? [...batch.columns.slice(0, -1), idsOf(batch.columns.at(-1) as Column)]
+        : batch.columns;
+      yield { snapshot, length, fields, columns: [...own, ...changeColumns(reading, types)] };
     }
   }
 }

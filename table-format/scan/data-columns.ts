@@ -46,18 +46,27 @@ export async function* readColumns(
   yield* readCounted(io, metadata, file, fields, breathe, choice, later);
 }
 
+/** Some rows of a part of a file. */
+interface RowsAt {
+  /** In the file, one a row. */
+  readonly positions: Uint32Array;
+  readonly columns: readonly AnyColumn[];
+}
+
 /**
- * Reads the row groups of a file that hold some of the given positions, as `readColumns` does.
- * @param positions null: every row group
+ * Reads rows of a file by their positions, as `readColumns` does, row group by row group. Row groups without any are not read.
+ * @param positions null: every row
+ * @param isWanted which of them are
  * @throws FrazilError as `readColumns`
  */
-export async function* readGroupsOf(
+export async function* readRowsAt(
   io: FileIO,
   metadata: TableMetadata,
   file: DataFile,
   fields: readonly NestedField[],
   positions: RoaringBitmap | null,
-): AsyncGenerator<PlacedBatch> {
+  isWanted: (position: number) => boolean,
+): AsyncGenerator<RowsAt> {
   const choose = (wanted: RoaringBitmap) => (): RowGroupChoice => {
     let below = 0;
     let start = 0;
@@ -68,7 +77,17 @@ export async function* readGroupsOf(
       return below > before;
     };
   };
-  yield* readCounted(io, metadata, file, fields, undefined, positions === null ? undefined : choose(positions));
+  const choice = positions === null ? undefined : choose(positions);
+  for await (const { start, length, more } of readCounted(io, metadata, file, [], undefined, choice, fields)) {
+    const rows = new Uint32Array(length);
+    let count = 0;
+    for (let row = 0; row < length; row++) {
+      if (positions?.has(start + row) !== false && isWanted(start + row)) rows[count++] = row;
+    }
+    if (count === 0) continue;
+    const chosen = rows.subarray(0, count);
+    yield { positions: chosen.map((row) => start + row), columns: await more(chosen) };
+  }
 }
 
 /** @throws FrazilError `corrupt` when the file has not as many rows as its manifest says */

@@ -10,7 +10,7 @@ import { must } from "../errors.ts";
 import { type AnyColumn, cellAt } from "../values/cell.ts";
 import { valueAt } from "../values/single-value.ts";
 import type { ChangedRows, ChangelogPlan } from "./changelog.ts";
-import { readGroupsOf } from "./data-columns.ts";
+import { readRowsAt } from "./data-columns.ts";
 import { leafColumn, part } from "./row-filter.ts";
 import { boundedKey, cellKey } from "./row-key.ts";
 import { RowMarks } from "./row-marks.ts";
@@ -35,14 +35,13 @@ interface Sides {
 }
 
 /**
- * Finds the rows of a changelog that went and came. With identifier fields, or without any identity, rows with equal values are matched
- * first, copy for copy; by row id, rows of one id first, and of those that have none in common the ones with equal values. Each row has
- * one counterpart at most.
+ * Finds the rows of a changelog that went and came. Rows of one identity are matched, those with equal values first, copy for copy; then,
+ * where rows are told by their ids or by nothing, rows without a counterpart that have equal values. Each row has one counterpart at most.
  *
- * Reads the rows of both lists, file by file, up to three times; when one list is empty none. Held are the keys of as many rows as
- * `heldRows`, in one pass for each so many rows of the shorter list, and a bit or so for each row that is matched.
+ * Reads the rows of both lists, file by file, once or, by row id, up to two times; when one list is empty not at all. Held are the keys of
+ * as many rows as `heldRows`, in one pass for each so many rows of the shorter list, and a bit or so for each row that is matched.
  *
- * @param schema has the columns; rows are equal when they are in `fields`
+ * @param schema has the columns; rows are equal when they are in `fields`, which hold those of the identity
  * @throws FrazilError as `readColumns`
  */
 export async function matchRows(
@@ -55,34 +54,25 @@ export async function matchRows(
 ): Promise<MatchedRows> {
   const sides = (): Sides => ({ deleted: new RowMarks(), inserted: new RowMarks() });
   const [unchanged, updated] = [sides(), sides()];
-  const counts = { deleted: rowsIn(plan.deleted), inserted: rowsIn(plan.inserted) };
-  const match = async (key: RowKey, into: Sides): Promise<void> => {
+  const match = async (keys: RowKeys): Promise<void> => {
     const left = (list: "deleted" | "inserted"): List => ({
       rows: plan[list],
-      count: counts[list] - unchanged[list].count - updated[list].count,
+      count: rowsIn(plan[list]) - unchanged[list].count - updated[list].count,
       isLeft: (file, position) => !unchanged[list].has(file, position) && !updated[list].has(file, position),
-      matched: into[list],
+      unchanged: unchanged[list],
+      updated: updated[list],
     });
     const lists = [left("deleted"), left("inserted")] as const;
     const [held, other] = lists[0].count <= lists[1].count ? lists : [lists[1], lists[0]];
     if (held.count === 0) return;
     const passes = Math.ceil(held.count / heldRows);
-    for (let pass = 0; pass < passes; pass++) await matchPass(table, key, held, other, { pass, passes });
+    for (let pass = 0; pass < passes; pass++) await matchPass(table, keys, held, other, { pass, passes });
   };
   const values = valuesKey(fields);
-  switch (identity.by) {
-    case "fields":
-      await match(values, unchanged);
-      await match(fieldsKey(schema, identity.fieldIds), updated);
-      break;
-    case "row-id":
-      await match(rowIdKey(values), unchanged);
-      await match(rowIdKey(null), updated);
-      await match(values, unchanged);
-      break;
-    case "nothing":
-      await match(values, unchanged);
-  }
+  if (identity.by === "fields") await match(both(fieldsKey(schema, identity.fieldIds), values));
+  if (identity.by === "row-id") await match(both(ROW_ID_KEY, values));
+  // Rows with equal values have one key, and are matched already.
+  if (identity.by !== "fields") await match(both(values, NOTHING));
   return { unchanged, updated };
 }
 
@@ -99,15 +89,57 @@ interface List {
   readonly rows: readonly ChangedRows[];
   readonly count: number;
   readonly isLeft: (file: number, position: number) => boolean;
-  readonly matched: RowMarks;
+  readonly unchanged: RowMarks;
+  readonly updated: RowMarks;
 }
 
-/** Reads the key of a row. */
+/** Reads a key of rows. */
 interface RowKey {
   readonly fields: readonly NestedField[];
-  /** The key of a row of a batch that begins at a position of a file; null: it has none. */
-  of(columns: readonly AnyColumn[], file: DataFile, start: number): (row: number) => string | null;
+  /** The key of a row of a batch of rows at positions of a file; null: it has none. */
+  of(columns: readonly AnyColumn[], file: DataFile, positions: Uint32Array): (row: number) => string | null;
 }
+
+/** What tells which row it is, and what tells how it is. */
+interface RowKeys {
+  readonly fields: readonly NestedField[];
+  of(
+    columns: readonly AnyColumn[],
+    file: DataFile,
+    positions: Uint32Array,
+  ): Record<"identity" | "value", (row: number) => string | null>;
+}
+
+function both(identity: RowKey, value: RowKey): RowKeys {
+  // A column that both want is read once.
+  const fields = [...new Set([...identity.fields, ...value.fields])];
+  const placesOf = (key: RowKey): number[] => key.fields.map((field) => fields.indexOf(field));
+  const [ofIdentity, ofValue] = [placesOf(identity), placesOf(value)];
+  return {
+    fields,
+    of: (columns, file, positions) => {
+      const chosen = (places: readonly number[]) => places.map((place) => columns[place] as AnyColumn);
+      return {
+        identity: identity.of(chosen(ofIdentity), file, positions),
+        value: value.of(chosen(ofValue), file, positions),
+      };
+    },
+  };
+}
+
+/** All rows are alike. */
+const NOTHING: RowKey = { fields: [], of: () => () => "" };
+
+const ROW_ID_KEY: RowKey = {
+  fields: [ROW_ID_FIELD],
+  of: ([stored], file, positions) => {
+    const ids = explicitRowIds(stored as Column, file, (row) => positions[row] as number);
+    return (row) => {
+      const id = valueAt(ids, row);
+      return id === null ? null : valueKey(id);
+    };
+  },
+};
 
 function valuesKey(fields: readonly NestedField[]): RowKey {
   return {
@@ -138,46 +170,44 @@ function fieldsKey(schema: Schema, fieldIds: readonly number[]): RowKey {
   };
 }
 
-/** @param beside what must be equal, too */
-function rowIdKey(beside: RowKey | null): RowKey {
-  return {
-    fields: [ROW_ID_FIELD, ...(beside?.fields ?? [])],
-    of: (columns, file, start) => {
-      const [stored, ...others] = columns;
-      const ids = explicitRowIds(stored as Column, file, start);
-      const rest = beside?.of(others, file, start);
-      return (row) => {
-        const id = valueAt(ids, row);
-        return id === null ? null : `${valueKey(id)}|${rest?.(row) ?? ""}`;
-      };
-    },
-  };
-}
-
-/** Matches the rows whose keys fall to one of several passes. */
+/** Matches the rows whose identities fall to one of several passes. */
 async function matchPass(
   table: { readonly io: FileIO; readonly metadata: TableMetadata },
-  key: RowKey,
+  keys: RowKeys,
   held: List,
   other: List,
   { pass, passes }: { readonly pass: number; readonly passes: number },
 ): Promise<void> {
   const isMine = passes === 1 ? () => true : (text: string) => bucketOf(text, passes) === pass;
-  const places = new Map<string, Place[]>();
-  await eachKey(table, key, held, (text, file, position) => {
-    if (!isMine(text)) return;
-    const known = places.get(text);
-    if (known === undefined) places.set(text, [{ file, position }]);
-    else known.push({ file, position });
+  const known = new Map<string, Known>();
+  await eachKey(table, keys, held, (identity, file, position, value) => {
+    if (!isMine(identity)) return;
+    const row = { file, position, value: value() };
+    const same = known.get(identity);
+    if (same === undefined) known.set(identity, { rows: [row], changed: [] });
+    else same.rows.push(row);
   });
-  // In their order: the first of each key goes with the first.
-  for (const each of places.values()) each.reverse();
-  await eachKey(table, key, other, (text, file, position) => {
-    const counterpart = isMine(text) ? places.get(text)?.pop() : undefined;
-    if (counterpart === undefined) return;
-    held.matched.mark(counterpart.file, counterpart.position);
-    other.matched.mark(file, position);
+  await eachKey(table, keys, other, (identity, file, position, value) => {
+    const same = known.get(identity);
+    if (same === undefined || same.rows.length === 0) return;
+    const text = value();
+    const equal = same.rows.findIndex((row) => row.value === text);
+    const [counterpart] = equal < 0 ? [] : same.rows.splice(equal, 1);
+    if (counterpart !== undefined) {
+      held.unchanged.mark(counterpart.file, counterpart.position);
+      other.unchanged.mark(file, position);
+    } else if (same.changed.length < same.rows.length) {
+      // An equal row may still come: what has changed is known at the end.
+      same.changed.push({ file, position });
+    }
   });
+  for (const { rows, changed } of known.values()) {
+    for (const [k, counterpart] of changed.slice(0, rows.length).entries()) {
+      const row = rows[k] as Place;
+      held.updated.mark(row.file, row.position);
+      other.updated.mark(counterpart.file, counterpart.position);
+    }
+  }
 }
 
 interface Place {
@@ -185,21 +215,28 @@ interface Place {
   readonly position: number;
 }
 
-/** Reads the keys of the rows of a list that are left, and the place of each. */
+/** The rows of one identity. */
+interface Known {
+  /** Of the list that is held, those that have no counterpart yet. */
+  readonly rows: (Place & { readonly value: string | null })[];
+  /** Of the other one, those that are equal to none of them. */
+  readonly changed: Place[];
+}
+
+/** Reads the identities of the rows of a list that are left, and the place of each; its value where it is asked for. */
 async function eachKey(
   { io, metadata }: { readonly io: FileIO; readonly metadata: TableMetadata },
-  key: RowKey,
+  keys: RowKeys,
   list: List,
-  visit: (key: string, file: number, position: number) => void,
+  visit: (identity: string, file: number, position: number, value: () => string | null) => void,
 ): Promise<void> {
-  for (const [index, { file, positions }] of list.rows.entries()) {
-    for await (const { start, length, columns } of readGroupsOf(io, metadata, file, key.fields, positions)) {
-      const keyOf = key.of(columns, file, start);
-      for (let row = 0; row < length; row++) {
-        const position = start + row;
-        if (positions?.has(position) === false || !list.isLeft(index, position)) continue;
-        const text = keyOf(row);
-        if (text !== null) visit(text, index, position);
+  for (const [index, { file, positions: all }] of list.rows.entries()) {
+    const isLeft = (position: number): boolean => list.isLeft(index, position);
+    for await (const { positions, columns } of readRowsAt(io, metadata, file, keys.fields, all, isLeft)) {
+      const keyOf = keys.of(columns, file, positions);
+      for (let row = 0; row < positions.length; row++) {
+        const identity = keyOf.identity(row);
+        if (identity !== null) visit(identity, index, positions[row] as number, () => keyOf.value(row));
       }
     }
   }
