@@ -2,6 +2,8 @@ import { expect, it } from "vitest";
 import { type Arrangement, sortArrangement } from "../../../../src/maintenance/compact/arrangement.ts";
 import { runCompaction } from "../../../../src/maintenance/compact/compact.ts";
 import { planCompaction } from "../../../../src/maintenance/compact/plan.ts";
+import type { QueryWarehouse } from "../../../../src/query/query-warehouse.ts";
+import { openScratchFolder } from "../../../../src/storage/local-scratch.ts";
 import {
   appendFiles,
   batchOfRows,
@@ -24,6 +26,7 @@ import {
 } from "../../../../table-format/index.ts";
 import { list, map, struct } from "../../../support/nested-types.ts";
 import { virtualRuntime } from "../../../support/virtual-runtime.ts";
+import { queryLines } from "../../query/local-warehouse.ts";
 import { WrittenTable } from "../../table-format/transaction/written-table.ts";
 
 const LONG = { kind: "long" } as const;
@@ -136,13 +139,20 @@ async function compact(table: WrittenTable, arrangement?: Arrangement): Promise<
   expect(done.map(({ filesBefore, skipped }) => [filesBefore, skipped])).toEqual([[3, null]]);
 }
 
+function asWarehouse({ io, context: { catalog } }: WrittenTable): QueryWarehouse {
+  return { io, catalog, location: "mem://w", localPath: null, scratch: openScratchFolder };
+}
+
 const idOf = (row: string): number => Number(/^\["(\d+)n"/.exec(row)?.[1]);
 
 it("joins files with structs, lists and maps, each row as it was, in its place", async () => {
   const table = await nestedTable();
   const before = await storedRows(table);
   expect(before).toHaveLength(96);
+  const byDuckdb = () => queryLines(asWarehouse(table), "FROM ns.t ORDER BY id");
+  const queried = await byDuckdb();
   await compact(table);
+  expect(await byDuckdb()).toEqual(queried);
   expect((await table.plan()).deletes.size).toBe(0);
   expect(await storedRows(table)).toEqual(before);
 });
