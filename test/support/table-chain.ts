@@ -14,6 +14,7 @@ import { runJob } from "../../src/pipeline/run-job.ts";
 import type { TableSettings } from "../../src/sources/table/config.ts";
 import { createTableSource } from "../../src/sources/table/source.ts";
 import { upsertRule } from "./checkpoints.ts";
+import { plainJob } from "./plain-job.ts";
 import { virtualRuntime } from "./virtual-runtime.ts";
 
 /** A store and a catalog that several jobs share. */
@@ -56,18 +57,12 @@ export async function runOver(
     if (left !== null && left-- <= 0) throw new Crash(`at ${name}`);
   };
   const summary = await runJob({
+    ...plainJob({ catalog, io }, checkpointRows),
     pipeline,
     rules,
-    checkpoint: { intervalMs: 3_600_000, maxRows: checkpointRows, maxSizeBytes: 1 << 20, idleCommitMs: 3_600_000 },
-    memoryBytes: 1 << 26,
-    warehouseLocation: "mem://w",
-    catalog,
-    io,
     runtime,
     createSource: createSource(runtime),
     end: { caughtUp: true, afterMs: null, maxRows },
-    stop: new AbortController().signal,
-    observer: { started() {}, progress() {}, committed() {}, notice() {} },
   });
   return { ...summary, lines: runtime.lines };
 }

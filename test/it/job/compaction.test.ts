@@ -7,23 +7,17 @@ import { warehouseAt } from "../../../src/config/load.ts";
 import { sortArrangement, zOrderArrangement } from "../../../src/maintenance/compact/arrangement.ts";
 import { runCompaction } from "../../../src/maintenance/compact/compact.ts";
 import { planCompaction } from "../../../src/maintenance/compact/plan.ts";
-import { runJob } from "../../../src/pipeline/run-job.ts";
 import { openWarehouse, type Warehouse } from "../../../src/warehouse.ts";
 import { createManifestCache, currentSchema } from "../../../table-format/index.ts";
 import { openReaders, type Readers } from "../../readers/reader.ts";
 import { openSpark, type SparkReader } from "../../readers/spark.ts";
 import { requireServers, withReason } from "../../require.ts";
-import { upsertRule } from "../../support/checkpoints.ts";
-import { type ScriptedChange, scriptSource } from "../../support/script-source.ts";
+import { movingKeys, runScript } from "../../support/scripted-job.ts";
 
 const missing = await requireServers("readers", "spark");
 const ROWS = 400;
 
-/** Keys that come, change, move between partitions and go. */
-const CHANGES = Array.from({ length: 3 * ROWS }, (_, i): ScriptedChange => {
-  const part = `p${(i * 7) % 3}`;
-  return { stream: "t", op: i % 11 === 10 ? "delete" : "update", id: BigInt((i * 13) % ROWS), part, value: BigInt(i) };
-});
+const CHANGES = movingKeys(ROWS, 3);
 
 describe.skipIf(missing !== null)(withReason("compacted tables", missing), () => {
   let readers: Readers;
@@ -41,23 +35,11 @@ describe.skipIf(missing !== null)(withReason("compacted tables", missing), () =>
       const folder = mkdtempSync(join(tmpdir(), "frazil-compaction-"));
       const runtime = createRuntime({ debug() {}, info() {}, warn() {}, error() {} }, undefined);
       const warehouse = await openWarehouse(warehouseAt(folder, {}), runtime, "create");
-      const run = async (upTo: number): Promise<void> => {
-        const splits = new Map([["t/0", CHANGES.slice(0, upTo)]]);
-        await runJob({
-          pipeline: "test",
-          rules: [upsertRule("t", { formatVersion, partitionBy: ["part"], sortBy: ["value desc"] })],
-          checkpoint: { intervalMs: 3_600_000, maxRows: 100, maxSizeBytes: 1 << 20, idleCommitMs: 3_600_000 },
-          memoryBytes: 1 << 26,
-          warehouseLocation: warehouse.location,
-          catalog: warehouse.catalog,
-          io: warehouse.io,
-          runtime,
-          createSource: (router) => scriptSource(splits, router, { uint32: () => 7 }),
-          end: { caughtUp: true, afterMs: null, maxRows: null },
-          stop: new AbortController().signal,
-          observer: { started() {}, progress() {}, committed() {}, notice() {} },
+      const run = (upTo: number): Promise<void> =>
+        runScript(warehouse, CHANGES.slice(0, upTo), {
+          rule: { formatVersion, partitionBy: ["part"], sortBy: ["value desc"] },
+          checkpointRows: 100,
         });
-      };
       const located = { sqlite: join(folder, "catalog.sqlite"), table: "shop.t" };
       const lineage = "SELECT id, _row_id, _last_updated_sequence_number FROM {table} ORDER BY id";
       const seen = async (): Promise<(readonly string[])[]> => [

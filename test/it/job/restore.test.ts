@@ -8,24 +8,18 @@ import { pipelineCut } from "../../../src/commit/publish-cut.ts";
 import { warehouseAt } from "../../../src/config/load.ts";
 import { restoreRows } from "../../../src/maintenance/restore/restore.ts";
 import { publish } from "../../../src/pipeline/publish.ts";
-import { runJob } from "../../../src/pipeline/run-job.ts";
 import { rowsToRestore } from "../../../src/query/restore.ts";
 import { openWarehouse } from "../../../src/warehouse.ts";
 import { createManifestCache, type LoadedTable, snapshotById } from "../../../table-format/index.ts";
 import { openReaders, type Readers } from "../../readers/reader.ts";
 import { requireServers, withReason } from "../../require.ts";
-import { upsertRule } from "../../support/checkpoints.ts";
-import { type ScriptedChange, scriptSource } from "../../support/script-source.ts";
+import { movingKeys, runScript } from "../../support/scripted-job.ts";
 
 const missing = await requireServers("readers");
 const IDENT = { namespace: ["shop"], name: "t" };
 const ROWS = 60;
 
-/** Keys that come, change, move between partitions and go. */
-const CHANGES = Array.from({ length: 4 * ROWS }, (_, i): ScriptedChange => {
-  const part = `p${(i * 7) % 3}`;
-  return { stream: "t", op: i % 11 === 10 ? "delete" : "update", id: BigInt((i * 13) % ROWS), part, value: BigInt(i) };
-});
+const CHANGES = movingKeys(ROWS, 4);
 
 describe.skipIf(missing !== null)(withReason("rows that were restored, and branches", missing), () => {
   let readers: Readers;
@@ -43,23 +37,11 @@ describe.skipIf(missing !== null)(withReason("rows that were restored, and branc
       const runtime = createRuntime({ debug() {}, info() {}, warn() {}, error() {} }, undefined);
       const warehouse = await openWarehouse(warehouseAt(folder, {}), runtime, "create");
       const { catalog, io } = warehouse;
-      const run = async (upTo: number): Promise<void> => {
-        const splits = new Map([["t/0", CHANGES.slice(0, upTo)]]);
-        await runJob({
-          pipeline: "test",
-          rules: [upsertRule("t", { formatVersion, partitionBy: ["part"] })],
-          checkpoint: { intervalMs: 3_600_000, maxRows: 20, maxSizeBytes: 1 << 20, idleCommitMs: 3_600_000 },
-          memoryBytes: 1 << 26,
-          warehouseLocation: warehouse.location,
-          catalog: branchCatalog(catalog, "audit"),
-          io,
-          runtime,
-          createSource: (router) => scriptSource(splits, router, { uint32: () => 7 }),
-          end: { caughtUp: true, afterMs: null, maxRows: null },
-          stop: new AbortController().signal,
-          observer: { started() {}, progress() {}, committed() {}, notice() {} },
+      const run = (upTo: number): Promise<void> =>
+        runScript({ ...warehouse, catalog: branchCatalog(catalog, "audit") }, CHANGES.slice(0, upTo), {
+          rule: { formatVersion, partitionBy: ["part"] },
+          checkpointRows: 20,
         });
-      };
       const toMain = async (): Promise<void> => {
         const place = { ...warehouse, warehouseLocation: warehouse.location, pipeline: "test" };
         const cut = await pipelineCut(place, "audit", () => [IDENT]);

@@ -12,6 +12,7 @@ import { runJob } from "../../../src/pipeline/run-job.ts";
 import { memoryWarehouse, upsertRule, type Warehouse } from "../../support/checkpoints.ts";
 import { ForeignWriter } from "../../support/foreign-writer.ts";
 import { messageSource } from "../../support/message-source.ts";
+import { plainJob } from "../../support/plain-job.ts";
 import type { TestMessage } from "../../support/slab.ts";
 import { tableRows } from "../../support/table-rows.ts";
 import { virtualRuntime } from "../../support/virtual-runtime.ts";
@@ -85,19 +86,12 @@ function run(
 ): Promise<JobSummary> {
   const runtime = virtualRuntime(++seeds);
   return runJob({
-    pipeline: "test",
+    ...plainJob(warehouse, 2),
     rules: [upsertRule("a", rule)],
     deadLetter: { table: "shop.dead_letters", maxRows: 1_000, maxShare: 1 },
-    checkpoint: { intervalMs: 3_600_000, maxRows: 2, maxSizeBytes: 1 << 20, idleCommitMs: 3_600_000 },
-    memoryBytes: 1 << 26,
-    warehouseLocation: "mem://w",
-    catalog: warehouse.catalog,
-    io: warehouse.io,
     runtime,
     createSource: (router, notices, rejects) =>
       messageSource(new Map([["a", messages]]), format.createDecoder(router, notices, rejects), { uint32: () => 1 }),
-    end: { caughtUp: true, afterMs: null, maxRows: null },
-    stop: new AbortController().signal,
     observer: { started() {}, progress() {}, committed() {}, notice: (text) => void notices.push(text) },
   });
 }

@@ -13,6 +13,7 @@ import type { TableRule } from "../../../src/core/table-rule.ts";
 import type { JobObserver, JobSummary } from "../../../src/pipeline/job-run.ts";
 import { runJob } from "../../../src/pipeline/run-job.ts";
 import { createMemoryStorage } from "../../../src/storage/memory.ts";
+import { plainJob } from "../../support/plain-job.ts";
 import { type ScriptedChange, scriptSource } from "../../support/script-source.ts";
 import { tableRows } from "../../support/table-rows.ts";
 import { seededRandom, virtualRuntime } from "../../support/virtual-runtime.ts";
@@ -135,17 +136,10 @@ async function attempt(world: World, seed: number, crashAfter: number | null): P
     if (left !== null && left-- <= 0) throw new Crash(`at ${name}`);
   };
   return await runJob({
-    pipeline: "test",
+    ...plainJob({ catalog: lossy(world.catalog, runtime.random), io: world.io }, 12),
     rules: world.rules,
-    checkpoint: { intervalMs: 3_600_000, maxRows: 12, maxSizeBytes: 1 << 20, idleCommitMs: 3_600_000 },
-    memoryBytes: 1 << 26,
-    warehouseLocation: "mem://w",
-    catalog: lossy(world.catalog, runtime.random),
-    io: world.io,
     runtime,
     createSource: (router) => scriptSource(world.splits, router, runtime.random),
-    end: { caughtUp: true, afterMs: null, maxRows: null },
-    stop: new AbortController().signal,
     observer: silent,
   });
 }

@@ -6,6 +6,7 @@ import type { JobSummary } from "../../../src/pipeline/job-run.ts";
 import { runJob } from "../../../src/pipeline/run-job.ts";
 import { memoryWarehouse, upsertRule, type Warehouse } from "../../support/checkpoints.ts";
 import { messageSource } from "../../support/message-source.ts";
+import { plainJob } from "../../support/plain-job.ts";
 import type { TestMessage } from "../../support/slab.ts";
 import { tableRows } from "../../support/table-rows.ts";
 import { virtualRuntime } from "../../support/virtual-runtime.ts";
@@ -22,20 +23,13 @@ function run(
 ): Promise<JobSummary> {
   const runtime = virtualRuntime(++seeds);
   return runJob({
-    pipeline: "test",
+    ...plainJob(warehouse, 1_000),
     rules,
     deadLetter: { table: "shop.letters", maxRows: 1_000, maxShare: 1 },
-    checkpoint: { intervalMs: 3_600_000, maxRows: 1_000, maxSizeBytes: 1 << 20, idleCommitMs: 3_600_000 },
-    memoryBytes: 1 << 26,
-    warehouseLocation: "mem://w",
-    catalog: warehouse.catalog,
-    io: warehouse.io,
     runtime,
     createSource: (router, notices, rejects) =>
       messageSource(topics, debeziumJson.createDecoder(router, notices, rejects), runtime.random, 12),
     end: { caughtUp: true, afterMs: null, maxRows },
-    stop: new AbortController().signal,
-    observer: { started() {}, progress() {}, committed() {}, notice() {} },
   });
 }
 

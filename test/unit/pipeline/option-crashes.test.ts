@@ -7,6 +7,7 @@ import { json } from "../../../src/formats/json/format.ts";
 import { runJob } from "../../../src/pipeline/run-job.ts";
 import { memoryWarehouse, upsertRule } from "../../support/checkpoints.ts";
 import { messageSource } from "../../support/message-source.ts";
+import { plainJob } from "../../support/plain-job.ts";
 import type { TestMessage } from "../../support/slab.ts";
 import { tableRows } from "../../support/table-rows.ts";
 import { seededRandom, virtualRuntime } from "../../support/virtual-runtime.ts";
@@ -32,19 +33,11 @@ async function survivors(
     };
     try {
       await runJob({
-        pipeline: "test",
+        ...plainJob(warehouse, 9),
         rules: [upsertRule("a", rule)],
-        checkpoint: { intervalMs: 3_600_000, maxRows: 9, maxSizeBytes: 1 << 20, idleCommitMs: 3_600_000 },
-        memoryBytes: 1 << 26,
-        warehouseLocation: "mem://w",
-        catalog: warehouse.catalog,
-        io: warehouse.io,
         runtime,
         createSource: (router, notices, rejects) =>
           messageSource(new Map([["a", messages]]), format.createDecoder(router, notices, rejects), runtime.random),
-        end: { caughtUp: true, afterMs: null, maxRows: null },
-        stop: new AbortController().signal,
-        observer: { started() {}, progress() {}, committed() {}, notice() {} },
       });
       return { rows: await tableRows(warehouse.io, warehouse.catalog, { namespace: ["shop"], name: "a" }), crashes };
     } catch (error) {

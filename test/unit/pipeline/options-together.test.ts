@@ -6,6 +6,7 @@ import { debeziumJson } from "../../../src/formats/debezium-json/format.ts";
 import { runJob } from "../../../src/pipeline/run-job.ts";
 import { memoryWarehouse, upsertRule } from "../../support/checkpoints.ts";
 import { messageSource } from "../../support/message-source.ts";
+import { plainJob } from "../../support/plain-job.ts";
 import type { TestMessage } from "../../support/slab.ts";
 import { tableRows } from "../../support/table-rows.ts";
 import { virtualRuntime } from "../../support/virtual-runtime.ts";
@@ -20,14 +21,9 @@ async function outcome(messages: readonly TestMessage[], rule: Partial<TableRule
   const runtime = virtualRuntime(++runs);
   let dropped = 0;
   const { deadLetters } = await runJob({
-    pipeline: "test",
+    ...plainJob(warehouse, maxRows),
     rules: [upsertRule("a", rule)],
     deadLetter: { table: "shop.dead_letters", maxRows: 1_000, maxShare: 1 },
-    checkpoint: { intervalMs: 3_600_000, maxRows, maxSizeBytes: 1 << 20, idleCommitMs: 3_600_000 },
-    memoryBytes: 1 << 26,
-    warehouseLocation: "mem://w",
-    catalog: warehouse.catalog,
-    io: warehouse.io,
     runtime,
     createSource: (router, notices, rejects) =>
       messageSource(
@@ -36,8 +32,6 @@ async function outcome(messages: readonly TestMessage[], rule: Partial<TableRule
         runtime.random,
         maxRows === 1 ? 2 : 8,
       ),
-    end: { caughtUp: true, afterMs: null, maxRows: null },
-    stop: new AbortController().signal,
     observer: { started() {}, progress() {}, notice() {}, committed: (event) => void (dropped += event.dropped) },
   });
   const rows = await tableRows(warehouse.io, warehouse.catalog, { namespace: ["shop"], name: "a" });

@@ -7,6 +7,7 @@ import { runJob } from "../../../src/pipeline/run-job.ts";
 import { change, memoryWarehouse, upsertRule, type Warehouse } from "../../support/checkpoints.ts";
 import { ForeignWriter } from "../../support/foreign-writer.ts";
 import { messageSource } from "../../support/message-source.ts";
+import { plainJob } from "../../support/plain-job.ts";
 import { type ScriptedChange, scriptSource } from "../../support/script-source.ts";
 import { tableRows } from "../../support/table-rows.ts";
 import { virtualRuntime } from "../../support/virtual-runtime.ts";
@@ -20,18 +21,10 @@ function job(
 ): Promise<JobSummary> {
   const runtime = virtualRuntime(seed);
   return runJob({
-    pipeline: "test",
+    ...plainJob(warehouse, 2),
     rules: [upsertRule("a")],
-    checkpoint: { intervalMs: 3_600_000, maxRows: 2, maxSizeBytes: 1 << 20, idleCommitMs: 3_600_000 },
-    memoryBytes: 1 << 26,
-    warehouseLocation: "mem://w",
-    catalog: warehouse.catalog,
-    io: warehouse.io,
     runtime,
     createSource: (router) => scriptSource(new Map([["t/0", changes]]), router, { uint32: () => 2 }),
-    end: { caughtUp: true, afterMs: null, maxRows: null },
-    stop: new AbortController().signal,
-    observer: { started() {}, progress() {}, committed() {}, notice() {} },
     ...given,
   });
 }

@@ -6,6 +6,7 @@ import { runJob } from "../../../src/pipeline/run-job.ts";
 import { openScratchFolder } from "../../../src/storage/local-scratch.ts";
 import { createManifestCache, FrazilError } from "../../../table-format/index.ts";
 import { change, memoryWarehouse, Process, upsertRule, type Warehouse } from "../../support/checkpoints.ts";
+import { plainJob } from "../../support/plain-job.ts";
 import { scriptSource } from "../../support/script-source.ts";
 import { tableRows } from "../../support/table-rows.ts";
 import { virtualRuntime } from "../../support/virtual-runtime.ts";
@@ -21,19 +22,11 @@ async function run({ io, catalog }: Warehouse, checks: readonly string[], upTo: 
   const runtime = createRuntime({ debug: log, info: log, warn: log, error: log }, undefined);
   const place = { io, catalog, location: "mem://w", localPath: null, scratch: openScratchFolder };
   await runJob({
-    pipeline: "test",
+    ...plainJob({ catalog: branchCatalog(catalog, "audit"), io }, 2),
     rules: [upsertRule("a")],
-    checkpoint: { intervalMs: 3_600_000, maxRows: 2, maxSizeBytes: 1 << 20, idleCommitMs: 3_600_000 },
-    memoryBytes: 1 << 26,
-    warehouseLocation: "mem://w",
-    catalog: branchCatalog(catalog, "audit"),
-    io,
     runtime,
     createSource: (router) => scriptSource(new Map([["t/0", CHANGES.slice(0, upTo)]]), router, { uint32: () => 2 }),
     beside: (held) => publishBesideJob(held, place, { branch: "audit", everyMs: 3_600_000, checks }),
-    end: { caughtUp: true, afterMs: null, maxRows: null },
-    stop: new AbortController().signal,
-    observer: { started() {}, progress() {}, committed() {}, notice() {} },
   });
   return lines;
 }

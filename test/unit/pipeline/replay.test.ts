@@ -8,6 +8,7 @@ import { createLetterSource } from "../../../src/sources/dead-letters/source.ts"
 import type { TableRule } from "../../../src/core/table-rule.ts";
 import { memoryWarehouse, upsertRule, type Warehouse } from "../../support/checkpoints.ts";
 import { messageSource } from "../../support/message-source.ts";
+import { plainJob } from "../../support/plain-job.ts";
 import type { TestMessage } from "../../support/slab.ts";
 import { tableRows } from "../../support/table-rows.ts";
 import { seededRandom, virtualRuntime } from "../../support/virtual-runtime.ts";
@@ -37,19 +38,11 @@ function run(
     if (left !== null && left-- <= 0) throw new Crash(`at ${name}`);
   };
   return runJob({
-    pipeline: "test",
+    ...plainJob(warehouse, 5),
     rules: tables,
     deadLetter: { table: "shop.dead_letters", maxRows: 1_000, maxShare: 1 },
-    checkpoint: { intervalMs: 3_600_000, maxRows: 5, maxSizeBytes: 1 << 20, idleCommitMs: 3_600_000 },
-    memoryBytes: 1 << 26,
-    warehouseLocation: "mem://w",
-    catalog: warehouse.catalog,
-    io: warehouse.io,
     runtime,
     createSource: createSource(runtime.random),
-    end: { caughtUp: true, afterMs: null, maxRows: null },
-    stop: new AbortController().signal,
-    observer: { started() {}, progress() {}, committed() {}, notice() {} },
   });
 }
 

@@ -5,6 +5,7 @@ import { debeziumJson } from "../../../src/formats/debezium-json/format.ts";
 import { runJob } from "../../../src/pipeline/run-job.ts";
 import { memoryWarehouse, upsertRule } from "../../support/checkpoints.ts";
 import { messageSource } from "../../support/message-source.ts";
+import { plainJob } from "../../support/plain-job.ts";
 import type { TestMessage } from "../../support/slab.ts";
 import { tableRows } from "../../support/table-rows.ts";
 import { virtualRuntime } from "../../support/virtual-runtime.ts";
@@ -30,13 +31,8 @@ async function rowsAfter(events: readonly Event[], maxRows: number, rule: Partia
   const warehouse = memoryWarehouse("memory");
   const runtime = virtualRuntime(++seeds);
   await runJob({
-    pipeline: "test",
+    ...plainJob(warehouse, maxRows),
     rules: [upsertRule("a", rule)],
-    checkpoint: { intervalMs: 3_600_000, maxRows, maxSizeBytes: 1 << 20, idleCommitMs: 3_600_000 },
-    memoryBytes: 1 << 26,
-    warehouseLocation: "mem://w",
-    catalog: warehouse.catalog,
-    io: warehouse.io,
     runtime,
     createSource: (router, notices, rejects) =>
       messageSource(
@@ -45,9 +41,6 @@ async function rowsAfter(events: readonly Event[], maxRows: number, rule: Partia
         runtime.random,
         5,
       ),
-    end: { caughtUp: true, afterMs: null, maxRows: null },
-    stop: new AbortController().signal,
-    observer: { started() {}, progress() {}, committed() {}, notice() {} },
   });
   return tableRows(warehouse.io, warehouse.catalog, { namespace: ["shop"], name: "a" });
 }

@@ -11,6 +11,7 @@ import type { KafkaSettings } from "../../../src/sources/kafka/config.ts";
 import { createKafkaSource } from "../../../src/sources/kafka/source.ts";
 import { currentSnapshot, snapshotById } from "../../../table-format/index.ts";
 import { memoryWarehouse, upsertRule, type Warehouse } from "../../support/checkpoints.ts";
+import { plainJob } from "../../support/plain-job.ts";
 import { tableRows } from "../../support/table-rows.ts";
 import { FakeCluster, recordingRuntime, VirtualClock } from "../sources/kafka/fake-cluster.ts";
 
@@ -64,13 +65,8 @@ class World {
     };
     const runtime = { ...this.runtime, step };
     return runJob({
-      pipeline: "test",
+      ...plainJob(this.warehouse, 1_000),
       rules: RULES,
-      checkpoint: { intervalMs: 3_600_000, maxRows: 1_000, maxSizeBytes: 1 << 20, idleCommitMs: 3_600_000 },
-      memoryBytes: 1 << 26,
-      warehouseLocation: "mem://w",
-      catalog: this.warehouse.catalog,
-      io: this.warehouse.io,
       runtime,
       createSource: (router, notices, rejects) =>
         createKafkaSource(settings, {
@@ -78,9 +74,6 @@ class World {
           runtime,
           log: this.cluster,
         }),
-      end: { caughtUp: true, afterMs: null, maxRows: null },
-      stop: new AbortController().signal,
-      observer: { started() {}, progress() {}, committed() {}, notice() {} },
       ...given,
     });
   }

@@ -6,6 +6,7 @@ import { runJob } from "../../../src/pipeline/run-job.ts";
 import { memoryWarehouse, storeGone, upsertRule, type Warehouse } from "../../support/checkpoints.ts";
 import { deadLetters } from "../../support/dead-letters.ts";
 import { messageSource } from "../../support/message-source.ts";
+import { plainJob } from "../../support/plain-job.ts";
 import type { TestMessage } from "../../support/slab.ts";
 import { tableRows } from "../../support/table-rows.ts";
 import { seededRandom, virtualRuntime } from "../../support/virtual-runtime.ts";
@@ -31,20 +32,12 @@ function run(
     if (left !== null && left-- <= 0) throw new Crash(`at ${name}`);
   };
   return runJob({
-    pipeline: "test",
+    ...plainJob(warehouse, 10),
     rules: [upsertRule("a"), upsertRule("b")],
     deadLetter: LETTERS,
-    checkpoint: { intervalMs: 3_600_000, maxRows: 10, maxSizeBytes: 1 << 20, idleCommitMs: 3_600_000 },
-    memoryBytes: 1 << 26,
-    warehouseLocation: "mem://w",
-    catalog: warehouse.catalog,
-    io: warehouse.io,
     runtime,
     createSource: (router, notices, rejects) =>
       messageSource(topics, keepMessages(debeziumJson.createDecoder(router, notices, rejects)), runtime.random),
-    end: { caughtUp: true, afterMs: null, maxRows: null },
-    stop: new AbortController().signal,
-    observer: { started() {}, progress() {}, committed() {}, notice() {} },
     ...job,
   });
 }

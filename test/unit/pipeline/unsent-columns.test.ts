@@ -8,6 +8,7 @@ import { json } from "../../../src/formats/json/format.ts";
 import { runJob } from "../../../src/pipeline/run-job.ts";
 import { memoryWarehouse, upsertRule, type Warehouse } from "../../support/checkpoints.ts";
 import { messageSource } from "../../support/message-source.ts";
+import { plainJob } from "../../support/plain-job.ts";
 import type { TestMessage } from "../../support/slab.ts";
 import { tableRows } from "../../support/table-rows.ts";
 import { virtualRuntime } from "../../support/virtual-runtime.ts";
@@ -26,22 +27,14 @@ async function process(
 ): Promise<number> {
   const runtime = virtualRuntime(++runs);
   const summary = await runJob({
-    pipeline: "test",
+    ...plainJob(warehouse, 1_000),
     rules: [upsertRule("a", rule)],
     deadLetter: { table: "shop.dead_letters", maxRows: 1_000, maxShare: 1 },
-    checkpoint: { intervalMs: 3_600_000, maxRows: 1_000, maxSizeBytes: 1 << 20, idleCommitMs: 3_600_000 },
-    memoryBytes: 1 << 26,
-    warehouseLocation: "mem://w",
-    catalog: warehouse.catalog,
-    io: warehouse.io,
     runtime,
     createSource: (router, notices, rejects) =>
       messageSource(new Map([["a", messages]]), keepMessages(format.createDecoder(router, notices, rejects)), {
         uint32: () => 7,
       }),
-    end: { caughtUp: true, afterMs: null, maxRows: null },
-    stop: new AbortController().signal,
-    observer: { started() {}, progress() {}, committed() {}, notice() {} },
   });
   return summary.deadLetters;
 }

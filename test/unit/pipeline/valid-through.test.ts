@@ -3,6 +3,7 @@ import { readStamp } from "../../../src/commit/stamp.ts";
 import { runJob } from "../../../src/pipeline/run-job.ts";
 import { ValidThrough, type ValidThroughStart } from "../../../src/pipeline/valid-through.ts";
 import { change, memoryWarehouse, upsertRule, type Warehouse } from "../../support/checkpoints.ts";
+import { plainJob } from "../../support/plain-job.ts";
 import { batches } from "../../support/script-source.ts";
 import { virtualRuntime } from "../../support/virtual-runtime.ts";
 
@@ -74,17 +75,10 @@ async function run(
 ) {
   const runtime = virtualRuntime(seed);
   return await runJob({
-    pipeline: "test",
+    ...plainJob(warehouse, 1),
     rules: [upsertRule("a")],
-    checkpoint: { intervalMs: 3_600_000, maxRows: 1, maxSizeBytes: 1 << 20, idleCommitMs: 3_600_000 },
-    memoryBytes: 1 << 26,
-    warehouseLocation: "mem://w",
-    catalog: warehouse.catalog,
-    io: warehouse.io,
     runtime,
     end: { caughtUp: false, afterMs: null, maxRows: null },
-    stop: new AbortController().signal,
-    observer: { started() {}, progress() {}, committed() {}, notice() {} },
     createSource: (router) => ({
       open: async () => undefined,
       startPosition: async () => at({ "t/0": "0", "t/1": "0" }),

@@ -23,6 +23,7 @@ import {
   upsertRule,
   type Warehouse,
 } from "../../../support/checkpoints.ts";
+import { plainJob } from "../../../support/plain-job.ts";
 import { type ScriptedChange, scriptSource } from "../../../support/script-source.ts";
 import { tableRows } from "../../../support/table-rows.ts";
 import { seededRandom, virtualRuntime } from "../../../support/virtual-runtime.ts";
@@ -158,18 +159,10 @@ it.each([
         const runtime = virtualRuntime(seed * 100 + run);
         try {
           await runJob({
-            pipeline: "test",
+            ...plainJob({ catalog: faulty(warehouse.catalog, random, run < 4, compact), io: warehouse.io }, 6),
             rules: rulesOf(version),
-            checkpoint: { intervalMs: 3_600_000, maxRows: 6, maxSizeBytes: 1 << 20, idleCommitMs: 3_600_000 },
-            memoryBytes: 1 << 26,
-            warehouseLocation: "mem://w",
-            catalog: faulty(warehouse.catalog, random, run < 4, compact),
-            io: warehouse.io,
             runtime,
             createSource: (router) => scriptSource(new Map([["t/0", changes]]), router, runtime.random),
-            end: { caughtUp: true, afterMs: null, maxRows: null },
-            stop: new AbortController().signal,
-            observer: { started() {}, progress() {}, committed() {}, notice() {} },
           });
           break;
         } catch (error) {
