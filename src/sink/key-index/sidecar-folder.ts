@@ -1,9 +1,8 @@
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { FrazilError } from "../../core/errors.ts";
 import { type Random, randomUuid } from "../../core/runtime.ts";
 import { type FolderOwner, markUsed, OWNER_FILE } from "./cache-sweep.ts";
-import { readSidecar, refuseScarcity, type Sidecar, type SidecarKind, written } from "./sidecar.ts";
+import { cacheError, readSidecar, refuseScarcity, type Sidecar, type SidecarKind, written } from "./sidecar.ts";
 
 const SUFFIX = ".keys";
 
@@ -21,7 +20,7 @@ export interface SidecarFolder {
  * written ones.
  *
  * @param signature of the key columns and of the way in which keys are made of them.
- * @throws FrazilError `unavailable` for a folder that cannot be read or cleaned.
+ * @throws FrazilError as `cacheError` for a folder that cannot be read or cleaned.
  */
 export async function openSidecarFolder(
   folder: string,
@@ -55,12 +54,7 @@ export async function openSidecarFolder(
       },
     };
   } catch (error) {
-    if (error instanceof FrazilError) throw error;
-    const message = error instanceof Error ? error.message : String(error);
-    throw new FrazilError("unavailable", "KEY_CACHE", `the cache of keys cannot be opened: ${message}`, {
-      hint: "make its folder writable, or name another with cache:",
-      cause: error,
-    });
+    throw cacheError(error, "opened");
   }
 }
 

@@ -221,26 +221,39 @@ export function isFull(error: unknown): error is FrazilError {
   return error instanceof FrazilError && error.code === "KEY_CACHE_FULL";
 }
 
+/** What no waiting changes: a file in the folder's way, or rights that this process does not have. */
+const HOPELESS = new Set(["ENOTDIR", "EACCES", "EPERM", "EROFS"]);
+
+/**
+ * An error of the cache's folder, unless it is one of ours.
+ * @param what could not be done: `opened`, `written`
+ * @returns kind `config` where somebody has to do something first, `unavailable` otherwise: it is waited for like a store
+ */
+export function cacheError(error: unknown, what: string): FrazilError {
+  if (error instanceof FrazilError) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  const hopeless = error instanceof Error && "code" in error && HOPELESS.has(String(error.code));
+  return new FrazilError(
+    hopeless ? "config" : "unavailable",
+    hopeless ? "KEY_CACHE_FOLDER" : "KEY_CACHE",
+    `the cache of keys cannot be ${what}: ${message}`,
+    { hint: "make its folder writable, or name another with cache:", cause: error },
+  );
+}
+
 /**
  * Runs something that writes to the cache.
- * @throws FrazilError `io` when its disk is full, `unavailable` otherwise: it is waited for like a store.
+ * @throws FrazilError `io` when its disk is full, else as `cacheError`.
  */
 export async function written<T>(act: () => Promise<T>): Promise<T> {
   try {
     return await act();
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    const full = error instanceof Error && "code" in error && FULL.has(String(error.code));
-    throw new FrazilError(
-      full ? "io" : "unavailable",
-      full ? "KEY_CACHE_FULL" : "KEY_CACHE",
-      `the cache of keys cannot be written: ${message}`,
-      {
-        hint: full
-          ? "make room on its disk, name a folder on another one with cache:, or give the job more memory:"
-          : "make its folder writable, or name another with cache:",
-        cause: error,
-      },
-    );
+    if (!(error instanceof Error && "code" in error && FULL.has(String(error.code))))
+      throw cacheError(error, "written");
+    throw new FrazilError("io", "KEY_CACHE_FULL", `the cache of keys cannot be written: ${error.message}`, {
+      hint: "make room on its disk, name a folder on another one with cache:, or give the job more memory:",
+      cause: error,
+    });
   }
 }
