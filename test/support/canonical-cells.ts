@@ -6,22 +6,25 @@ import {
   type FileIO,
   type NestedField,
   scanRows,
+  type Schema,
   type Snapshot,
+  snapshotSchema,
   type TableMetadata,
   type Type,
 } from "../../table-format/index.ts";
 import { canonicalLines, canonicalNumber, type CanonicalRow, type CanonicalValue } from "../readers/canonical.ts";
 
-/** The live rows of a snapshot, or those that a filter wants, as the readers of `test/readers` give them: canonical JSON lines, sorted. */
+/** The live rows of a snapshot, or those that a filter in the names of a schema wants, as the readers of `test/readers` give them: canonical JSON lines, sorted. */
 export async function scanLines(
   io: FileIO,
   metadata: TableMetadata,
   snapshot: Snapshot,
   fields: readonly NestedField[],
   filter: Expression = { type: "true" },
+  schema: Schema = snapshotSchema(metadata, snapshot),
 ): Promise<string[]> {
   const rows: CanonicalRow[] = [];
-  for await (const { length, columns } of scanRows(io, metadata, snapshot, { fields, filter })) {
+  for await (const { length, columns } of scanRows(io, metadata, snapshot, { schema, fields, filter })) {
     for (let row = 0; row < length; row++) {
       rows.push(
         Object.fromEntries(

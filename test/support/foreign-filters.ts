@@ -17,8 +17,8 @@ const OPPOSITES: Readonly<Record<string, string>> = {
 const OPPOSITE = new Map(Object.entries(OPPOSITES).flatMap(([a, b]) => [[a, b] as const, [b, a] as const]));
 
 /**
- * The same filter for engines that take null for a value that is not in a list: without `not`, and with the nulls of every `not-in`
- * left out, those of `not-nan` let in.
+ * The same filter for engines that take null for a value that is not in a list, or not equal to another where a file lacks the column: without
+ * `not`, and with the nulls of these left out, those of `not-nan` let in.
  */
 export function guarded(filter: Expression, isNegated = false): Expression {
   switch (filter.type) {
@@ -36,7 +36,8 @@ export function guarded(filter: Expression, isNegated = false): Expression {
   const type = isNegated ? OPPOSITE.get(filter.type) : filter.type;
   const plain = { ...filter, type } as Expression;
   const { term } = filter;
-  if (plain.type === "not-in" && plain.values.length > 0) {
+  const isOther = plain.type === "not-eq" || plain.type === "not-starts-with";
+  if (isOther || (plain.type === "not-in" && plain.values.length > 0)) {
     return { type: "and", left: plain, right: { type: "not-null", term } };
   }
   return plain.type === "not-nan" ? { type: "or", left: plain, right: { type: "is-null", term } } : plain;

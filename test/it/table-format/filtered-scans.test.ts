@@ -78,6 +78,11 @@ describe.skipIf(missing !== null)(withReason("filters", missing), () => {
     const answers = await spark.readMany(questions);
     for (const [i, { where, lines }] of questions.entries()) {
       const answer = answers[i];
+      // Java 1.11.0 asks the null of an identity partition how it begins.
+      if (answer instanceof Error && /NullPointerException[^]*ResidualVisitor\.startsWith/.test(answer.message)) {
+        console.log(`Spark fails at null partitions: ${where}`);
+        continue;
+      }
       expect(answer instanceof Error ? answer.message : answer?.lines, where).toEqual(lines);
     }
   };
@@ -94,7 +99,7 @@ describe.skipIf(missing !== null)(withReason("filters", missing), () => {
     const snapshot = must(currentSnapshot(metadata), "a snapshot");
     const schema = currentSchema(metadata);
     const types = new Map(columns.map(({ term, type }) => [term, type]));
-    const lines = await scanLines(io, metadata, snapshot, schema.fields, filter);
+    const lines = await scanLines(io, metadata, snapshot, schema.fields, filter, schema);
     questions.push({ location, where: sparkFilter(filter, types), lines });
     const where = duckdbFilter(filter, types);
     if (askDuckdb) expect(lines, where).toEqual((await readers.duckdb({ location }, { where })).lines);
