@@ -127,7 +127,7 @@ const condition = fc.letrec<{ any: string }>((tie) => ({
   ),
 })).any;
 
-const RUNS = Number(process.env["FRAZIL_CONDITIONS"] ?? 250);
+const RUNS = Number(process.env["FRAZIL_CONDITIONS"] ?? 200);
 
 describe("a condition", () => {
   it("is true of the rows of which it is true to DuckDB, or is left to it", async () => {
@@ -149,11 +149,9 @@ describe("a condition", () => {
   it("is compared as DuckDB compares, literal by literal", async () => {
     for (const { name, literals } of CONDITION_COLUMNS) {
       for (const literal of literals) {
-        for (const sign of ["=", "<"]) {
-          const where = `"${name}" ${sign} ${literal}`;
-          const mine = await byPlan(where);
-          if (mine !== null) expect(mine, where).toEqual(await byDuckdb(where));
-        }
+        const where = `"${name}" < ${literal}`;
+        const mine = await byPlan(where);
+        if (mine !== null) expect(mine, where).toEqual(await byDuckdb(where));
       }
     }
   });
