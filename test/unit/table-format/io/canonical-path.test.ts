@@ -48,6 +48,7 @@ it("knows what Iceberg writers put below a table, and nothing else", () => {
       "metadata/snap-12-a0-0123abcd.avro",
       "metadata/00012-0bcf5e2b-8b41-4590-a908-07c4f6465df6.metadata.json",
       "metadata/00012-0bcf5e2b.gz.metadata.json",
+      "metadata/v12.metadata.json",
       "metadata/20261121-0bcf5e2b.stats",
     ]),
   ).toEqual([
@@ -60,12 +61,12 @@ it("knows what Iceberg writers put below a table, and nothing else", () => {
     "manifestLists",
     "metadataFiles",
     "metadataFiles",
+    "metadataFiles",
     "statistics",
   ]);
   const left = [
     "_ingest/orders/ledger.json",
     "metadata/version-hint.text",
-    "metadata/v12.metadata.json",
     "metadata/deep/snap-1.avro",
     "metadata/.crc",
     "data/_temporary/0/part.parquet",
