@@ -194,6 +194,6 @@ export {
   upgradeFormatVersion,
 } from "./transaction/update-table.ts";
 export { type AnyBatch, type AnyColumn, type Cell, cellAt, type CellStruct, type NestedColumn } from "./values/cell.ts";
-export { compareValues, decodeValue, encodeValue, valueAt } from "./values/single-value.ts";
 export { gatherAny } from "./values/gather-any.ts";
+export { compareValues, decodeValue, encodeValue, valueAt } from "./values/single-value.ts";
 export { valueText } from "./values/value-text.ts";
