@@ -37,7 +37,7 @@ describe("a compaction", () => {
       "'target-file-size-bytes', '1000000'",
       "'min-file-size-bytes', '750000'",
       "'min-input-files', '2'",
-      "'delete-ratio-threshold', '0.15'",
+      "'delete-ratio-threshold', '0.05'",
       "'max-file-group-size-bytes', '5000'",
       "'partial-progress.max-failed-commits', '0'",
     ]) {
