@@ -5,6 +5,7 @@ import { BARE_ENV } from "../../support/bare-env.ts";
 
 const HELD = fileURLToPath(new URL("held-memory-process.ts", import.meta.url));
 const MIB = 2 ** 20;
+const GROWTH = "--heap-growing-percent=50";
 
 interface Held {
   readonly pid: number;
@@ -29,15 +30,15 @@ it("of a small budget new objects take little, in the same process with the same
   expect(found).toEqual({
     pid,
     arguments: [String(64 * MIB), "two words"],
-    flags: ["--max-semi-space-size=4", "--no-warnings"],
+    flags: ["--max-semi-space-size=4", GROWTH, "--no-warnings"],
     threshold: "262144",
     newSpaceMib: 8,
   });
 });
 
 it("grows with the budget", () => {
-  expect(held(100 * MIB).found.flags).toEqual(["--max-semi-space-size=4"]);
-  expect(held(511 * MIB).found.flags).toEqual(["--max-semi-space-size=16"]);
+  expect(held(100 * MIB).found.flags).toEqual(["--max-semi-space-size=4", GROWTH]);
+  expect(held(511 * MIB).found.flags).toEqual(["--max-semi-space-size=16", GROWTH]);
 });
 
 it("leaves an ample budget to V8, and a limit that somebody has chosen as it is", () => {
