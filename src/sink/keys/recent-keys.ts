@@ -110,9 +110,9 @@ export class RecentKeys {
     }
   }
 
-  /** All rows of the file have been learned: one that was half read counts as unknown. */
+  /** The keys of all live rows of the file are in the map; one that was half read counts as unknown. */
   learned(number: number): void {
-    this.#cover(number);
+    this.#files.set(number, movedDataFile(mustBeLive(this.#table.files, number).live.file));
   }
 
   /** A compacted file counts as covered, as the keys of its inputs are known. @param whole all of them in memory. */
@@ -140,7 +140,7 @@ export class RecentKeys {
     for (const number of gone) if (!stay.has(number)) this.#files.delete(number);
     for (const [number, { whole }] of this.#adopted) {
       const isGone = table.get(number) === null;
-      if (whole && !isGone) this.#cover(number);
+      if (whole && !isGone) this.learned(number);
       if (whole || isGone) this.#adopted.delete(number);
     }
   }
@@ -148,10 +148,6 @@ export class RecentKeys {
   /** Whether all keys of a file's live rows are in memory. */
   #isWhole(number: number): boolean {
     return this.#files.has(number) || this.#adopted.get(number)?.whole === true;
-  }
-
-  #cover(number: number): void {
-    this.#files.set(number, movedDataFile(mustBeLive(this.#table.files, number).live.file));
   }
 
   /** What was adopted is to be looked at again, as keys that others knew are lost. */
@@ -163,7 +159,7 @@ export class RecentKeys {
     // No key twice: afterwards there are as many at least.
     this.#map.reserve(positions.length);
     for (let i = 0; i < positions.length; i++) this.#map.put(keys, i * KEY_WORDS, file, positions[i] as number);
-    this.#cover(file);
+    this.learned(file);
   }
 
   forget(keys: Uint32Array): void {
