@@ -1,12 +1,12 @@
 /**
- * All tests, step by step: what `npm test` runs. Paths and options of vitest choose some of them. Its last line is the closing line of
- * `counts-reporter.ts`, for all of them together.
+ * All tests, step by step: what `npm test` runs. Paths and options of vitest choose some of them. Its last lines are those of
+ * `counts-reporter.ts`, for all of them together: what failed, and the counts.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { closingLine, type Counts, COUNTS_FILE, countsOf } from "./counts-reporter.ts";
+import { closingText, type Counts, COUNTS_FILE, resultOf } from "./counts-reporter.ts";
 import { BESIDE, STEPS } from "./projects.ts";
 
 const ROOT = join(import.meta.dirname, "..");
@@ -25,7 +25,12 @@ process.on("SIGTERM", () => running.forEach((child) => child.kill("SIGTERM")));
 async function run(
   projects: readonly string[],
   place: "front" | "beside",
-): Promise<{ readonly passed: boolean; readonly counts: Counts; readonly text: string }> {
+): Promise<{
+  readonly passed: boolean;
+  readonly counts: Counts;
+  readonly failures: readonly string[];
+  readonly text: string;
+}> {
   const counted = join(folder, projects.join("-"));
   const output = place === "beside" ? "pipe" : "inherit";
   const child = spawn(process.execPath, [...VITEST, ...projects.map((name) => `--project=${name}`), ...chosen], {
@@ -38,10 +43,10 @@ async function run(
   for (const stream of [child.stdout, child.stderr]) stream?.on("data", (chunk: Buffer) => void chunks.push(chunk));
   const passed = await new Promise<boolean>((resolve) => child.on("close", (code) => resolve(code === 0)));
   running.delete(child);
-  const counts = countsOf(counted);
+  const { counts, failures } = resultOf(counted);
   // A run that broke off has counted nothing, or not why.
   if (!passed && counts.failed === 0) counts.failed = 1;
-  return { passed, counts, text: Buffer.concat(chunks).toString("utf8") };
+  return { passed, counts, failures, text: Buffer.concat(chunks).toString("utf8") };
 }
 
 const runs = [];
@@ -61,7 +66,9 @@ for (const { counts } of runs) {
   total.failed += counts.failed;
   total.skipped += counts.skipped;
 }
+const failures = runs.flatMap((each) => each.failures);
+const closing = closingText(failures, total);
 const file = process.env[COUNTS_FILE];
-if (file !== undefined && file !== "") writeFileSync(file, `${closingLine(total)}\n`);
-process.stdout.write(`\n${closingLine(total)}\n`);
+if (file !== undefined && file !== "") writeFileSync(file, closing);
+process.stdout.write(`\n${closing}`);
 process.exitCode = runs.every(({ passed }) => passed) ? 0 : 1;

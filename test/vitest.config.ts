@@ -10,7 +10,7 @@ const BESIDE_MS = 3_600_000;
 
 /** Tests that only compute. */
 const computing = {
-  setupFiles: ["test/low-priority.ts"],
+  setupFiles: ["test/property-seed.ts", "test/low-priority.ts"],
   testTimeout: BESIDE_MS,
   hookTimeout: BESIDE_MS,
   sequence: { groupOrder: 0 },
@@ -25,6 +25,7 @@ export default defineConfig({
     // Child processes, not threads: the servers of test/services are bound to the life of the process that
     // starts them, and a thread's end would not end them.
     pool: "forks",
+    setupFiles: ["test/property-seed.ts"],
     // By default one core is left to others, which is half of a small machine.
     maxWorkers: "100%",
     // A verb that a test runs as a process starts in half the time when Node need not strip and compile its modules anew.
