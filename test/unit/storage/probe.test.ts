@@ -104,7 +104,7 @@ test("an S3 store that ignores the headers is refused", async () => {
     if (method === "DELETE") objects.delete(key);
     return reply(objects.has(key) || method === "DELETE" ? 200 : 404, { etag: '"x"' }, objects.get(key)?.toString());
   });
-  const io = createS3Storage({ ...server.settings, requestTimeoutMs: 10_000 }, server.deps);
+  const io = createS3Storage(server.settings, server.deps);
   await expect(probeConditionalWrites(io, "s3://lake/warehouse", random)).rejects.toMatchObject({
     code: "STORE_CONDITIONAL_WRITES",
   });

@@ -30,7 +30,8 @@ const lostAnswers: Record<string, Answer> = {
 for (const [name, answer] of Object.entries(lostAnswers)) {
   test(`create: ${name} leaves the outcome unknown, and nothing is sent twice`, async () => {
     await using server = await startFakeS3(() => answer);
-    const failure = await failureOf(createS3Storage(server.settings, server.deps).create(location, bytes));
+    const settings = answer === silence ? { ...server.settings, requestTimeoutMs: 300 } : server.settings;
+    const failure = await failureOf(createS3Storage(settings, server.deps).create(location, bytes));
     expect(failure.kind).toBe("unavailable");
     expect(server.requests).toHaveLength(1);
     expect(server.requests[0]?.headers["if-none-match"]).toBe("*");
