@@ -11,6 +11,11 @@ export const FIRST_PARTITION_ID = 1000;
 /** The spec of a table that is not partitioned. */
 export const UNPARTITIONED: PartitionSpec = { specId: 0, fields: [] };
 
+/** Whether files of a spec belong to no partition: it has no fields, or void ones alone, as version 1 leaves them (`isUnpartitioned` in Java). */
+export function isUnpartitioned({ fields }: PartitionSpec): boolean {
+  return fields.every(({ transform }) => transform === "void");
+}
+
 /** Ends a partition field's name, as Java and Spark name them: `created_at_day`. */
 const SUFFIX: Record<Exclude<Transform["kind"], "other">, string> = {
   identity: "",

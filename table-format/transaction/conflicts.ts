@@ -1,14 +1,13 @@
 import { FrazilError } from "../errors.ts";
-import type { DataFile, LiveFile } from "../manifest/data-file.ts";
-import { scopedDataFile } from "../manifest/delete-scope.ts";
+import type { LiveFile } from "../manifest/data-file.ts";
 import { isLive, type ManifestEntry } from "../manifest/manifest-file.ts";
-import { specById } from "../metadata/refs.ts";
 import { isDeletionVector } from "../puffin/deletion-vector.ts";
+import { positionDeleteIndex } from "../scan/delete-index.ts";
+import { equalityDeleteIndex } from "../scan/equality-deletes.ts";
 import type { FileFilter } from "./file-filter.ts";
 import type { OperationAttempt } from "./operation.ts";
 import { startingSequenceNumber, type ValidationRange } from "./snapshot-operation.ts";
 import type { Operation } from "./snapshot-producer.ts";
-import { partitionKey } from "./snapshot-summary.ts";
 import { entriesSince } from "./validation-history.ts";
 
 // Each check looks at what others have committed since the operation started, as the methods of the same name in Java's
@@ -69,15 +68,18 @@ export async function validateNoNewDeletesForDataFiles(
   { filter, ignoreEqualityDeletes = false }: { filter?: FileFilter | undefined; ignoreEqualityDeletes?: boolean },
 ): Promise<void> {
   if (dataFiles.length === 0) return;
-  const deletes = (await newDeletes(attempt, range, filter)).filter(
-    ({ file }) => !(ignoreEqualityDeletes && file.content === "equality-deletes"),
-  );
-  for (const each of deletes) {
-    const hit = dataFiles.find(({ file }) => mayApply(attempt, each, file));
-    if (hit === undefined) continue;
+  const deletes = await newDeletes(attempt, range, filter);
+  const ofPositions = positionDeleteIndex(deletes);
+  const ofKeys = ignoreEqualityDeletes ? () => [] : equalityDeleteIndex(attempt.base, deletes);
+  // Whatever the file's own number is: it was there when the operation started.
+  const sequenceNumber = startingSequenceNumber(attempt.base, range);
+  for (const { file, ...dataFile } of dataFiles) {
+    const started = { ...dataFile, file, sequenceNumber };
+    const [found] = [...ofPositions(started), ...ofKeys(started)];
+    if (found === undefined) continue;
     throw conflict(
       "CONFLICTING_DELETES",
-      `found new deletes for replaced data file ${hit.file.filePath}: ${each.file.filePath}`,
+      `found new deletes for replaced data file ${file.filePath}: ${found.file.filePath}`,
     );
   }
 }
@@ -157,14 +159,6 @@ async function newDeletes(
       entry.sequenceNumber > after &&
       (filter === undefined || filter.mightMatch(entry.file)),
   );
-}
-
-/** Whether deletes may be about rows of a data file that was there when the operation started (spec, "Scan Planning"). */
-function mayApply({ base }: OperationAttempt, { file }: ManifestEntry, dataFile: DataFile): boolean {
-  const scoped = scopedDataFile(file);
-  if (scoped !== null) return scoped === dataFile.filePath;
-  if (partitionKey(file) === partitionKey(dataFile)) return true;
-  return file.content === "equality-deletes" && specById(base, file.specId).fields.length === 0;
 }
 
 /** A conflict that a new attempt cannot cure: the change has to be made anew. */

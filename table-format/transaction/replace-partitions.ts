@@ -1,6 +1,7 @@
 import type { DataFile } from "../manifest/data-file.ts";
 import { specById } from "../metadata/refs.ts";
 import type { TableMetadata } from "../metadata/table-metadata.ts";
+import { isUnpartitioned } from "../partition/spec.ts";
 import { validateAddedDataFiles, validateDeletedDataFiles, validateNoNewDeleteFiles } from "./conflicts.ts";
 import { FrazilError } from "../errors.ts";
 import { EVERY_FILE, type FileFilter, partitionsOf } from "./file-filter.ts";
@@ -20,7 +21,7 @@ export const REPLACE_PARTITIONS = "replace-partitions";
 export interface ReplacePartitions extends SnapshotOptions, ValidationOptions {
   /** The new content of their partitions. */
   readonly dataFiles: readonly DataFile[];
-  /** Fails if a partition holds files already. */
+  /** Fails if a partition holds files already, of deletes too. */
   readonly validateAppendOnly?: boolean | undefined;
   /** Nobody may have added rows to the partitions since. */
   readonly validateNoConflictingData?: boolean | undefined;
@@ -48,8 +49,8 @@ export function replacePartitions(replace: ReplacePartitions): TableOperation {
       const head = branchHead(base, replace.branch);
       const of = (content: "data" | "deletes") =>
         findLiveFiles(attempt, head, content, (file) => replaced.mightMatch(file));
-      const removedDataFiles = await of("data");
-      const [held] = removedDataFiles;
+      const [removedDataFiles, removedDeleteFiles] = [await of("data"), await of("deletes")];
+      const [held] = [...removedDataFiles, ...removedDeleteFiles];
       if (replace.validateAppendOnly === true && held !== undefined) {
         throw new FrazilError(
           "conflict",
@@ -61,7 +62,7 @@ export function replacePartitions(replace: ReplacePartitions): TableOperation {
         attempt,
         replace,
         "overwrite",
-        { addedDataFiles: dataFiles, removedDataFiles, removedDeleteFiles: await of("deletes") },
+        { addedDataFiles: dataFiles, removedDataFiles, removedDeleteFiles },
         new Map([[REPLACE_PARTITIONS, "true"]]),
       );
     },
@@ -69,6 +70,6 @@ export function replacePartitions(replace: ReplacePartitions): TableOperation {
 }
 
 function replacedFilter(base: TableMetadata, dataFiles: readonly DataFile[]): FileFilter {
-  const unpartitioned = dataFiles.some(({ specId }) => specById(base, specId).fields.length === 0);
+  const unpartitioned = dataFiles.some(({ specId }) => isUnpartitioned(specById(base, specId)));
   return unpartitioned ? EVERY_FILE : partitionsOf(dataFiles);
 }
