@@ -32,6 +32,8 @@ export interface ScanFilter {
   readonly files: EntryFilter;
   /** Whether a delete file may take rows of which the filter is true. */
   mayDelete(file: DataFile): boolean;
+  /** Whether the filter is true of every row of a file's partition. */
+  coversPartition(file: FileStatistics): boolean;
 }
 
 /** The filter as one partition spec sees it. */
@@ -78,6 +80,7 @@ export function scanFilter(metadata: TableMetadata, schema: Schema, filter: Expr
     mayHold: (manifest) => ofSpec(manifest.specId).mayHold(manifest),
     residualOf,
     files: entryFilter(columns, (file) => residualOf(file) !== null),
+    coversPartition: (file) => ofSpec(file.specId).residualOf(file.partition).kind === "true",
     mayDelete: (file) => {
       if (ofSpec(file.specId).residualOf(file.partition).kind === "false") return false;
       // A row dies by its keys: what the delete file says of other columns has nothing to do with the row (apache/iceberg#4311).

@@ -1,6 +1,7 @@
 import { FrazilError } from "../errors.ts";
 import type { LiveFile } from "../manifest/data-file.ts";
-import { filesMatching } from "./filtered-files.ts";
+import { contentKey } from "../manifest/delete-scope.ts";
+import { filesMatching, NO_FILES } from "./filtered-files.ts";
 import { findLiveFiles } from "./live-files.ts";
 import type { TableOperation } from "./operation.ts";
 import { filterOf, type RowFilter } from "./row-filter.ts";
@@ -9,7 +10,7 @@ import { branchHead, type SnapshotOptions, snapshotUpdates } from "./snapshot-op
 export interface DeleteDataFiles extends SnapshotOptions {
   /** Data files by their paths. */
   readonly paths?: readonly string[] | undefined;
-  /** Data files whose every row matches. */
+  /** Data files whose every row matches, and deletes that can be about no other rows. */
   readonly rowFilter?: RowFilter | undefined;
   /** Makes it a conflict that a path is not live (any more); otherwise it is passed over. */
   readonly validateFilesExist?: boolean | undefined;
@@ -37,16 +38,19 @@ export function deleteDataFiles({
         for (const path of wanted) if (!live.has(path)) throw notLive(path);
       }
       const matching =
-        rowFilter === undefined ? [] : await filesMatching(attempt, head, filterOf(attempt.base, rowFilter));
-      const removedDataFiles = distinct([...named, ...matching]);
-      return snapshotUpdates(attempt, options, "delete", { removedDataFiles });
+        rowFilter === undefined ? NO_FILES : await filesMatching(attempt, head, filterOf(attempt.base, rowFilter));
+      const removedDataFiles = distinct([...named, ...matching.dataFiles]);
+      return snapshotUpdates(attempt, options, "delete", {
+        removedDataFiles,
+        removedDeleteFiles: matching.deleteFiles,
+      });
     },
   };
 }
 
 /** Each file once. */
 export function distinct<T extends LiveFile>(files: readonly T[]): T[] {
-  return [...new Map(files.map((each) => [each.file.filePath, each])).values()];
+  return [...new Map(files.map((each) => [contentKey(each.file), each])).values()];
 }
 
 function notLive(path: string): FrazilError {

@@ -13,7 +13,7 @@ export interface FileFilter {
   mightMatch(file: DataFile): boolean;
   /** False only where a manifest lists no file that might match, by its partition summaries; absent: any may. */
   mightHold?(manifest: ManifestFile): boolean;
-  /** True only where every row of the file matches. */
+  /** True only where every row of the file matches, and of a delete file only where every row that it can be about does. */
   mustMatch(file: DataFile): boolean;
 }
 

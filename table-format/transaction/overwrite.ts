@@ -9,7 +9,7 @@ import {
 import { distinct } from "./delete-data-files.ts";
 import { EVERY_FILE, type FileFilter } from "./file-filter.ts";
 import { filterOf, type RowFilter } from "./row-filter.ts";
-import { filesMatching } from "./filtered-files.ts";
+import { filesMatching, NO_FILES } from "./filtered-files.ts";
 import type { OperationAttempt, TableOperation } from "./operation.ts";
 import {
   branchHead,
@@ -24,7 +24,9 @@ export interface OverwriteFiles extends SnapshotOptions, ValidationOptions {
   readonly addedFiles?: readonly DataFile[] | undefined;
   /** Live files that go. */
   readonly deletedFiles?: readonly LiveFile[] | undefined;
-  /** Files whose every row matches go too. */
+  /** Live delete files that go; those that are about deleted files alone go without being named. */
+  readonly deletedDeleteFiles?: readonly LiveFile[] | undefined;
+  /** Files whose every row matches go too, and deletes that can be about no other rows. */
   readonly overwriteByRowFilter?: RowFilter | undefined;
   /** Rows that the overwrite has read: others may not have touched them. Default: those of `overwriteByRowFilter`, else all. */
   readonly conflictDetectionFilter?: RowFilter | undefined;
@@ -41,7 +43,7 @@ export interface OverwriteFiles extends SnapshotOptions, ValidationOptions {
  * not live any more is always a conflict.
  */
 export function overwriteFiles(overwrite: OverwriteFiles): TableOperation {
-  const { addedFiles = [], deletedFiles = [] } = overwrite;
+  const { addedFiles = [], deletedFiles = [], deletedDeleteFiles = [] } = overwrite;
   return {
     name: "overwrite",
     async updates(attempt) {
@@ -51,11 +53,16 @@ export function overwriteFiles(overwrite: OverwriteFiles): TableOperation {
       await validate(attempt, overwrite, filters);
       const head = branchHead(attempt.base, overwrite.branch);
       const matching =
-        overwriteByRowFilter === undefined ? [] : await filesMatching(attempt, head, overwriteByRowFilter);
-      const removedDataFiles = distinct([...deletedFiles, ...matching]);
+        overwriteByRowFilter === undefined ? NO_FILES : await filesMatching(attempt, head, overwriteByRowFilter);
+      const removedDataFiles = distinct([...deletedFiles, ...matching.dataFiles]);
+      const removedDeleteFiles = distinct([...deletedDeleteFiles, ...matching.deleteFiles]);
       const removes = deletedFiles.length > 0 || overwriteByRowFilter !== undefined;
       const operation: Operation = !removes ? "append" : addedFiles.length === 0 ? "delete" : "overwrite";
-      return snapshotUpdates(attempt, overwrite, operation, { addedDataFiles: addedFiles, removedDataFiles });
+      return snapshotUpdates(attempt, overwrite, operation, {
+        addedDataFiles: addedFiles,
+        removedDataFiles,
+        removedDeleteFiles,
+      });
     },
   };
 }

@@ -18,6 +18,7 @@ export function filterOf(metadata: TableMetadata, filter: RowFilter): FileFilter
     text: JSON.stringify(filter, (_, value: unknown) => (typeof value === "bigint" ? String(value) : value)),
     mightMatch: (file) => (file.content === "data" ? prepared.residualOf(file) !== null : prepared.mayDelete(file)),
     mightHold: (manifest) => prepared.mayHold(manifest),
-    mustMatch: (file) => file.content === "data" && prepared.residualOf(file)?.kind === "true",
+    mustMatch: (file) =>
+      file.content === "data" ? prepared.residualOf(file)?.kind === "true" : prepared.coversPartition(file),
   };
 }
