@@ -42,6 +42,8 @@ export interface Expected {
 export interface Audit {
   /** Reads all snapshots that have appeared since the last call; while the store cannot be reached it waits and tries again. */
   look(): Promise<void>;
+  /** What it has found so far. */
+  result(): AuditResult;
   /** Looks, and expects the last snapshot of each table to hold all that was sent. */
   finish(): Promise<AuditResult>;
 }
@@ -50,6 +52,9 @@ const MOST_COMPLAINTS = 20;
 /** A store that is down comes back within this many looks. */
 const ATTEMPTS = 60;
 const PAUSE_MS = 500;
+/** So many newer metadata files are tried where the one that named a snapshot may have gone before it. */
+const NEWER_HEADS = 3;
+const MISSING = Symbol("missing");
 
 /** Tables of a few numbers, which are judged by themselves, too. Of the others rows are asked for only when their digest is wrong. */
 const JUDGED: ReadonlySet<FedTable> = new Set(["checking", "saving", "registers"]);
@@ -81,6 +86,8 @@ export function openAudit(
   const known = new Map<FedTable, Known>();
   const complaints: string[] = [];
   const lastRows = new Map<FedTable, number>();
+  /** Snapshots that a table's metadata has named, of those that went unread at least as a parent. */
+  const named = new Set<string>();
   const waiting = new Map<string, Cut>();
   const looked = new Set<string>();
   let [lost, doubled, missingFiles, wrongSums, registerGaps, registerRepeats] = [0, 0, 0, 0, 0, 0];
@@ -93,8 +100,15 @@ export function openAudit(
     if (complaints.length < MOST_COMPLAINTS) complaints.push(text);
   }
 
-  /** What is answered, or null when something is not there: it is missing, unless it is known to have been taken away. */
-  async function asked<T>(what: string, ask: () => Promise<T>, isTakenAway = async () => false): Promise<T | null> {
+  /**
+   * What is answered; of something that is not there, what stands in its place (null if it has been taken away), or it is a missing file and
+   * null, too.
+   */
+  async function asked<T>(
+    what: string,
+    ask: () => Promise<T>,
+    instead: () => Promise<T | null | typeof MISSING> = async () => MISSING,
+  ): Promise<T | null> {
     for (let attempt = 1; ; attempt++) {
       try {
         return await ask();
@@ -104,7 +118,8 @@ export function openAudit(
           await sleep(PAUSE_MS);
           continue;
         }
-        if (await isTakenAway()) return null;
+        const other = await instead();
+        if (other !== MISSING) return other;
         missingFiles++;
         complain(`${what}: ${message}`);
         return null;
@@ -115,16 +130,40 @@ export function openAudit(
   const headOf = async (name: FedTable): Promise<string | undefined> =>
     (await asked("the tables", lake.heads))?.get(name);
 
-  /** Whether the table as it stands does not have the snapshot any more: files go only when that has been committed. */
-  async function isExpired(name: FedTable, snapshotId: string): Promise<boolean> {
-    for (;;) {
-      const head = await headOf(name);
-      if (head === undefined) return false;
-      const movedOn = async (): Promise<boolean> => (await headOf(name)) !== head;
-      const description = await asked(name, () => readers.describe({ location: head }, options), movedOn);
-      if (description !== null) return description.snapshots.every((snapshot) => snapshot.snapshotId !== snapshotId);
-      if (!(await movedOn())) return false;
-    }
+  /** The table as a metadata file has it, or as a newer one where that has gone. */
+  function describe(name: FedTable, head: string): Promise<Known | null> {
+    return asked<Known>(
+      name,
+      async () => ({ head, description: await readers.describe({ location: head }, options) }),
+      async () => {
+        const newer = await headOf(name);
+        return newer === undefined || newer === head ? MISSING : describe(name, newer);
+      },
+    );
+  }
+
+  /** What a snapshot holds; null when it has expired, or a file of it is missing. A metadata file may go before it does. */
+  function contentsOf(
+    name: FedTable,
+    place: LocatedTable | SqliteTable,
+    snapshotId: string,
+    rows: boolean,
+    newerHeads = NEWER_HEADS,
+  ): Promise<TableContents | null> {
+    return asked(
+      `${name} at ${snapshotId}`,
+      () => readers.pyiceberg(place, { ...options, snapshotId: BigInt(snapshotId), rows }),
+      async () => {
+        const head = await headOf(name);
+        const now = head === undefined ? null : await describe(name, head);
+        if (now === null) return MISSING;
+        // Files go only when it has been committed that nothing needs them.
+        if (!now.description.snapshots.some((snapshot) => snapshot.snapshotId === snapshotId)) return null;
+        const isElsewhere = "location" in place && place.location !== now.head;
+        if (!isElsewhere || newerHeads === 0) return MISSING;
+        return contentsOf(name, { location: now.head }, snapshotId, rows, newerHeads - 1);
+      },
+    );
   }
 
   function compare(what: string, expected: readonly string[], found: readonly string[]): void {
@@ -149,12 +188,7 @@ export function openAudit(
     position: Position | null,
   ): Promise<void> {
     const what = `${name} at ${snapshotId}`;
-    const read = (rows: boolean): Promise<TableContents | null> =>
-      asked(
-        what,
-        () => readers.pyiceberg(place, { ...options, snapshotId: BigInt(snapshotId), rows }),
-        () => isExpired(name, snapshotId),
-      );
+    const read = (rows: boolean): Promise<TableContents | null> => contentsOf(name, place, snapshotId, rows);
     const contents = await read(JUDGED.has(name));
     if (contents === null) return;
     const columns = contents.columns.map((column) => column.name);
@@ -223,16 +257,20 @@ export function openAudit(
     }
   }
 
-  /** Reads the snapshots that a table has as of a metadata file and that were not read yet. */
-  async function lookAt(name: FedTable, head: string): Promise<void> {
-    const description = await asked(
-      name,
-      () => readers.describe({ location: head }, options),
-      async () => (await headOf(name)) !== head,
-    );
-    if (description === null) return;
-    known.set(name, { head, description });
-    learnPositions(name, description);
+  /** Learns of a table's snapshots, which may expire before they are read. */
+  async function learn(name: FedTable, head: string): Promise<void> {
+    const table = await describe(name, head);
+    if (table === null) return;
+    known.set(name, table);
+    learnPositions(name, table.description);
+    for (const { snapshotId, parentSnapshotId } of table.description.snapshots) {
+      named.add(`${name} ${snapshotId}`);
+      if (parentSnapshotId !== null) named.add(`${name} ${parentSnapshotId}`);
+    }
+  }
+
+  /** Reads the snapshots that a table has and that were not read yet. */
+  async function readNew(name: FedTable, { head, description }: Known): Promise<void> {
     for (const { snapshotId, operation } of description.snapshots) {
       const id = `${name} ${snapshotId}`;
       if (seen.has(id)) continue;
@@ -250,21 +288,33 @@ export function openAudit(
     if (lake.ledger !== null) offered(await asked("the ledger", lake.ledger));
     const heads = await asked("the tables", lake.heads);
     if (heads === null) return;
+    // All of them before any row is read, which takes longer than some snapshots stay.
     for (const name of FED_TABLES) {
       const head = heads.get(name);
       if (head === undefined && known.has(name)) {
         missingFiles++;
         complain(`${name}: is gone`);
       }
-      if (head !== undefined && head !== known.get(name)?.head) await lookAt(name, head);
+      if (head !== undefined && head !== known.get(name)?.head) await learn(name, head);
     }
+    for (const [name, table] of known) await readNew(name, table);
     if (lake.ledger === null && [...heads].every(([name, head]) => known.get(name)?.head === head))
       offered(headsCut(new Map([...known].map(([name, { description }]) => [name, description]))));
     judgeCuts();
   }
 
+  function result(): AuditResult {
+    const rows = [...lastRows.values()].reduce((sum, count) => sum + count, 0);
+    const snapshots = [...seen.values()].filter((read) => read !== null).length;
+    return {
+      ...{ snapshots, rewrites, expired, rows, lost, doubled, missingFiles, complaints: [...complaints] },
+      ...{ cuts: looked.size, wrongSums, registerGaps, registerRepeats },
+    };
+  }
+
   return {
     look,
+    result,
     async finish() {
       await look();
       for (const name of FED_TABLES) {
@@ -275,21 +325,10 @@ export function openAudit(
         else await readSnapshot(name, place, described.currentSnapshotId, null);
       }
       judgeCuts();
-      for (const id of waiting.keys()) complain(`the cut ${id} names a snapshot that no table has`);
-      const rows = [...lastRows.values()].reduce((sum, count) => sum + count, 0);
-      return {
-        ...{
-          snapshots: [...seen.values()].filter((read) => read !== null).length,
-          rewrites,
-          expired,
-          rows,
-          lost,
-          doubled,
-          missingFiles,
-          complaints,
-        },
-        ...{ cuts: looked.size, wrongSums, registerGaps, registerRepeats },
-      };
+      for (const [id, { tables }] of waiting)
+        if ([...tables].some(([name, snapshotId]) => !named.has(`${name} ${snapshotId}`)))
+          complain(`the cut ${id} names a snapshot that no table has`);
+      return result();
     },
   };
 }

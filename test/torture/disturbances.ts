@@ -1,3 +1,5 @@
+import { appendFileSync } from "node:fs";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { frazil, hasWritten, type JobProcess } from "../it/job/job-process.ts";
 import type { Toxic } from "../services/toxiproxy.ts";
@@ -33,6 +35,8 @@ export interface Scene {
   readonly sleepers: Sleeper[];
   /** So many are to be killed, of all jobs. */
   readonly kills: number;
+  /** It is enough then, too. */
+  readonly cutOff: AbortSignal;
   /** Within this time a process has started and mostly committed, on this machine as busy as it is; milliseconds. */
   spanMs: number;
 }
@@ -55,7 +59,24 @@ function start(scene: Scene): JobProcess {
   const shifted = random.below(3) === 0;
   const shiftMs = shifted ? random.below(2 * job.clockSpanMs) - job.clockSpanMs : 0;
   if (shifted) count(scene, "clock shifted");
-  return frazil(["run", job.path], clockShift(shiftMs));
+  const started = frazil(["run", job.path], clockShift(shiftMs));
+  keepWords(scene.world, job, started);
+  return started;
+}
+
+/** Keeps what a process says beside the data, for somebody to look into. */
+function keepWords(
+  { folder }: Pick<World, "folder">,
+  { name }: VictimJob,
+  { child, stderr, ended: end }: JobProcess,
+): void {
+  const begin = new Date().toISOString();
+  const keep = (how: number | string): void =>
+    appendFileSync(
+      join(folder, `${name}.log`),
+      `== ${child.pid}: ${begin} to ${new Date().toISOString()}, ${how}\n${stderr()}`,
+    );
+  void end.then(keep);
 }
 
 const hasCommitted = (job: JobProcess): boolean => COMMITTED.test(job.stderr());
@@ -256,7 +277,7 @@ export async function spanOf({ path }: VictimJob, tally: Tally): Promise<number>
   return spanMs;
 }
 
-const isEnough = ({ tally, kills }: Scene): boolean => (tally.get("killed") ?? 0) >= kills;
+const isEnough = ({ tally, kills, cutOff }: Scene): boolean => cutOff.aborted || (tally.get("killed") ?? 0) >= kills;
 
 /** Disturbs a job until enough processes have been killed and none sleeps any more. */
 export async function disturb(scene: Scene, each: () => void): Promise<void> {

@@ -1,4 +1,7 @@
-/** `npm run torture -- [--kills N] [--seed S] [--store minio|versitygw|local] [--longest-stop-s N] [--report]`: one JSON line on stdout, with `--report` also into docs/torture.md. */
+/**
+ * `npm run torture -- [--kills N] [--seed S] [--store minio|versitygw|local] [--longest-stop-s N] [--report]`: one JSON line on stdout, with
+ * `--report` also into docs/torture.md. SIGTERM ends it early: what was done until then is judged and told.
+ */
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -30,11 +33,14 @@ if (store === undefined) {
 }
 // As the tests do: a process that is killed leaves no cache for the next one, those that end by themselves do.
 process.env["NODE_COMPILE_CACHE"] ??= join(tmpdir(), "frazil-compile-cache");
+const cutOff = new AbortController();
+process.once("SIGTERM", () => cutOff.abort());
 const report = await torture({
   kills: whole("kills"),
   seed: whole("seed"),
   store,
   longestStopMs: whole("longest-stop-s") * 1000,
+  cutOff: cutOff.signal,
   progress: (line) => void process.stderr.write(`${line}\n`),
 });
 process.stdout.write(`${JSON.stringify(report)}\n`);

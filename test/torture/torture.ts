@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { frazil } from "../it/job/job-process.ts";
-import { type Audit, type AuditResult, openAudit } from "./audit.ts";
+import { type AuditResult, openAudit } from "./audit.ts";
 import { choices } from "./choice.ts";
 import { disturb, HOW_FAR, spanOf, type Tally } from "./disturbances.ts";
 import { openWorld, type StoreName, type TortureOptions, type VictimJob, type World } from "./world.ts";
@@ -32,11 +32,18 @@ export interface TortureReport {
 }
 
 const BATCH = 10;
+/**
+ * Between two batches. A reader reads all rows of a snapshot, so its work grows with the square of what is sent: in a run of more than
+ * `PACED_KILLS` kills as much less is sent at a time.
+ */
 const BATCH_PAUSE_MS = 120;
+const PACED_KILLS = 150;
 /** Between two looks of a reader. */
 const LOOK_PAUSE_MS = 500;
 /** Who has spoken of so many kills more speaks again. */
 const TELL_EVERY = 10;
+/** To catch up, with nothing that disturbs. */
+const CATCH_UP_MS = 600_000;
 
 /** What is counted of processes that are not faults. */
 const NO_FAULTS: readonly string[] = [
@@ -60,49 +67,81 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
   const { feed, http, jobs } = world;
   const audits = jobs.map(({ lake, readers }) => openAudit(feed, lake, readers));
   const tally: Tally = new Map();
-  const feeding = feed.run(BATCH, BATCH_PAUSE_MS);
-  const watching = watch(audits);
-  let said = 0;
-  try {
-    await disturbAll(world, options, tally, () => {
-      const done = tally.get("killed") ?? 0;
-      if (done < said + TELL_EVERY) return;
-      said = done;
-      progress(`${done} kills, ${feed.sent} messages, ${seconds()} s`);
+  const failures: string[] = [];
+  const failed = new AbortController();
+  const cutOff = AbortSignal.any([failed.signal, ...(options.cutOff === undefined ? [] : [options.cutOff])]);
+  /** A part that fails ends the run, but what was done until then is judged and told. */
+  const survived: Survived = (part, work) =>
+    work.catch((error: Error) => {
+      failures.push(`${part}: ${error.message}`);
+      failed.abort();
     });
-    http?.storm(0);
-    await http?.settled();
-  } finally {
-    feed.stop();
-    await Promise.all([feeding, watching.end()]);
-  }
+  const feeding = survived("the feed", feed.run(BATCH, BATCH_PAUSE_MS * Math.max(1, options.kills / PACED_KILLS)));
+  const watching = watch(audits.map((audit, i) => () => survived(`the reader of ${jobs[i]?.name}`, audit.look())));
+  const report = (results: readonly AuditResult[]): TortureReport =>
+    reportOf(options, world, tally, results, failures, seconds());
+  const tell = teller(progress, () => report(audits.map((audit) => audit.result())));
+  await disturbAll(world, { ...options, cutOff }, tally, survived, tell);
+  http?.storm(0);
+  await http?.settled();
+  feed.stop();
+  await Promise.all([feeding, watching.end()]);
   progress(`the last runs, after ${seconds()} s`);
-  await Promise.all(jobs.map(catchUp));
-  const results = await Promise.all(audits.map((audit) => audit.finish()));
-  return reportOf(options, world, tally, results, seconds());
+  await Promise.all(jobs.map((job) => survived(`the last run of ${job.name}`, catchUp(job))));
+  await Promise.all(audits.map((audit, i) => survived(`the last look at ${jobs[i]?.name}`, audit.finish())));
+  const end = report(audits.map((audit) => audit.result()));
+  if (end.complaints.length > 0) {
+    world.keep();
+    progress(`everything is kept in ${world.folder}`);
+  }
+  return end;
 }
 
-async function disturbAll(world: World, options: TortureOptions, tally: Tally, each: () => void): Promise<void> {
-  const { seed, kills, longestStopMs, progress } = options;
+type Survived = (part: string, work: Promise<unknown>) => Promise<unknown>;
+
+/** Speaks every so many kills, and of each complaint as soon as it comes. */
+function teller(progress: (line: string) => void, soFar: () => TortureReport): () => void {
+  let [said, complained] = [0, 0];
+  return () => {
+    const { kills, messages, snapshots, rows, lost, doubled, missing_files, seconds, kinds, complaints } = soFar();
+    for (const complaint of complaints.slice(complained)) progress(complaint);
+    complained = complaints.length;
+    if (kills < said + TELL_EVERY) return;
+    said = kills;
+    const found = `${lost} lost, ${doubled} doubled, ${missing_files} missing`;
+    const unread = kinds["snapshots that expired unread"];
+    progress(
+      `${kills} kills, ${messages} messages, ${snapshots} snapshots read, the last of ${rows} rows, ${unread} expired unread: ${found}; ${seconds} s`,
+    );
+  };
+}
+
+async function disturbAll(
+  world: World,
+  { seed, kills, longestStopMs, cutOff, progress }: TortureOptions & { readonly cutOff: AbortSignal },
+  tally: Tally,
+  survived: Survived,
+  each: () => void,
+): Promise<void> {
   const spans = await Promise.all(world.jobs.map((job) => spanOf(job, tally)));
   progress(`a process takes up to ${spans.join(", ")} ms to commit`);
-  const ends = await Promise.allSettled(
+  await Promise.all(
     world.jobs.map((job, i) => {
       const random = choices(seed + 1_000_003 * i);
       const spanMs = spans[i] ?? 0;
-      return disturb({ world, job, random, tally, longestStopMs, sleepers: [], kills, spanMs }, each);
+      const scene = { world, job, random, tally, longestStopMs, sleepers: [], kills, cutOff, spanMs };
+      return survived(`the torture of ${job.name}`, disturb(scene, each));
     }),
   );
-  for (const end of ends) if (end.status === "rejected") throw end.reason;
 }
 
 /** Lets each reader look again and again. */
-function watch(audits: readonly Audit[]): { end(): Promise<unknown> } {
+function watch(looks: readonly (() => Promise<unknown>)[]): { end(): Promise<unknown> } {
   let over = false;
   const watching = Promise.all(
-    audits.map(async (audit) => {
+    looks.map(async (look) => {
       while (!over) {
-        await audit.look();
+        await look();
         await sleep(LOOK_PAUSE_MS);
       }
     }),
@@ -117,7 +156,9 @@ function watch(audits: readonly Audit[]): { end(): Promise<unknown> } {
 
 async function catchUp({ name, path }: VictimJob): Promise<void> {
   const last = frazil(["run", path, "--until", "caught-up"]);
+  const patience = setTimeout(() => last.child.kill("SIGABRT"), CATCH_UP_MS);
   const end = await last.ended;
+  clearTimeout(patience);
   if (end !== 0) throw new Error(`${name}: expected the last run to catch up, found exit ${end}:\n${last.stderr()}`);
 }
 
@@ -126,6 +167,7 @@ function reportOf(
   { http, feed, jobs }: World,
   tally: Tally,
   results: readonly AuditResult[],
+  failures: readonly string[],
   seconds: number,
 ): TortureReport {
   const sum = (of: (result: AuditResult) => number): number => results.reduce((total, result) => total + of(result), 0);
@@ -156,6 +198,9 @@ function reportOf(
     register_repeats: sum(({ registerRepeats }) => registerRepeats),
     seconds,
     kinds: Object.fromEntries([...kinds].toSorted(([a], [b]) => (a < b ? -1 : 1))),
-    complaints: jobs.flatMap(({ name }, i) => (results[i]?.complaints ?? []).map((text) => `${name}: ${text}`)),
+    complaints: [
+      ...jobs.flatMap(({ name }, i) => (results[i]?.complaints ?? []).map((text) => `${name}: ${text}`)),
+      ...failures,
+    ],
   };
 }

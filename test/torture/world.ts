@@ -1,7 +1,6 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { openReaders, type Readers } from "../readers/reader.ts";
 import { type RunningKafka, startKafka } from "../services/kafka.ts";
 import { startMinio } from "../services/minio.ts";
 import { freePort } from "../services/ports.ts";
@@ -12,9 +11,12 @@ import { choices } from "./choice.ts";
 import { Feed } from "./feed.ts";
 import { type HttpFaults, startHttpFaults } from "./http-faults.ts";
 import { type Lake, type LakeKind, openLake } from "./lake.ts";
+import { type LastingReaders, openLastingReaders } from "./lasting-readers.ts";
 
 export const STORES = ["minio", "versitygw", "local"] as const;
 export type StoreName = (typeof STORES)[number];
+
+const STARTS = { minio: startMinio, versitygw: startVersitygw } as const;
 
 /** The jobs that a run has by default: those on S3 beside one on a folder. */
 const USUAL_LAKES: Readonly<Record<StoreName, readonly LakeKind[]>> = {
@@ -31,6 +33,8 @@ export interface TortureOptions {
   readonly lakes?: readonly LakeKind[];
   /** How long a process is suspended at most, and a request to the store late. */
   readonly longestStopMs: number;
+  /** Ends the run early; what was done is judged all the same. */
+  readonly cutOff?: AbortSignal;
   readonly progress: (line: string) => void;
 }
 
@@ -40,7 +44,7 @@ export interface VictimJob {
   /** The job file. */
   readonly path: string;
   readonly lake: Lake;
-  readonly readers: Readers;
+  readonly readers: LastingReaders;
   /** How far a process' clock may be off, in milliseconds. */
   readonly clockSpanMs: number;
 }
@@ -54,6 +58,10 @@ export interface World extends AsyncDisposable {
   readonly http: HttpFaults | null;
   readonly feed: Feed;
   readonly jobs: readonly VictimJob[];
+  /** What the servers and the jobs keep, and `<job>.log` of what its processes have said. */
+  readonly folder: string;
+  /** Leaves the folder behind, for somebody to look into. */
+  keep(): void;
   /** One at a time disturbs the broker or the way to it, and one the store. */
   readonly turns: Readonly<Record<"broker" | "store", Turns>>;
 }
@@ -78,10 +86,14 @@ function turns(): Turns {
 export async function openWorld({ store: storeName, lakes, seed, longestStopMs }: TortureOptions): Promise<World> {
   await using stack = new AsyncDisposableStack();
   const folder = mkdtempSync(join(tmpdir(), "frazil-torture-"));
-  stack.defer(() => rmSync(folder, { recursive: true, force: true }));
+  let isKept = false;
+  stack.defer(() => {
+    if (!isKept) rmSync(folder, { recursive: true, force: true });
+  });
   const [plain, controller, behind, proxied] = [await freePort(), await freePort(), await freePort(), await freePort()];
   const kafka = stack.use(
     await startKafka({
+      folder: join(folder, "kafka"),
       port: plain,
       config: {
         "controller.quorum.voters": `1@127.0.0.1:${controller}`,
@@ -92,7 +104,7 @@ export async function openWorld({ store: storeName, lakes, seed, longestStopMs }
     }),
   );
   const network = stack.use(await startTcpProxy(`127.0.0.1:${proxied}`, `127.0.0.1:${behind}`));
-  const store = storeName === "local" ? null : await (storeName === "minio" ? startMinio() : startVersitygw());
+  const store = storeName === "local" ? null : await STARTS[storeName]({ folder: join(folder, storeName) });
   if (store !== null) stack.use(store);
   const http =
     store === null ? null : stack.use(await startHttpFaults(store.endpoint, choices(seed + 1), longestStopMs));
@@ -105,11 +117,12 @@ export async function openWorld({ store: storeName, lakes, seed, longestStopMs }
     writeFileSync(path, jobFile(kind, feed, network.address, warehouseOf(lake, http)));
     // S3 refuses signatures that are fifteen minutes off.
     const clockSpanMs = lake.s3 === null ? 3_600_000 : 600_000;
-    jobs.push({ name: kind, path, lake, readers: stack.use(await openReaders()), clockSpanMs });
+    jobs.push({ name: kind, path, lake, readers: stack.use(await openLastingReaders()), clockSpanMs });
   }
   const owned = stack.move();
   return {
-    ...{ kafka, store, network, http, feed, jobs },
+    ...{ kafka, store, network, http, feed, jobs, folder },
+    keep: () => void (isKept = true),
     turns: { broker: turns(), store: turns() },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };

@@ -12,6 +12,7 @@ const SENT: Readonly<Partial<Record<FedTable, readonly CanonicalRow[]>>> = {
   saving: [{ id: "0", balance: "30" }],
   registers: [1, 2].map((next) => ({ register: "r", next: String(next) })),
 };
+const NEWER = "registers, newer";
 const TABLES = Object.keys(SENT) as FedTable[];
 const COLUMNS: Readonly<Partial<Record<FedTable, readonly string[]>>> = {
   checking: ["id", "balance"],
@@ -19,19 +20,33 @@ const COLUMNS: Readonly<Partial<Record<FedTable, readonly string[]>>> = {
   registers: ["register", "next"],
 };
 
+/** What is gone of the registers when their snapshot is read, as a newer metadata file has come. */
+type Gone = "metadata file" | "data file" | "snapshot";
+
 /** Audits a warehouse in which each table has one snapshot, 1, that stands for the position and has these rows; those that are not named have none. */
-async function audited(found: Partial<typeof SENT>, snapshot = "1", hasLedger = true): Promise<AuditResult> {
+async function audited(
+  found: Partial<typeof SENT>,
+  snapshot = "1",
+  hasLedger = true,
+  gone: Gone | null = null,
+): Promise<AuditResult> {
   const tables = { ...SENT, ...found };
+  let isNewer = false;
   const readers = {
-    async describe() {
+    async describe(place: object) {
+      const { location } = place as { location: string };
+      const snapshotId = gone === "snapshot" && location === NEWER ? "2" : "1";
       const summary = { "ingest.position": '{"t/0":"4"}', "ingest.ckpt": "1" };
-      const snapshots = [
-        { snapshotId: "1", parentSnapshotId: null, sequenceNumber: "1", operation: "append", summary },
-      ];
-      return { currentSnapshotId: "1", snapshots } as unknown as TableDescription;
+      const snapshots = [{ snapshotId, parentSnapshotId: null, sequenceNumber: "1", operation: "append", summary }];
+      return { currentSnapshotId: snapshotId, snapshots } as unknown as TableDescription;
     },
     async pyiceberg(place: object) {
-      const name = (place as { location: string }).location as FedTable;
+      const { location } = place as { location: string };
+      if (gone !== null && (location === "registers" || (location === NEWER && gone === "data file"))) {
+        isNewer = true;
+        throw new Error("FileNotFoundError: made up");
+      }
+      const name = (location === NEWER ? "registers" : location) as FedTable;
       const rows = tables[name] ?? [];
       const columns = COLUMNS[name] ?? [];
       const described = columns.map((column) => ({ name: column, type: "string" }));
@@ -48,7 +63,7 @@ async function audited(found: Partial<typeof SENT>, snapshot = "1", hasLedger = 
   const lake = {
     s3: null,
     place: (location: FedTable) => ({ location }),
-    heads: async () => new Map(FED_TABLES.map((name) => [name, name] as const)),
+    heads: async () => new Map(FED_TABLES.map((name) => [name, isNewer && name === "registers" ? NEWER : name])),
     ledger: hasLedger ? async () => cut : null,
   };
   const audit = openAudit(expected, lake, readers);
@@ -79,6 +94,17 @@ describe("the audit of a torture", () => {
     // The snapshot is read as it appears, and as the last one.
     expect(await audited({ registers: numbers(2) })).toMatchObject({ registerGaps: 2, registerRepeats: 0 });
     expect(await audited({ registers: numbers(1, 2, 2) })).toMatchObject({ registerGaps: 0, registerRepeats: 2 });
+  });
+
+  it("reads a snapshot by a newer metadata file where the one that named it has gone", async () => {
+    expect(await audited({}, "1", true, "metadata file")).toMatchObject({ ...FINE, cuts: 1, snapshots: 6, expired: 0 });
+  });
+
+  it("tells a file that is missing from one that has gone with its snapshot", async () => {
+    const { missingFiles, complaints } = await audited({}, "1", true, "data file");
+    expect(missingFiles).toBeGreaterThan(0);
+    expect(complaints).toContainEqual(expect.stringMatching(/registers at 1: FileNotFoundError/));
+    expect(await audited({}, "1", true, "snapshot")).toMatchObject({ ...FINE, expired: 1, complaints: [] });
   });
 
   it("finds a cut that names a snapshot which is not there", async () => {
