@@ -8,13 +8,15 @@ import {
   type ValidationOptions,
   validationRange,
 } from "./snapshot-operation.ts";
+import type { AddedDeleteFile } from "./snapshot-producer.ts";
 
 export interface RewriteFiles extends SnapshotOptions, ValidationOptions {
   readonly deletedFiles?: readonly LiveFile[] | undefined;
   /** Hold the same rows as the deleted files, without those that were deleted. In format version 3 with their row ids (`withLineage`). */
   readonly addedFiles?: readonly DataFile[] | undefined;
   readonly deletedDeleteFiles?: readonly LiveFile[] | undefined;
-  readonly addedDeleteFiles?: readonly DataFile[] | undefined;
+  /** Equality deletes keep their data sequence numbers, or they would take rows that have come since. */
+  readonly addedDeleteFiles?: readonly AddedDeleteFile[] | undefined;
   /**
    * Data sequence number of the added files: that of the snapshot that was rewritten. Equality deletes that come later still apply
    * then, so they are no conflict.

@@ -33,7 +33,10 @@ export interface RowDelta extends SnapshotOptions, ValidationOptions {
    * that is removed meanwhile is a conflict, unless its rows were deleted as a whole (`validateDeletedFiles`).
    */
   readonly deletedRows?: readonly PositionDelta[] | undefined;
-  /** Delete files that the caller has written: deletion vectors complete, beside the removal of those before them. */
+  /**
+   * Delete files that the caller has written: deletion vectors complete, beside the removal of those before them. Several vectors of
+   * one data file are joined.
+   */
   readonly deleteFiles?: readonly DataFile[] | undefined;
   readonly removedDataFiles?: readonly LiveFile[] | undefined;
   readonly removedDeleteFiles?: readonly LiveFile[] | undefined;
@@ -57,7 +60,11 @@ export function rowDelta(delta: RowDelta): TableOperation {
   const { dataFiles = [], deleteFiles = [], removedDataFiles = [], removedDeleteFiles = [] } = delta;
   const deletedRows = joinDeltas(delta.deletedRows ?? []);
   const removed = new Set(removedDataFiles.map(({ file }) => file.filePath));
-  const about = [...deleteFiles.map(scopedDataFile), ...deletedRows.map(({ dataFile }) => dataFile.file.filePath)];
+  const about = [
+    ...(delta.validateDataFilesExist ?? []),
+    ...deleteFiles.map(scopedDataFile),
+    ...deletedRows.map(({ dataFile }) => dataFile.file.filePath),
+  ];
   for (const path of about) {
     if (path === null || !removed.has(path)) continue;
     const message = `expected deletes of data files that stay, found some of ${path}, which is removed`;

@@ -1,10 +1,11 @@
 import { FrazilError } from "../errors.ts";
 import type { DataFile, LiveFile } from "../manifest/data-file.ts";
-import { currentSchema, refSnapshot, snapshotById } from "../metadata/refs.ts";
+import { ancestors, currentSchema, refSnapshot, snapshotById } from "../metadata/refs.ts";
 import type { Snapshot, TableMetadata } from "../metadata/table-metadata.ts";
 import type { TableUpdate } from "../metadata/updates.ts";
+import { checkedFiles, mergedVectors } from "./added-files.ts";
 import type { OperationAttempt } from "./operation.ts";
-import { type Operation, produceSnapshot, type SnapshotInput } from "./snapshot-producer.ts";
+import { type AddedDeleteFile, type Operation, produceSnapshot, type SnapshotInput } from "./snapshot-producer.ts";
 
 /** What every operation that adds a snapshot takes. */
 export interface SnapshotOptions {
@@ -14,6 +15,11 @@ export interface SnapshotOptions {
   readonly stageOnly?: boolean | undefined;
   /** Further entries of the snapshot's summary. */
   readonly summary?: ReadonlyMap<string, string> | undefined;
+  /**
+   * Looks at the branch's snapshots at every attempt, newest first: null lets the commit go on, a text says why not (Java's
+   * `SnapshotAncestryValidator`). So a writer that stamps its snapshots commits each of its steps once.
+   */
+  readonly validateWith?: ((ancestry: Iterable<Snapshot>) => string | null) | undefined;
 }
 
 /** What operations take that check for conflicts. */
@@ -29,11 +35,14 @@ export interface ValidationOptions {
 export interface SnapshotFiles extends Pick<SnapshotInput, "dataSequenceNumber" | "mergeManifests"> {
   readonly addedDataFiles?: readonly DataFile[];
   readonly removedDataFiles?: readonly LiveFile[];
-  readonly addedDeleteFiles?: readonly DataFile[];
+  readonly addedDeleteFiles?: readonly AddedDeleteFile[];
   readonly removedDeleteFiles?: readonly LiveFile[];
 }
 
-/** Writes the manifests of a snapshot on top of a branch, and says how it gets into the table. */
+/**
+ * Writes the manifests of a snapshot on top of a branch, and says how it gets into the table.
+ * @throws FrazilError `conflict`, code `SNAPSHOT_ANCESTRY`; as `checkedFiles`, `mergedVectors`, `produceSnapshot`
+ */
 export async function snapshotUpdates(
   attempt: OperationAttempt,
   options: SnapshotOptions,
@@ -43,16 +52,19 @@ export async function snapshotUpdates(
 ): Promise<TableUpdate[]> {
   const { context, base, snapshotId, timestampMs, names } = attempt;
   const head = branchHead(base, options.branch);
+  const objection = options.validateWith?.(head === null ? [] : ancestors(base, head.snapshotId)) ?? null;
+  if (objection !== null) throw new FrazilError("conflict", "SNAPSHOT_ANCESTRY", objection);
+  const addedDeleteFiles = await mergedVectors(attempt, checkedFiles(base, files.addedDeleteFiles ?? []));
   const { snapshot } = await produceSnapshot(
     context.io,
     // The snapshot's parent is the head of its branch, as if that were main.
     { ...base, currentSnapshotId: head?.snapshotId ?? null },
     {
-      addedDataFiles: [],
       removedDataFiles: [],
-      addedDeleteFiles: [],
       removedDeleteFiles: [],
       ...files,
+      addedDataFiles: checkedFiles(base, files.addedDataFiles ?? []),
+      addedDeleteFiles,
       snapshotId,
       timestampMs,
       operation,

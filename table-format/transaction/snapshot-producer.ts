@@ -19,6 +19,12 @@ import { summarizeChanges } from "./snapshot-summary.ts";
 
 export type Operation = "append" | "overwrite" | "delete" | "replace";
 
+/** A delete file that a snapshot adds. */
+export interface AddedDeleteFile extends DataFile {
+  /** Of deletes that were only rewritten: what they applied to, and nothing that came since. Default: the snapshot's. */
+  readonly dataSequenceNumber?: bigint | undefined;
+}
+
 /** What a new snapshot of `main` changes. */
 export interface SnapshotInput {
   readonly snapshotId: bigint;
@@ -27,7 +33,7 @@ export interface SnapshotInput {
   readonly operation?: Operation;
   readonly addedDataFiles: readonly DataFile[];
   readonly removedDataFiles: readonly LiveFile[];
-  readonly addedDeleteFiles: readonly DataFile[];
+  readonly addedDeleteFiles: readonly AddedDeleteFile[];
   readonly removedDeleteFiles: readonly LiveFile[];
   /** Further summary entries. */
   readonly summary: ReadonlyMap<string, string>;
@@ -89,7 +95,7 @@ export async function produceSnapshot(
     { files: input.removedDeleteFiles, dataFiles: data.removed, added: input.addedDeleteFiles },
     context,
   );
-  const newManifests = (files: readonly DataFile[], content: ManifestContent): Listed[] =>
+  const newManifests = (files: readonly AddedDeleteFile[], content: ManifestContent): Listed[] =>
     [...Map.groupBy(files, (file) => file.specId)].map(([specId, ofSpec]) =>
       builder.build(
         specId,
@@ -97,7 +103,7 @@ export async function produceSnapshot(
         ofSpec.map((file) => ({
           status: "added",
           snapshotId: null,
-          sequenceNumber: content === "data" && formatVersion > 1 ? (input.dataSequenceNumber ?? null) : null,
+          sequenceNumber: formatVersion === 1 ? null : ((content === "data" ? input : file).dataSequenceNumber ?? null),
           fileSequenceNumber: null,
           // Given by the manifest list when the snapshot is read; one of our own would claim somebody else's ids.
           file: file.firstRowId === null ? file : { ...file, firstRowId: null },
