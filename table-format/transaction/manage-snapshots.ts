@@ -3,7 +3,7 @@ import { ancestors, isAncestor, snapshotById } from "../metadata/refs.ts";
 import type { Snapshot, SnapshotRef, TableMetadata } from "../metadata/table-metadata.ts";
 import type { TableUpdate } from "../metadata/updates.ts";
 import type { OperationAttempt, TableOperation } from "./operation.ts";
-import { setHead } from "./snapshot-operation.ts";
+import { setHead, snapshotUpdates } from "./snapshot-operation.ts";
 
 /** An operation that only looks at metadata. */
 export function metadataOperation(
@@ -55,9 +55,25 @@ export function setCurrentSnapshot(snapshotId: bigint): TableOperation {
 /** How long a branch, its snapshots or a tag are kept (spec, "Snapshot Retention Policy"); absent: as the table says. */
 export type RefRetention = Omit<SnapshotRef, "snapshotId" | "type">;
 
-/** Makes a branch; at the head of `main`, as the caller knew it or as the same commit leaves it, unless a snapshot is given. The commit throws `data`, code `REF_EXISTS`. */
+/**
+ * Makes a branch; at the head of `main`, as the caller knew it or as the same commit leaves it, unless a snapshot is given. In a table
+ * without snapshots it begins with an empty one, as in Java. The commit throws `data`, code `REF_EXISTS`.
+ */
 export function createBranch(name: string, snapshotId?: bigint, retention: RefRetention = {}): TableOperation {
-  return createRef("branch", name, snapshotId, retention);
+  const ref = createRef("branch", name, snapshotId, retention);
+  return {
+    name: ref.name,
+    async updates(attempt) {
+      const { base, started, ownSnapshotIds } = attempt;
+      const isEmpty = started.currentSnapshotId === null && !ownSnapshotIds.has(base.currentSnapshotId ?? 0n);
+      if (snapshotId !== undefined || !isEmpty) return ref.updates(attempt);
+      if (base.refs.has(name)) throw refExists(name);
+      const updates = await snapshotUpdates(attempt, { branch: name }, "append", { mergeManifests: false });
+      return updates.map((update) =>
+        update.action === "set-snapshot-ref" ? { ...update, ref: { ...retention, ...update.ref } } : update,
+      );
+    },
+  };
 }
 
 /** Makes a tag; at the head of `main` unless a snapshot is given. The commit throws `data`, code `REF_EXISTS`. */
@@ -76,16 +92,20 @@ function createRef(type: SnapshotRef["type"], name: string, id: bigint | undefin
     const isOwn = head !== null && ownSnapshotIds.has(head);
     const snapshotId = id ?? (isOwn ? head : started.currentSnapshotId);
     if (snapshotId === null) throw refused("SNAPSHOT_NOT_FOUND", "the table has no snapshot yet");
-    if (base.refs.has(name)) throw refused("REF_EXISTS", `ref ${name} already exists`);
+    if (base.refs.has(name)) throw refExists(name);
     held(base, snapshotId);
     return [{ action: "set-snapshot-ref", name, ref: { ...retention, type, snapshotId } }];
   });
 }
 
-/** Lets a branch or a tag name another snapshot (Java's `replaceBranch`, `replaceTag`); its retention stays. */
-export function replaceRef(name: string, snapshotId: bigint): TableOperation {
+/**
+ * Lets a branch or a tag name another snapshot (Java's `replaceBranch`, `replaceTag`), or the one that another ref names; its retention
+ * stays.
+ */
+export function replaceRef(name: string, to: bigint | string): TableOperation {
   return metadataOperation(`replace ${name}`, (base) => {
     const ref = existing(base, name);
+    const snapshotId = typeof to === "string" ? existing(base, to).snapshotId : to;
     held(base, snapshotId);
     return ref.snapshotId === snapshotId ? [] : [{ action: "set-snapshot-ref", name, ref: { ...ref, snapshotId } }];
   });
@@ -113,7 +133,7 @@ export function renameBranch(from: string, to: string): TableOperation {
   return metadataOperation(`rename branch ${from}`, (base) => {
     checkNotMain(from);
     const ref = existing(base, from, "branch");
-    if (base.refs.has(to)) throw refused("REF_EXISTS", `ref ${to} already exists`);
+    if (base.refs.has(to)) throw refExists(to);
     return [
       { action: "remove-snapshot-ref", name: from },
       { action: "set-snapshot-ref", name: to, ref },
@@ -169,6 +189,10 @@ function existing(base: TableMetadata, name: string, type?: SnapshotRef["type"])
   if (ref === undefined) throw refused("REF_NOT_FOUND", `the table has no ref ${name}`);
   if (type !== undefined && ref.type !== type) throw wrongType(name, type);
   return ref;
+}
+
+function refExists(name: string): FrazilError {
+  return refused("REF_EXISTS", `ref ${name} already exists`);
 }
 
 function wrongType(name: string, type: SnapshotRef["type"]): FrazilError {
