@@ -31,6 +31,19 @@ export function* nestedFields(fields: readonly NestedField[]): Generator<NestedF
   }
 }
 
+/** The full name of each field by its id: names joined by dots, with `element`, `key` and `value` for what lists and maps hold. */
+export function columnNames({ fields }: Pick<Schema, "fields">): Map<number, string> {
+  const names = new Map<number, string>();
+  const add = (level: readonly NestedField[], prefix: string): void => {
+    for (const { id, name, type } of level) {
+      names.set(id, prefix + name);
+      add(childFields(type), `${prefix}${name}.`);
+    }
+  };
+  add(fields, "");
+  return names;
+}
+
 /** The fields that a type holds: those of a struct, a list's `element`, a map's `key` and `value`; none of other types. */
 export function childFields(type: Type): readonly NestedField[] {
   switch (type.kind) {
@@ -128,8 +141,27 @@ function identifierField(schema: Schema, name: string): NestedField {
   return field;
 }
 
+/**
+ * A field may identify rows if there is one in each: it lies in required structs alone, in no list and in no map.
+ * @throws FrazilError kind `config`; as `checkIdentifierField`
+ */
+export function checkIdentifier(schema: Schema, id: number): void {
+  const check = (fields: readonly NestedField[], isInEach: boolean): void => {
+    for (const field of fields) {
+      if (field.id === id) {
+        checkIdentifierField(field);
+        if (isInEach) return;
+        const message = `key column ${columnNames(schema).get(id)} must lie in required structs alone, in no list and in no map`;
+        throw new FrazilError("config", "KEY_NESTED", message);
+      }
+      check(childFields(field.type), isInEach && field.required && field.type.kind === "struct");
+    }
+  };
+  check(schema.fields, true);
+}
+
 /** @throws FrazilError kind `config` for a field that the spec does not allow to identify rows. */
-export function checkIdentifierField({ name, type, required }: NestedField): void {
+function checkIdentifierField({ name, type, required }: NestedField): void {
   const { kind } = type;
   if (!isPrimitive(type) || kind === "float" || kind === "double" || kind === "variant" || kind === "unknown") {
     throw new FrazilError(

@@ -1,7 +1,7 @@
 import { FrazilError } from "../errors.ts";
 import { defaultColumn } from "../parquet/default-value.ts";
 import { canWiden } from "../schema/evolve.ts";
-import { checkIdentifierField, checkNames, fieldById, numberFields } from "../schema/schema.ts";
+import { checkIdentifier, checkNames, fieldById, numberFields } from "../schema/schema.ts";
 import { isPrimitive, typesEqual, typeText } from "../schema/type-json.ts";
 import type { NestedField, PrimitiveType, Schema, Type } from "../schema/types.ts";
 import { editField, editLevel, pathOf } from "./schema-path.ts";
@@ -53,7 +53,7 @@ export function changeSchema(
   changes: readonly SchemaChange[],
   rules: SchemaChangeRules,
 ): { readonly schema: Schema; readonly lastColumnId: number } {
-  const counter = { last: lastColumnId };
+  const counter = { last: lastColumnId, before: lastColumnId };
   let changed = schema;
   for (const change of changes) changed = applyChange(changed, change, counter, rules);
   for (const id of changed.identifierFieldIds) {
@@ -64,7 +64,7 @@ export function changeSchema(
         hint: "set other identifier fields in the same update",
       });
     }
-    checkIdentifierField(field);
+    checkIdentifier(changed, id);
   }
   return { schema: changed, lastColumnId: counter.last };
 }
@@ -72,7 +72,7 @@ export function changeSchema(
 function applyChange(
   schema: Schema,
   change: SchemaChange,
-  counter: { last: number },
+  counter: { last: number; readonly before: number },
   rules: SchemaChangeRules,
 ): Schema {
   if (change.change === "add-column") return addColumn(schema, change, counter, rules);
@@ -97,7 +97,11 @@ function applyChange(
       case "make-column-optional":
         return [{ ...field, required: false }];
       case "require-column":
-        if (!field.required && !rules.allowIncompatibleChanges) throw incompatible(field.name, "become required");
+        // A column of the same change has its default in all rows that were written.
+        if (field.required || (field.id > counter.before && field.initialDefault !== undefined)) {
+          return [{ ...field, required: true }];
+        }
+        if (!rules.allowIncompatibleChanges) throw incompatible(field.name, "become required");
         return [{ ...field, required: true }];
       case "move-first":
       case "move-before":

@@ -7,13 +7,14 @@ import { changedNameMapping, NAME_MAPPING_PROPERTY } from "../schema/name-mappin
 import { fieldById } from "../schema/schema.ts";
 import { sameSchema } from "../schema/schema-json.ts";
 import type { Schema } from "../schema/types.ts";
+import { columnPropertyUpdates } from "./column-properties.ts";
 import { metadataOperation } from "./manage-snapshots.ts";
 import type { TableOperation } from "./operation.ts";
 import { changeSchema, type SchemaChange } from "./schema-changes.ts";
 
 /**
  * Changes the table's schema (Java's `updateSchema`): files stay as they are, for columns are found by their ids. The table's name
- * mapping, if it has one, learns the new names.
+ * mapping, if it has one, learns the new names, and properties of single columns (metrics, bloom filters) go by them.
  *
  * The commit throws `config` or `data` naming the column; `data` too for a column that the partition spec or the sort order reads.
  */
@@ -46,6 +47,7 @@ export function schemaOperation(
     if (mapping !== null) {
       updates.push({ action: "set-properties", updates: new Map([[NAME_MAPPING_PROPERTY, mapping]]) });
     }
+    updates.push(...columnPropertyUpdates(base.properties, current, schema));
     return updates;
   });
 }

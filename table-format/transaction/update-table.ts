@@ -1,17 +1,25 @@
+import { FrazilError } from "../errors.ts";
 import { currentSchema } from "../metadata/refs.ts";
 import { parseSortBy } from "../sort/sort-order.ts";
+import { checkColumnProperties } from "./column-properties.ts";
 import { metadataOperation } from "./manage-snapshots.ts";
 import type { TableOperation } from "./operation.ts";
 
 /**
- * Sets and removes table properties (Java's `updateProperties`). The commit throws `data` for those that follow from the metadata; the
- * format version is changed by `upgradeFormatVersion`.
+ * Sets and removes table properties (Java's `updateProperties`). The commit throws `data` for those that follow from the metadata, and
+ * for metrics of a column that is not there; the format version is changed by `upgradeFormatVersion`.
+ * @throws FrazilError kind `data` for a property that is set and removed
  */
 export function updateProperties(
   set: Readonly<Record<string, string>>,
   remove: readonly string[] = [],
 ): TableOperation {
+  const twice = remove.find((key) => Object.hasOwn(set, key));
+  if (twice !== undefined) {
+    throw new FrazilError("data", "PROPERTY_TWICE", `property ${twice} cannot be set and removed at once`);
+  }
   return metadataOperation("update properties", (base) => {
+    checkColumnProperties(new Map(Object.entries(set)), currentSchema(base));
     const updates = new Map(Object.entries(set).filter(([key, value]) => base.properties.get(key) !== value));
     const removals = remove.filter((key) => base.properties.has(key));
     return [
