@@ -21,18 +21,27 @@ export type SpecChange =
  *
  * In format version 1 a field that is removed stays as `void` (spec, "Partition Evolution"), and gives up its name to one that wants it.
  *
+ * With `addNonDefaultSpec` the table only learns the spec, for files that are written with it by their own wish.
+ *
  * The commit throws `config` naming the field and what is wrong with it.
  */
-export function updateSpec(changes: readonly SpecChange[]): TableOperation {
+export function updateSpec(
+  changes: readonly SpecChange[],
+  options: { readonly addNonDefaultSpec?: boolean } = {},
+): TableOperation {
   return metadataOperation("update partition spec", (base) => {
     const schema = currentSchema(base);
     const before = defaultSpec(base).fields;
+    const unknown = before.find(({ transform }) => parseTransform(transform).kind === "other");
+    if (unknown !== undefined) {
+      throw refused(`partition field ${unknown.name} has a transform that is not known here: ${unknown.transform}`);
+    }
     let fields = before;
     for (const change of changes) fields = applyChange(fields, change, schema, base.formatVersion === 1);
     if (sameFields(fields, before)) return [];
     return [
       { action: "add-spec", spec: { specId: 0, fields } },
-      { action: "set-default-spec", specId: -1 },
+      ...(options.addNonDefaultSpec === true ? [] : [{ action: "set-default-spec" as const, specId: -1 }]),
     ];
   });
 }
@@ -62,6 +71,8 @@ function applyChange(
 }
 
 const VOID = "void";
+/** The table gives the id. */
+const NEW_FIELD = 0;
 
 /** A removed field of version 1 under another name, as Java gives it. */
 function outOfTheWay(field: PartitionField): PartitionField {
@@ -77,15 +88,16 @@ function added(
   if (parsed === undefined) throw refused(`${term} is no partition term`);
   const twin = fields.find((field) => field.sourceId === parsed.sourceId && isRedundant(field, parsed));
   if (twin !== undefined) throw refused(`${term} says what partition field ${twin.name} says`);
-  const field = { ...parsed, fieldId: 0, name: name ?? defaultName(parsed, schema) };
+  const field = { ...parsed, fieldId: NEW_FIELD, name: name ?? defaultName(parsed, schema) };
   checkName(fields, field.name, field, schema);
   return field;
 }
 
-/** Two fields that say the same, or two widths of time. */
-function isRedundant(a: PartitionField, b: PartitionField): boolean {
+/** Two fields that say the same, or two widths of time that are added at once: beside one that is there Java takes another. */
+function isRedundant(there: PartitionField, added: PartitionField): boolean {
   const isTime = (transform: string): boolean => /^(?:year|month|day|hour)$/.test(transform);
-  return a.transform === b.transform || (isTime(a.transform) && isTime(b.transform));
+  if (there.transform === added.transform) return true;
+  return there.fieldId === NEW_FIELD && isTime(there.transform) && isTime(added.transform);
 }
 
 /** As Java's `BaseUpdatePartitionSpec` names fields. */

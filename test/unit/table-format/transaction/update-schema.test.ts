@@ -121,6 +121,7 @@ describe("a schema change", () => {
     [{ change: "require-column", name: "part" }, "INCOMPATIBLE_CHANGE"],
     [{ change: "make-column-optional", name: "id" }, "KEY_OPTIONAL"],
     [{ change: "set-identifier-fields", names: ["part"] }, "KEY_OPTIONAL"],
+    [{ change: "set-identifier-fields", names: ["s.a"] }, "KEY_OPTIONAL"],
     [{ change: "move-after", name: "id", other: "s.a" }, "SCHEMA_CHANGE"],
   ])("that is refused: %j", async (change, code) => {
     const table = await make();
@@ -166,6 +167,63 @@ describe("a schema change", () => {
   });
 });
 
+test("identifier fields lie in required structs alone", async () => {
+  const make = (structRequired: boolean) =>
+    changed(
+      [
+        {
+          change: "add-column",
+          name: "k",
+          type: { kind: "struct", fields: [{ id: 0, name: "a", required: true, type: int }] },
+          required: structRequired,
+        },
+        { change: "set-identifier-fields", names: ["k.a"] },
+      ],
+      { allowIncompatibleChanges: true },
+    );
+  expect((await make(true)).identifierFieldIds).toEqual([10]);
+  await expect(make(false)).rejects.toMatchObject({ kind: "config", code: "KEY_NESTED" });
+});
+
+test("a column becomes required where the same change gives it a default", async () => {
+  const schema = await changed([
+    { change: "add-column", name: "n", type: int, default: 7n },
+    { change: "require-column", name: "n" },
+  ]);
+  expect(names(schema)).toContain("9 n!");
+});
+
+test("properties of single columns go by their new names, and with the columns", async () => {
+  const metrics = (column: string) => `write.metadata.metrics.column.${column}`;
+  const bloom = (column: string) => `write.parquet.bloom-filter-enabled.column.${column}`;
+  const properties = {
+    [metrics("part")]: "full",
+    [bloom("s.a")]: "true",
+    [metrics("day")]: "counts",
+    [metrics("old")]: "none",
+  };
+  const table = await make({ properties });
+  const { metadata } = await table.commit(
+    updateSchema([
+      { change: "rename-column", name: "part", to: "region" },
+      { change: "rename-column", name: "s", to: "t" },
+      { change: "delete-column", name: "day" },
+    ]),
+    updateSpec([{ change: "rename-field", name: "part", to: "region" }]),
+  );
+  expect(Object.fromEntries(metadata.properties)).toEqual({
+    [metrics("region")]: "full",
+    [bloom("t.a")]: "true",
+    [metrics("old")]: "none",
+  });
+  await expect(table.commit(updateProperties({ [metrics("part")]: "full" }))).rejects.toMatchObject({
+    kind: "data",
+    code: "PROPERTY_COLUMN",
+  });
+  await table.commit(updateProperties({ [metrics("t.a")]: "counts" }, [metrics("old")]));
+  expect(() => updateProperties({ a: "1" }, ["a"])).toThrow(expect.objectContaining({ code: "PROPERTY_TWICE" }));
+});
+
 describe("a change of the partition spec", () => {
   test("keeps field ids, takes old ones up again, and names fields as Java does", async () => {
     const table = await make();
@@ -196,6 +254,31 @@ describe("a change of the partition spec", () => {
       "1001 id_bucket_16",
     ]);
     expect(again.metadata.partitionSpecs).toHaveLength(4);
+  });
+
+  test("takes another width of time beside one that is there, two at once not, and a spec that is not the default", async () => {
+    const table = await make();
+    await table.commit(updateSpec([{ change: "add-field", term: "month(day)" }]));
+    const wider = await table.commit(updateSpec([{ change: "add-field", term: "year(day)" }]));
+    expect(defaultSpec(wider.metadata).fields.map(({ name }) => name)).toEqual(["part", "day_month", "day_year"]);
+    const other = await make();
+    const twice = updateSpec([
+      { change: "add-field", term: "month(day)" },
+      { change: "add-field", term: "year(day)" },
+    ]);
+    await expect(other.commit(twice)).rejects.toMatchObject({ code: "SPEC_CHANGE" });
+    const { metadata } = await other.commit(
+      updateSpec([{ change: "add-field", term: "year(day)" }], { addNonDefaultSpec: true }),
+    );
+    expect([metadata.partitionSpecs.length, metadata.defaultSpecId]).toEqual([2, 0]);
+  });
+
+  test("is refused where a transform is not known", async () => {
+    const fields = [{ sourceId: 2, fieldId: 1000, name: "part", transform: "zorder[3]" }];
+    const table = await make({ spec: { specId: 0, fields } });
+    await expect(table.commit(updateSpec([{ change: "add-field", term: "year(day)" }]))).rejects.toMatchObject({
+      code: "SPEC_CHANGE",
+    });
   });
 
   test.each([
