@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { afterAll } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 import { openSqliteCatalog } from "../../src/catalogs/sqlite.ts";
 import { createLocalStorage } from "../../src/storage/local.ts";
 import { createMemoryStorage } from "../../src/storage/memory.ts";
@@ -12,7 +12,7 @@ import { MemoryCatalog } from "../../table-format/catalog/memory.ts";
 import { ObjectStoreCatalog } from "../../table-format/catalog/object-store.ts";
 import { RestCatalog } from "../../table-format/catalog/rest/rest-catalog.ts";
 import { type RestServer, startRestServer } from "../support/rest/rest-server.ts";
-import { T0 } from "../unit/table-format/metadata/fixture.ts";
+import { creation, T0 } from "../unit/table-format/metadata/fixture.ts";
 import { catalogSuite, type Lake } from "./catalog-suite.ts";
 
 const context = { nowMs: () => Number(T0), uuid: () => crypto.randomUUID() };
@@ -89,3 +89,32 @@ const lakes: Record<string, () => Lake | Promise<Lake>> = {
 };
 
 for (const [name, newLake] of Object.entries(lakes)) catalogSuite(name, newLake);
+
+describe.each(["memory", "sqlite", "rest, a server that commits several tables"])(
+  "what only our own catalogs mind: %s",
+  (name) => {
+    const orders: TableIdent = { namespace: ["shop", "eu"], name: "orders" };
+    const bills: TableIdent = { namespace: ["shop", "eu"], name: "bills" };
+
+    test("a folder that two tables name is not purged, a namespace with one in it not dropped", async () => {
+      const { connect } = await lakes[name]!();
+      const catalog = connect();
+      const updates = creation(catalog.defaultLocation(orders));
+      await catalog.ensureNamespace(["shop"]);
+      await catalog.commit([{ ident: orders, requirements: [{ type: "assert-create" }], updates }]);
+      const { metadataLocation } = (await catalog.loadTable(orders))!;
+      await catalog.registerTable(bills, metadataLocation);
+      for (const ident of [orders, bills]) {
+        await expect(catalog.dropTable(ident, true)).rejects.toMatchObject({ kind: "conflict" });
+      }
+      expect((await connect().loadTable(bills))?.metadataLocation).toBe(metadataLocation);
+      await catalog.dropTable(bills, false);
+      await catalog.dropTable(orders, true);
+      expect(await connect().listTables(["shop", "eu"])).toEqual([]);
+      await expect(catalog.namespaces.drop(["shop"])).rejects.toMatchObject({ kind: "conflict" });
+      await catalog.namespaces.drop(["shop", "eu"]);
+      await catalog.namespaces.drop(["shop"]);
+      expect(await connect().listNamespaces()).toEqual([]);
+    });
+  },
+);

@@ -132,18 +132,19 @@ export class RestNamespaces {
   async #pages(request: RestRequest): Promise<JsonFields[]> {
     const pages: JsonFields[] = [];
     let token = "";
+    const endless = (): FrazilError =>
+      new FrazilError("corrupt", "REST_ENDLESS_LIST", `cannot ${request.what}: the catalog's list has no end`);
     do {
-      if (pages.length === MAX_REST_PAGES) {
-        const message = `cannot ${request.what}: the catalog's list has no end`;
-        throw new FrazilError("corrupt", "REST_ENDLESS_LIST", message);
-      }
+      if (pages.length === MAX_REST_PAGES) throw endless();
       const query = { ...request.query, pageToken: token, pageSize: String(REST_PAGE_SIZE) };
       const answer = await this.#session.repeated({ ...request, query });
       if (answer.status === 404 && /Namespace/.test(errorModel(answer).type)) return [];
       if (answer.status !== 200) throw refusal(answer, request.what);
       const page = new JsonFields(parseJson(answer.text), request.what);
       pages.push(page);
-      token = page.has("next-page-token") ? page.string("next-page-token") : "";
+      const next = page.has("next-page-token") ? page.string("next-page-token") : "";
+      if (next !== "" && next === token) throw endless();
+      token = next;
     } while (token !== "");
     return pages;
   }

@@ -192,3 +192,15 @@ test("a table lies in its own folder", async () => {
   await expect(other.commit([elsewhere])).rejects.toMatchObject({ kind: "data", code: "TABLE_LOCATION" });
   expect(await Array.fromAsync(store.list("s3://lake"))).toEqual([]);
 });
+
+test("of two that change a namespace's properties at once, one is told", async () => {
+  const namespace = ["shop"];
+  await other.namespaces.create(namespace, new Map([["owner", "me"]]));
+  const writer = client(async (request) => {
+    await other.namespaces.change(namespace, new Map([["owner", "you"]]), []);
+    return request();
+  });
+  const change = writer.namespaces.change(namespace, new Map([["team", "ice"]]), []);
+  await expect(change).rejects.toMatchObject({ kind: "conflict", code: "NAMESPACE_CHANGED" });
+  expect(await other.namespaces.properties(namespace)).toEqual(new Map([["owner", "you"]]));
+});

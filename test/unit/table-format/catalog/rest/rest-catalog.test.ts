@@ -101,6 +101,43 @@ describe("an unknown outcome", () => {
     });
   });
 
+  test.each(["before", "behind"] as const)("is told of a commit over several tables, %s the effect", async (at) => {
+    await server[Symbol.asyncDispose]();
+    await start({}, { transactions: true });
+    expect(await catalog.commit([create(orders), create(items)])).toMatchObject({ outcome: "committed" });
+    const changes = [await append(orders, 1n), await append(items, 2n)];
+    let isFirst = true;
+    server.fault = ({ url }) => {
+      const isLost = isFirst && url.endsWith("/transactions/commit");
+      if (isLost) isFirst = false;
+      return isLost ? { at, status: 503 } : null;
+    };
+    expect(await catalog.commit(changes)).toMatchObject({ outcome: "unknown" });
+    expect(await head()).toBe(at === "behind" ? 1n : null);
+    // Sent again, what stands against it is itself, if anything.
+    expect(await catalog.commit(changes)).toMatchObject({ outcome: "committed" });
+    expect((await behind.loadTable(orders))?.metadata.snapshots).toHaveLength(1);
+    expect((await behind.loadTable(items))?.metadata.currentSnapshotId).toBe(2n);
+  });
+
+  test("of a verb without an answer is no success, and the verb is sent once", async () => {
+    await catalog.commit([create(orders)]);
+    const { metadataLocation } = (await catalog.loadTable(orders))!;
+    const verbs: readonly (readonly [RegExp, () => Promise<unknown>])[] = [
+      [/\/rename$/, () => catalog.renameTable(orders, items)],
+      [/purgeRequested=false$/, () => catalog.dropTable(items, false)],
+      [/\/register$/, () => catalog.registerTable(orders, metadataLocation)],
+    ];
+    for (const [route, verb] of verbs) {
+      server.fault = ({ url }) => (route.test(url) ? { at: "behind", status: null } : null);
+      await expect(verb()).rejects.toMatchObject({ kind: "unavailable", code: "REST_UNREACHABLE" });
+      expect(server.seen.filter(({ url }) => route.test(url))).toHaveLength(1);
+    }
+    server.fault = () => null;
+    expect((await catalog.loadTable(orders))?.metadataLocation).toBe(metadataLocation);
+    expect(await catalog.loadTable(items)).toBeNull();
+  });
+
   test("of a table that was answered in a form that cannot be read", async () => {
     await catalog.commit([create(orders)]);
     faultCommits({ at: "behind", status: 200 });
@@ -125,6 +162,18 @@ describe("keys of repeated requests", () => {
     expect(keys[1]).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
     expect(parseInt(keys[1]!.replace("-", "").slice(0, 12), 16)).toBe(nowMs);
     expect((await behind.loadTable(orders))?.metadata.snapshots).toHaveLength(1);
+  });
+
+  test("let a verb be asked for again", async () => {
+    await catalog.commit([create(orders)]);
+    const faults: (Fault | null)[] = [
+      { at: "behind", status: null },
+      { at: "behind", status: 502 },
+    ];
+    server.fault = ({ url }) => (url.endsWith("/rename") ? (faults.shift() ?? null) : null);
+    await catalog.renameTable(orders, items);
+    expect([await catalog.loadTable(orders), (await catalog.loadTable(items))?.ident]).toEqual([null, items]);
+    expect(server.seen.filter(({ url }) => url.endsWith("/rename"))).toHaveLength(3);
   });
 
   test("leave a conflict behind a lost answer unknown", async () => {
@@ -167,6 +216,30 @@ describe("refusals", () => {
     await server[Symbol.asyncDispose]();
     await start({ separator: "%" });
     await expect(catalog.listNamespaces()).rejects.toMatchObject({ kind: "config", code: "REST_CONFIG" });
+  });
+
+  test("a server that wants requests signed is refused by name", async () => {
+    await server[Symbol.asyncDispose]();
+    await start({ overrides: { "rest.sigv4-enabled": "true" } });
+    await expect(catalog.listNamespaces()).rejects.toMatchObject({ kind: "unsupported", code: "REST_SIGV4" });
+  });
+
+  test("a list without an end is cut off", async () => {
+    let asked = 0;
+    const answer = (body: object) => ({
+      status: 200,
+      headers: { get: () => null },
+      text: async () => JSON.stringify(body),
+    });
+    const stub = async (url: string) => {
+      if (url.includes("/config")) return answer({});
+      asked++;
+      return answer({ namespaces: [], "next-page-token": "more" });
+    };
+    const context = { nowMs: () => nowMs, uuid: () => crypto.randomUUID(), sleep: async () => undefined, fetch: stub };
+    const endless = new RestCatalog({ name: "lake", uri: "http://none", warehouseLocation: "/lake" }, context);
+    await expect(endless.listNamespaces()).rejects.toMatchObject({ kind: "corrupt", code: "REST_ENDLESS_LIST" });
+    expect(asked).toBe(2);
   });
 
   test("a server that commits one table at a time is not sent several", async () => {
@@ -242,6 +315,31 @@ describe("who asks", () => {
     await catalog.listNamespaces();
     for (const { headers } of server.seen) {
       expect(headers).toMatchObject({ authorization: "Bearer abc", "x-tenant": "t1" });
+    }
+  });
+
+  test("is shown by the token and the headers that the server's configuration gives, under our own", async () => {
+    await server[Symbol.asyncDispose]();
+    const overrides = { token: "given", "header.X-Tenant": "theirs", "header.X-Trace": "on" };
+    await start({ overrides }, { headers: { "X-Tenant": "ours" } });
+    await catalog.listNamespaces();
+    const [config, ...others] = server.seen;
+    expect(config?.headers.authorization).toBeUndefined();
+    for (const { headers } of others) {
+      expect(headers).toMatchObject({ authorization: "Bearer given", "x-tenant": "ours", "x-trace": "on" });
+    }
+    expect(others).not.toEqual([]);
+  });
+
+  test("is shown by a token of another server, which alone sees the credential", async () => {
+    await using issuer = await startRestServer(behind, { oauth: { credential: "me:secret", lifetimeS: 3600 } });
+    await server[Symbol.asyncDispose]();
+    await start({}, { credential: "me:secret", oauth2ServerUri: `${issuer.uri}/v1/oauth/tokens` });
+    await catalog.listNamespaces();
+    expect(issuer.seen.map(({ url }) => url)).toEqual(["/v1/oauth/tokens"]);
+    for (const { headers, body } of server.seen) {
+      expect(headers.authorization).toBe("Bearer token-0-catalog");
+      expect(body).not.toContain("secret");
     }
   });
 
