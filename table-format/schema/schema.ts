@@ -161,7 +161,7 @@ export function checkIdentifier(schema: Schema, id: number): void {
 }
 
 /** @throws FrazilError kind `config` for a field that the spec does not allow to identify rows. */
-function checkIdentifierField({ name, type, required }: NestedField): void {
+export function checkIdentifierField({ name, type, required }: NestedField): void {
   const { kind } = type;
   if (!isPrimitive(type) || kind === "float" || kind === "double" || kind === "variant" || kind === "unknown") {
     throw new FrazilError(

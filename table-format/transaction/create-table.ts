@@ -5,7 +5,7 @@ import { FrazilError } from "../errors.ts";
 import type { TableUpdate } from "../metadata/updates.ts";
 import { parsePartitionBy } from "../partition/spec.ts";
 import {
-  checkIdentifierField,
+  checkIdentifier,
   checkNames,
   fieldById,
   highestFieldId,
@@ -107,7 +107,7 @@ function freshIds({ fields, identifierFieldIds }: Pick<Schema, "fields" | "ident
   const identifiers = identifierFieldIds.map((id) => {
     const field = fieldById(schema, fresh[given.indexOf(id)] ?? 0);
     if (field === null) throw new FrazilError("config", "UNKNOWN_COLUMN", `no column has the identifier's id ${id}`);
-    checkIdentifierField(field);
+    checkIdentifier(schema, field.id);
     return field.id;
   });
   return { ...schema, identifierFieldIds: identifiers };
