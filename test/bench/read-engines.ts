@@ -60,7 +60,7 @@ export async function openDuckdb(limitMs: number, progress: (line: string) => vo
 
 /** Spark with Iceberg's own runtime, on two cores. @param limitMs for one query; a longer one ends the engine */
 export async function openSparkEngine(limitMs: number): Promise<ReadEngine> {
-  const spark = await openSpark({ timeoutMs: limitMs });
+  const spark = await openSpark({ timeoutMs: limitMs, queries: "long" });
   return {
     name: "spark",
     async ask(table, sql) {

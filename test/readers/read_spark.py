@@ -1,4 +1,4 @@
-"""Reads Iceberg tables with Spark, and answers in the canonical form: `read_spark.py <jar>...`.
+"""Reads Iceberg tables with Spark, and answers in the canonical form: `read_spark.py short|long <jar>...`.
 
 A server as `read_table.py`: one JSON object a line on stdin is a request, one a line on stdout its answer. One process serves
 many tables, because Spark takes seconds to start.
@@ -36,17 +36,22 @@ SPARK_TYPES = {
 }
 
 
-def start(jars):
-    """One Spark in this process. Catalogs are added to sessions of their own later: see `Tables`."""
+# What is compiled less is done sooner.
+SHORT_QUERIES = {
+    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+}
+
+
+def start(queries, jars):
+    """One Spark in this process, for many `short` queries or few `long` ones. Catalogs are added to sessions later: see `Tables`."""
     return (
         SparkSession.builder.master("local[2]")
         .appName("readers")
         .config("spark.driver.extraClassPath", ":".join(jars))
         .config("spark.driver.memory", "1g")
-        # Many short queries: what is compiled less is done sooner.
-        .config("spark.driver.extraJavaOptions", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
-        .config("spark.sql.codegen.wholeStage", "false")
-        .config("spark.sql.codegen.factoryMode", "NO_CODEGEN")
+        .config(map=SHORT_QUERIES if queries == "short" else {})
         .config("spark.driver.host", "127.0.0.1")
         .config("spark.driver.bindAddress", "127.0.0.1")
         .config("spark.ui.enabled", "false")
@@ -196,7 +201,7 @@ def main():
     os.dup2(2, 1)
     with tempfile.TemporaryDirectory(prefix="frazil-spark-") as scratch:
         os.chdir(scratch)
-        spark = start(sys.argv[1:])
+        spark = start(sys.argv[1], sys.argv[2:])
         tables = Tables(spark, scratch)
         for line in sys.stdin:
             request = json.loads(line)
