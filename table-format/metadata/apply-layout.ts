@@ -134,6 +134,22 @@ export function setDefaultSortOrder(draft: Draft, id: number): void {
   change(draft, { defaultSortOrderId: orderId });
 }
 
+/** @throws FrazilError `conflict` for the current schema: somebody has gone back to it meanwhile. */
+export function removeSchemas(draft: Draft, schemaIds: readonly number[]): void {
+  const { schemas, currentSchemaId } = draft.metadata;
+  if (schemaIds.includes(currentSchemaId))
+    throw stale(`schema ${currentSchemaId} cannot be removed: it is the current one`);
+  change(draft, { schemas: schemas.filter(({ schemaId }) => !schemaIds.includes(schemaId)) });
+}
+
+/** @throws FrazilError `conflict` for the default spec: somebody has gone back to it meanwhile. */
+export function removeSpecs(draft: Draft, specIds: readonly number[]): void {
+  const { partitionSpecs, defaultSpecId } = draft.metadata;
+  if (specIds.includes(defaultSpecId))
+    throw stale(`partition spec ${defaultSpecId} cannot be removed: it is the default`);
+  change(draft, { partitionSpecs: partitionSpecs.filter(({ specId }) => !specIds.includes(specId)) });
+}
+
 /**
  * What holds between schema, spec and version once all updates are applied.
  * @throws FrazilError kind `data`.

@@ -4,6 +4,8 @@ import {
   addSortOrder,
   addSpec,
   checkLayout,
+  removeSchemas,
+  removeSpecs,
   setCurrentSchema,
   setDefaultSortOrder,
   setDefaultSpec,
@@ -133,6 +135,10 @@ function apply(draft: Draft, update: TableUpdate): void {
       return removeSnapshots(draft, update.snapshotIds);
     case "remove-snapshot-ref":
       return removeRef(draft, update.name);
+    case "remove-schemas":
+      return removeSchemas(draft, update.schemaIds);
+    case "remove-partition-specs":
+      return removeSpecs(draft, update.specIds);
     case "set-location":
       return change(draft, { location: update.location.replace(/\/+$/, "") });
     case "set-properties":

@@ -30,6 +30,8 @@ export type TableUpdate =
   | { readonly action: "set-snapshot-ref"; readonly name: string; readonly ref: SnapshotRef }
   | { readonly action: "remove-snapshots"; readonly snapshotIds: readonly bigint[] }
   | { readonly action: "remove-snapshot-ref"; readonly name: string }
+  | { readonly action: "remove-schemas"; readonly schemaIds: readonly number[] }
+  | { readonly action: "remove-partition-specs"; readonly specIds: readonly number[] }
   | { readonly action: "set-location"; readonly location: string }
   | { readonly action: "set-properties"; readonly updates: ReadonlyMap<string, string> }
   | { readonly action: "remove-properties"; readonly removals: readonly string[] }

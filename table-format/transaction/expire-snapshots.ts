@@ -6,6 +6,7 @@ import type { TableUpdate } from "../metadata/updates.ts";
 import { commitOperations } from "./commit.ts";
 import type { TableOperation, WriteContext } from "./operation.ts";
 import { keepBranch, reachedByBranches, refExpired, type SnapshotRetention, tableRetention } from "./retention.ts";
+import { unusedLayouts } from "./unused-layouts.ts";
 import {
   deleteUnreachable,
   inOwnFolders,
@@ -21,6 +22,8 @@ export interface ExpireSnapshots {
   readonly retainLast?: number | undefined;
   /** Snapshots that go whatever their age. */
   readonly snapshotIds?: readonly bigint[] | undefined;
+  /** Takes away schemas and partition specs that no snapshot uses any more, too; default false. */
+  readonly cleanExpiredMetadata?: boolean | undefined;
   /** Deletes the files that nothing reaches any more; default true. */
   readonly cleanExpiredFiles?: boolean | undefined;
 }
@@ -65,8 +68,15 @@ export async function expireSnapshots(
   return { table: after, snapshotIds, files, notDeleted: await deleteUnreachable(context.io, files) };
 }
 
-/** The change of metadata alone, to be committed with others; no file is deleted. */
+/**
+ * The change of metadata alone, to be committed with others; no file is deleted.
+ * @throws FrazilError kind `data`, code `RETAIN_LAST`
+ */
 export function removeSnapshots(expire: ExpireSnapshots = {}): TableOperation {
+  if (expire.retainLast !== undefined && !(expire.retainLast >= 1)) {
+    const message = `expected at least 1 snapshot to retain, found ${expire.retainLast}`;
+    throw new FrazilError("data", "RETAIN_LAST", message);
+  }
   return {
     name: "expire snapshots",
     updates: async (attempt) => {
@@ -79,7 +89,9 @@ export function removeSnapshots(expire: ExpireSnapshots = {}): TableOperation {
         olderThanMs: expire.olderThanMs ?? nowMs - own.maxSnapshotAgeMs,
         minSnapshotsToKeep: expire.retainLast ?? own.minSnapshotsToKeep,
       };
-      return removals(base, retention, expire.snapshotIds ?? []);
+      const updates = removals(base, retention, expire.snapshotIds ?? []);
+      if (expire.cleanExpiredMetadata !== true) return updates;
+      return [...updates, ...(await unusedLayouts(attempt, updates))];
     },
   };
 }

@@ -17,6 +17,13 @@ export function requirementsFor(base: TableMetadata, updates: readonly TableUpda
       ref,
       snapshotId: base.refs.get(ref)?.snapshotId ?? null,
     });
+  const requireRefs = (): void => {
+    for (const ref of base.refs.keys()) requireRef(ref);
+  };
+  const requireSchema = (): void =>
+    require("schema", { type: "assert-current-schema-id", currentSchemaId: base.currentSchemaId });
+  const requireSpec = (): void =>
+    require("spec", { type: "assert-default-spec-id", defaultSpecId: base.defaultSpecId });
   require("uuid", { type: "assert-table-uuid", uuid: base.tableUuid });
   for (const update of updates) {
     switch (update.action) {
@@ -25,13 +32,22 @@ export function requirementsFor(base: TableMetadata, updates: readonly TableUpda
         requireRef(update.name);
         break;
       case "remove-snapshots":
-        for (const ref of base.refs.keys()) requireRef(ref);
+        requireRefs();
         break;
       case "add-schema":
         require("field", { type: "assert-last-assigned-field-id", lastAssignedFieldId: base.lastColumnId });
         break;
       case "set-current-schema":
-        require("schema", { type: "assert-current-schema-id", currentSchemaId: base.currentSchemaId });
+        requireSchema();
+        break;
+      // No ref may get a snapshot of an old one meanwhile.
+      case "remove-schemas":
+        requireSchema();
+        requireRefs();
+        break;
+      case "remove-partition-specs":
+        requireSpec();
+        requireRefs();
         break;
       case "add-spec":
         require("partition", {
@@ -40,7 +56,7 @@ export function requirementsFor(base: TableMetadata, updates: readonly TableUpda
         });
         break;
       case "set-default-spec":
-        require("spec", { type: "assert-default-spec-id", defaultSpecId: base.defaultSpecId });
+        requireSpec();
         break;
       case "set-default-sort-order":
         require("order", { type: "assert-default-sort-order-id", defaultSortOrderId: base.defaultSortOrderId });

@@ -73,6 +73,10 @@ export function updateJson(update: TableUpdate): JsonValue {
       return { action, "snapshot-ids": update.snapshotIds };
     case "remove-snapshot-ref":
       return { action, "ref-name": update.name };
+    case "remove-schemas":
+      return { action, "schema-ids": update.schemaIds.map(BigInt) };
+    case "remove-partition-specs":
+      return { action, "spec-ids": update.specIds.map(BigInt) };
     case "set-location":
       return { action, location: update.location };
     case "set-properties":

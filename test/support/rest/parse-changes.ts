@@ -69,6 +69,10 @@ function parseUpdate(json: JsonFields): TableUpdate {
       return { action, snapshotIds: json.array("snapshot-ids") as bigint[] };
     case "remove-snapshot-ref":
       return { action, name: json.string("ref-name") };
+    case "remove-schemas":
+      return { action, schemaIds: json.ints("schema-ids") };
+    case "remove-partition-specs":
+      return { action, specIds: json.ints("spec-ids") };
     case "set-location":
       return { action, location: json.string("location") };
     case "set-properties":
