@@ -84,15 +84,17 @@ export interface DeleteRemovals {
   readonly dataFiles: readonly DataFile[];
   /** New delete files: no data file may keep an older vector beside a new one. */
   readonly added: readonly DataFile[];
+  /** Deletes of lower sequence numbers go: no data file is as old. */
+  readonly olderThan: bigint;
 }
 
 /**
- * Takes delete files out of their manifests, with those that only removed data files needed.
+ * Takes delete files out of their manifests, with those that only removed data files needed, and those that are older than all data.
  * @throws FrazilError kind `conflict` when a file is not live, or when a data file that gets a vector has another one that stays.
  */
 export async function filterDeleteManifests(
   manifests: readonly ManifestFile[],
-  { files, dataFiles, added }: DeleteRemovals,
+  { files, dataFiles, added, olderThan }: DeleteRemovals,
   context: FilterContext,
 ): Promise<Filtered> {
   const wanted = new Map(files.map((removal) => [contentKey(removal.file), removal]));
@@ -100,7 +102,9 @@ export async function filterDeleteManifests(
   const renewed = new Set(added.filter(isDeletionVector).map((file) => file.referencedDataFile));
   const touched = [...files.map((each) => each.file), ...dataFiles, ...added.filter(isDeletionVector)];
   const mayHold = partitionTest(touched, context.base);
-  const candidates = touched.length === 0 ? [] : manifests.filter(mayHold);
+  const candidates = manifests.filter(
+    (manifest) => manifest.minSequenceNumber < olderThan || (touched.length > 0 && mayHold(manifest)),
+  );
   const read = await mapConcurrently(candidates, MANIFESTS_AT_ONCE, context.read);
   const hits: Hit[] = [];
   for (const [i, entries] of read.entries()) {
@@ -108,7 +112,9 @@ export async function filterDeleteManifests(
     for (const entry of entries) {
       if (!isLive(entry)) continue;
       const target = scopedDataFile(entry.file);
-      if (wanted.delete(contentKey(entry.file)) || (target !== null && gone.has(target))) removed.add(entry);
+      // Without a number are entries of version 1, which has no deletes.
+      const isMoot = entry.sequenceNumber > 0n && entry.sequenceNumber < olderThan;
+      if (wanted.delete(contentKey(entry.file)) || (target !== null && gone.has(target)) || isMoot) removed.add(entry);
       else if (target !== null && renewed.has(target) && isDeletionVector(entry.file))
         throw secondVector(entry, target);
     }

@@ -62,7 +62,8 @@ export interface ProducedSnapshot {
  * Writes the manifests and the manifest list of a new snapshot on top of `main` of `base`; nothing is committed. For another
  * base, as after a lost race, it has to run again: sequence number, row ids and manifests depend on it.
  *
- * Removing a data file also removes its deletion vector and the position delete files that are about it alone.
+ * Removing a data file also removes its deletion vector and the position delete files that are about it alone, and deletes that are older
+ * than every data file that is left.
  * @throws FrazilError kind `conflict` when a removed file is not live or a deletion vector would stand beside another one,
  *   `unsupported` for delete files that the format version does not allow.
  */
@@ -92,7 +93,13 @@ export async function produceSnapshot(
   const data = await filterDataManifests(of("data"), input.removedDataFiles, context);
   const deletes = await filterDeleteManifests(
     of("deletes"),
-    { files: input.removedDeleteFiles, dataFiles: data.removed, added: input.addedDeleteFiles },
+    {
+      files: input.removedDeleteFiles,
+      dataFiles: data.removed,
+      added: input.addedDeleteFiles,
+      // Without a data file less, the oldest one is as old as before.
+      olderThan: data.removed.length === 0 ? 0n : oldestData(data.listed, input, sequenceNumber),
+    },
     context,
   );
   const newManifests = (files: readonly AddedDeleteFile[], content: ManifestContent): Listed[] =>
@@ -170,6 +177,15 @@ export async function produceSnapshot(
     addedRows: nextRowId === null ? null : nextRowId - base.nextRowId,
   };
   return { snapshot, writtenFiles: [...pending.map((each) => each.manifest.path), manifestList] };
+}
+
+/** The lowest data sequence number of the table's data files after the change; with none of them, the snapshot's. */
+function oldestData(listed: readonly Listed[], input: SnapshotInput, sequenceNumber: bigint): bigint {
+  const added = input.addedDataFiles.length > 0 ? (input.dataSequenceNumber ?? sequenceNumber) : sequenceNumber;
+  const kept = listed
+    .filter(({ manifest }) => hasLiveFiles(manifest))
+    .map(({ manifest }) => manifest.minSequenceNumber);
+  return [added, ...kept].reduce((low, each) => (each < low ? each : low), sequenceNumber);
 }
 
 /** Java's naming of a row delta; an empty snapshot is an append of nothing. */

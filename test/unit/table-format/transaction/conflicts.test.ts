@@ -1,6 +1,8 @@
 import { describe, expect, test } from "vitest";
 import {
   appendFiles,
+  type Catalog,
+  catalogView,
   type DataFile,
   deleteDataFiles,
   type FileFilter,
@@ -211,6 +213,41 @@ describe.each(OURS)("%s", (_, make, conflicts) => {
     // A conflict is final: waiting cannot cure it.
     expect(table.pauses).toEqual([]);
   });
+});
+
+/** Lets others commit between an attempt's look at the table and its own commit. */
+function meanwhile(catalog: Catalog, act: () => (() => Promise<unknown>) | null): Catalog {
+  return catalogView(catalog, {
+    commit: async (changes, claim) => {
+      await act()?.();
+      return catalog.commit(changes, claim);
+    },
+  });
+}
+
+test.each(OURS)("%s, while it is committed: the next attempt finds the same conflicts", async (_, make, conflicts) => {
+  for (const other of Object.keys(OTHERS)) {
+    let act: (() => Promise<unknown>) | null = null;
+    const table = await WrittenTable.create({
+      spec: BY_PART,
+      wrap: (catalog) =>
+        meanwhile(catalog, () => {
+          const once = act;
+          act = null;
+          return once;
+        }),
+    });
+    await table.commit(appendFiles({ dataFiles: [file("A", "a"), file("B", "a"), file("C", "b")] }));
+    const known = await table.load();
+    const ours = await make(table);
+    const theirs = await OTHERS[other]!(table);
+    act = () => table.commit(theirs);
+    const done = table.commitFrom(known, ours);
+    const code = conflicts[other];
+    if (code === undefined) await done;
+    else await expect(done, other).rejects.toMatchObject({ kind: "conflict", code });
+    expect([other, table.pauses.length]).toEqual([other, 1]);
+  }
 });
 
 test("deleted rows are merged anew at each attempt, left out with their file, and conflict as vectors do", async () => {

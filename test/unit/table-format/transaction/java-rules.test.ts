@@ -231,6 +231,42 @@ describe("files that are added", () => {
   });
 });
 
+describe("deletes that are older than all data go with the last file that they could be about (dropDeleteFilesOlderThan)", () => {
+  const story = async () => {
+    const table = await WrittenTable.create({ formatVersion: 2 });
+    await table.commit(appendFiles({ dataFiles: [file("A"), file("B")] }));
+    await table.commit(rowDelta({ deleteFiles: [equalityDeletes("E")] }));
+    await table.commit(appendFiles({ dataFiles: [file("later")] }));
+    const rewrite = async (name: string, dataSequenceNumber?: bigint) =>
+      table.commit(
+        rewriteFiles({
+          deletedFiles: [await table.liveFile(name)],
+          addedFiles: [file(`new ${name}`)],
+          dataSequenceNumber,
+        }),
+      );
+    return { table, rewrite };
+  };
+
+  test("and not before", async () => {
+    const { table, rewrite } = await story();
+    await rewrite("A");
+    expect(namesOf(await liveDeletes(table))).toEqual(["E"]);
+    await rewrite("B");
+    expect(namesOf(await liveDeletes(table))).toEqual([]);
+    expect((await table.head()).summary.get("removed-equality-delete-files")).toBe("1");
+  });
+
+  test("but stay for a new file with an old number", async () => {
+    const { table, rewrite } = await story();
+    await rewrite("A", 1n);
+    await rewrite("B");
+    expect(namesOf(await liveDeletes(table))).toEqual(["E"]);
+    await table.commit(deleteDataFiles({ rowFilter: { type: "true" } }));
+    expect(namesOf(await liveDeletes(table))).toEqual([]);
+  });
+});
+
 describe("a condition on rows", () => {
   test.each(["overwrite", "delete"] as const)("takes deletes of its partitions along: %s", async (how) => {
     const table = await three({ formatVersion: 2 });
