@@ -4,21 +4,27 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { afterAll, expect, test } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 import { createLocalStorage } from "../../../src/storage/local.ts";
 import {
+  appendRows,
   type Catalog,
+  createTable,
   currentSchema,
   currentSnapshot,
+  type DataFile,
   type EncodedFile,
+  type ExpiredSnapshots,
   type FileIO,
   type LoadedTable,
   MemoryCatalog,
+  newSchema,
   planSnapshot,
   type PositionDelta,
   RoaringBitmap,
   type TableIdent,
   type WriteContext,
+  writeRows,
 } from "../../../table-format/index.ts";
 import { NO_SOURCES, readParquetColumns } from "../../../table-format/parquet/reader.ts";
 import { scanLines } from "../../support/canonical-cells.ts";
@@ -56,7 +62,7 @@ async function table(): Promise<{ made: TestTable; catalog: Catalog }> {
 }
 
 test("the examples run as they stand", async () => {
-  expect(examples).toHaveLength(8);
+  expect(examples).toHaveLength(11);
   const { made, catalog } = await table();
   const { table: loaded, io, metadata } = made;
   const printed = execFileSync(process.execPath, [examples[0]!, loaded.metadataLocation], { encoding: "utf8" });
@@ -147,4 +153,69 @@ test("the example that makes a table has filled it", async () => {
     '["2",null,null]',
     '["3","eu","new"]',
   ]);
+});
+
+describe("the examples that change a table", () => {
+  const id = { name: "id", type: { kind: "long" }, required: true } as const;
+  const region = { name: "region", type: { kind: "string" }, required: false } as const;
+
+  async function regions(name: string) {
+    const io = createLocalStorage();
+    const handed = { nowMs: () => Date.now(), uuid: () => randomUUID() };
+    const catalog = new MemoryCatalog("frazil", io, join(folder, name), handed);
+    const context: WriteContext = { catalog, io, ...handed, sleep: async () => undefined };
+    await catalog.ensureNamespace(["sales"]);
+    const options = { partitionSpec: ["region"], formatVersion: 2 } as const;
+    const made = await createTable(
+      context,
+      { namespace: ["sales"], name: "t" },
+      newSchema([id, region], ["id"]),
+      options,
+    );
+    return { context, made };
+  }
+  const lines = (context: WriteContext, { metadata }: LoadedTable) =>
+    scanLines(context.io, metadata, currentSnapshot(metadata)!, currentSchema(metadata).fields);
+
+  test("its rows", async () => {
+    const { context, made } = await regions("rows");
+    const [foreign] = await writeRows(context, made.metadata, [{ id: 9n, region: "asia" }]);
+    const { changeRows } = (await import(/* @vite-ignore */ exampleOf("changeRows"))) as {
+      changeRows: (given: WriteContext, table: LoadedTable, parquet: string) => Promise<LoadedTable>;
+    };
+    const changed = await changeRows(context, made, foreign!.filePath);
+    expect(await lines(context, changed)).toEqual(['["2","eu"]']);
+    const operations = changed.metadata.snapshots.map(({ summary }) => summary.get("operation"));
+    expect(operations.join(" ")).toBe("append overwrite overwrite overwrite replace append delete delete");
+  });
+
+  test("its history", async () => {
+    const { context, made } = await regions("history");
+    const filled = await appendRows(context, made, [{ id: 1n, region: "eu" }]);
+    const write = (row: bigint) => writeRows(context, made.metadata, [{ id: row, region: "eu" }]);
+    const { changeHistory } = (await import(/* @vite-ignore */ exampleOf("changeHistory"))) as {
+      changeHistory: (
+        given: WriteContext,
+        table: LoadedTable,
+        audited: readonly DataFile[],
+        tried: readonly DataFile[],
+      ) => Promise<ExpiredSnapshots>;
+    };
+    const { table: left, snapshotIds } = await changeHistory(context, filled, await write(2n), await write(3n));
+    expect(await lines(context, left)).toEqual(['["1","eu"]', '["2","eu"]', '["3","eu"]']);
+    expect([...left.metadata.refs.keys()]).toEqual(["main", "audited"]);
+    expect([left.metadata.snapshots.length, snapshotIds.length]).toEqual([1, 2]);
+  });
+
+  test("its layout", async () => {
+    const { context, made } = await regions("layout");
+    const filled = await appendRows(context, made, [{ id: 1n, region: "eu" }]);
+    const { changeLayout } = (await import(/* @vite-ignore */ exampleOf("changeLayout"))) as {
+      changeLayout: (given: WriteContext, table: LoadedTable) => Promise<LoadedTable>;
+    };
+    const { metadata } = await changeLayout(context, filled);
+    const again = await appendRows(context, { ...filled, metadata }, [{ id: 2n, country: "us", amount: 5n }]);
+    expect(await lines(context, again)).toEqual(['[null,"1","eu","0"]', '[null,"2","us","5"]']);
+    expect([metadata.formatVersion, metadata.metadataLog.length]).toEqual([3, 2]);
+  });
 });
