@@ -19,6 +19,9 @@ interface ChunkStatistics {
   readonly field_6?: unknown;
 }
 
+/** Writers that compare texts by UTF-16 units: their bounds hold in no order that readers know. */
+const UTF16_WRITERS = /^parquet\.?js/i;
+
 /**
  * What the statistics of a row group say of its columns, by the row group's place. They are taken from the footer's bytes, because the
  * library gives decimals as doubles and times as milliseconds.
@@ -27,6 +30,7 @@ export function rowGroupRanges(footer: DataFileFooter): (place: number) => Range
   const leaves = new Map<number, FileLeaf>();
   for (const node of footer.columns.values()) for (const leaf of plainLeaves(node)) leaves.set(leaf.id as number, leaf);
   const { bytes } = footer;
+  const isUtf16 = UTF16_WRITERS.test(footer.metadata.created_by ?? "");
   const raw = deserializeTCompactProtocol({
     view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength),
     offset: 0,
@@ -39,7 +43,10 @@ export function rowGroupRanges(footer: DataFileFooter): (place: number) => Range
       const statistics = leaf === undefined ? undefined : chunks[leaf.place]?.field_3?.field_12;
       // A column that the file lacks may have a default, or the value of the partition.
       if (group === undefined || leaf === undefined || statistics === undefined || !isPrimitive(type)) return null;
-      return rangeOf(type, leaf, statistics, group.num_rows);
+      const range = rangeOf(type, leaf, statistics, group.num_rows);
+      // Bounds of one value hold in any order.
+      const isOrdered = !isUtf16 || type.kind !== "string" || range.lower === range.upper;
+      return isOrdered ? range : { ...range, lower: null, upper: null };
     };
   };
 }

@@ -13,8 +13,6 @@ import { compareValues } from "../values/single-value.ts";
 const BOUND_LENGTH = 16;
 /** Columns past this place have sizes alone (`write.metadata.metrics.max-inferred-column-defaults`). */
 const MAX_MEASURED_COLUMNS = 100;
-/** Writers that compare texts by UTF-16 units: their bounds hold in no order that readers know. */
-const UTF16_WRITERS = /^parquet\.?js/i;
 const utf8 = new TextEncoder();
 
 /** What a footer says of a column with one value a row. */
@@ -84,7 +82,6 @@ export function footerMetrics(
     const { type, rows, nulls, lower, upper } = summary;
     valueCounts.set(id, rows);
     if (nulls !== null) nullValueCounts.set(id, nulls);
-    if (type.kind === "string" && UTF16_WRITERS.test(metadata.created_by ?? "")) continue;
     if (lower === null || upper === null) continue;
     const low = lowerBound(type, stored(type, lower, -0), BOUND_LENGTH);
     const high = upperBound(type, stored(type, upper, 0), BOUND_LENGTH);
