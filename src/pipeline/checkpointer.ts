@@ -147,7 +147,7 @@ export class Checkpointer {
         // A table's files that are gone are mostly gone with the table: that says more.
         if (error instanceof FrazilError && error.kind === "not-found") await this.#committer.checkStillOwner();
         if (!isOutage(error)) throw error;
-        this.#observer.notice(`waiting for the store: ${error.message}`);
+        this.#observer.notice(`waiting for ${isKeyCache(error) ? "the key cache" : "the store"}: ${error.message}`);
         this.#context.figures?.retry();
         await pauses.next(() => error);
       }
@@ -215,4 +215,9 @@ export class Checkpointer {
       });
     }
   }
+}
+
+/** Kept keys lie in a folder of this machine: a full disk there is not the store's. */
+function isKeyCache({ code }: FrazilError): boolean {
+  return code.startsWith("KEY_CACHE");
 }

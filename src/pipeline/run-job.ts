@@ -20,6 +20,7 @@ import { checkRules } from "./check-rules.ts";
 import { Checkpointer } from "./checkpointer.ts";
 import { cutPull, type Pull } from "./cut-pull.ts";
 import type { JobObserver, JobRun, JobSummary } from "./job-run.ts";
+import { Patience, STOP_PATIENCE_MS } from "./patience.ts";
 import { presentTypes } from "./present-types.ts";
 import { totalLag } from "./read-lag.ts";
 import { hasReached, startPoints } from "./start-points.ts";
@@ -42,12 +43,6 @@ const LARGEST_ROW_GROUP_BYTES = 32 * 1024 * 1024;
 
 /** Share of the memory budget that a rewrite beside ingestion may take. */
 const BESIDE_SHARE = 0.15;
-
-/**
- * How long the last checkpoint may wait for a store that is gone, or for keys, once the job has been told to end: supervisors kill after 30 to 90 s.
- * What is not committed then is read again by the next run.
- */
-const STOP_PATIENCE_MS = 10_000;
 
 const WITHOUT_LAST =
   "no last checkpoint: keys that it needs are still being read; its changes are read again at the next start";
@@ -76,6 +71,7 @@ export async function runJob(job: JobRun): Promise<JobSummary> {
   try {
     // Nothing has been taken over yet: a job that is told to end while it waits for its source ends at once.
     if (!(await unlessStopped(job.stop, source.open()))) return stoppedAtStart(figures);
+    const patience = new Patience(job, end.signal);
     const context: CommitContext = {
       pipeline: job.pipeline,
       catalog: job.catalog,
@@ -85,7 +81,7 @@ export async function runJob(job: JobRun): Promise<JobSummary> {
       ),
       warehouseLocation: job.warehouseLocation,
       runtime: job.runtime,
-      giveUp: patienceAfter(job, end.signal),
+      giveUp: patience.signal,
       queue: createCommitQueue(),
       figures,
       rowGroupBytes: Math.min(LARGEST_ROW_GROUP_BYTES, Math.floor(job.memoryBytes * ROW_GROUP_SHARE)),
@@ -114,6 +110,7 @@ export async function runJob(job: JobRun): Promise<JobSummary> {
     const run = new Run({ job, source, committer, checkpointer, letters, figures, validThrough, from, sourceEnd });
     const stopBeside = startBeside(job, context, committer, checkpointer);
     early.start();
+    patience.begin();
     try {
       return await run.untilEnd();
     } finally {
@@ -169,18 +166,6 @@ async function unlessStopped(stop: AbortSignal, waiting: Promise<void>): Promise
   } finally {
     stop.removeEventListener("abort", onStop);
   }
-}
-
-/** Aborts when the job has been told to end and a while has passed; never after `end`. */
-function patienceAfter({ stop, runtime }: JobRun, end: AbortSignal): AbortSignal {
-  const giveUp = new AbortController();
-  const wait = async (): Promise<void> => {
-    await runtime.clock.sleep(STOP_PATIENCE_MS, end);
-    giveUp.abort();
-  };
-  if (stop.aborted) void wait();
-  else stop.addEventListener("abort", () => void wait(), { once: true, signal: end });
-  return giveUp.signal;
 }
 
 function stoppedAtStart(figures: Figures): JobSummary {

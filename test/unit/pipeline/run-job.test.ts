@@ -7,6 +7,7 @@ import { startPoints } from "../../../src/pipeline/start-points.ts";
 import { change, memoryWarehouse, storeGone, upsertRule, type Warehouse } from "../../support/checkpoints.ts";
 import { batches, type ScriptedChange, scriptSource } from "../../support/script-source.ts";
 import { ForeignWriter } from "../../support/foreign-writer.ts";
+import { simulatedClock } from "../../support/simulated-clock.ts";
 import { plainJob } from "../../support/plain-job.ts";
 import { tableRows } from "../../support/table-rows.ts";
 import { virtualRuntime } from "../../support/virtual-runtime.ts";
@@ -185,6 +186,35 @@ describe("a store that is gone for a while", () => {
     expect(failing.size).toBeGreaterThan(4);
     expect(notices.some((text) => text.startsWith("waiting for the store"))).toBe(true);
     expect(await rowsOf(warehouse)).toEqual(["1|y|1", "3|x|3"]);
+  });
+});
+
+describe("a job whose time is over", () => {
+  it.each(["before", "behind"])("ends within a while when its store has gone %s its start", async (when) => {
+    const warehouse = memoryWarehouse("object-store");
+    const clock = simulatedClock(Date.UTC(2026, 0, 1));
+    let gone = when === "before";
+    warehouse.fault = (operation) => {
+      if (gone && !operation.startsWith("read")) throw storeGone();
+    };
+    const ended = job(warehouse, [change("a", "+1:x:1")], {
+      runtime: { ...virtualRuntime(5), clock },
+      end: { caughtUp: false, afterMs: 60_000, maxRows: null },
+      observer: { started: () => void (gone = true), progress() {}, committed() {}, notice() {} },
+    });
+    let endedMs: number | null = null;
+    const code = ended.then(
+      () => null,
+      (error: FrazilError) => {
+        endedMs = clock.monotonicMs() - Date.UTC(2026, 0, 1);
+        return error.code;
+      },
+    );
+    await clock.advance(300_000);
+    expect(endedMs).toBeGreaterThanOrEqual(60_000);
+    expect(endedMs).toBeLessThanOrEqual(100_000);
+    // The ledger, or a data file.
+    expect(await code).toMatch(/^(LEDGER_WRITE|STORE_GONE)$/);
   });
 });
 
