@@ -14,6 +14,7 @@ import { changedRows, type PlacedRows } from "./changed-rows.ts";
 import { allRows, type Duckdb } from "./duckdb.ts";
 import { openReading } from "./duckdb-reading.ts";
 import { columnName, duckdbType, isCutOff, quoteName, quoteText } from "./duckdb-types.ts";
+import { differingPairs, isCutOffWithin, type RowPair } from "./exact-times.ts";
 import type { QueryWarehouse } from "./query-warehouse.ts";
 import { ALL_ROWS, checkCondition } from "./row-choice.ts";
 import { checkReadable, internalNames, rowPlaces, selectRows } from "./table-sql.ts";
@@ -64,7 +65,11 @@ export async function rowsToRestore(
       const none = selectRows(at, [], internalNames(at), "", rowPlaces(FILE, POSITION));
       await allRows(await duckdb.query(placedTable(at, name, selects.join(" UNION ALL ") || none, chosen)));
     }
-    return { found: await find(duckdb, at, key, past.files, now.files, removeNew) };
+    const found = await find(duckdb, at, key, past.files, now.files, removeNew);
+    const rest = await equalToDuckdb(duckdb, at, key, past.files, now.files, (fields, pairs) =>
+      differingPairs(warehouse.io, table.metadata, fields, pairs),
+    );
+    return { found: rest.length === 0 ? found : { ...found, rows: [...found.rows, ...rest] } };
   });
   await reading.close();
   return reading.found;
@@ -132,6 +137,15 @@ function placedTable({ schema }: TableAt, name: string, select: string, chosen: 
     FROM (SELECT ${[FILE, POSITION, ...renamed].join(", ")} FROM (${select}))`;
 }
 
+/** That a row of then and one of now are equal in these columns. */
+function same(fields: readonly NestedField[]): string {
+  return fields.map((field) => `p.${columnName(field)} IS NOT DISTINCT FROM n.${columnName(field)}`).join(" AND ");
+}
+
+function place(files: PlacedRows["files"], file: DuckDBValue, position: DuckDBValue): RowPlace {
+  return { file: files[Number(file)] as RowPlace["file"], position: Number(position) };
+}
+
 async function find(
   duckdb: Duckdb,
   { schema }: TableAt,
@@ -140,8 +154,6 @@ async function find(
   presentFiles: PlacedRows["files"],
   removeNew: boolean,
 ): Promise<RestoredRows> {
-  const same = (fields: readonly NestedField[]): string =>
-    fields.map((field) => `p.${columnName(field)} IS NOT DISTINCT FROM n.${columnName(field)}`).join(" AND ");
   const query = async (sql: string) => allRows(await duckdb.query(sql));
   const differing = await query(
     `SELECT p.${FILE}, p.${POSITION}, n.${FILE}, n.${POSITION}
@@ -153,14 +165,43 @@ async function find(
     `SELECT n.${FILE}, n.${POSITION} FROM _frazil.present n ANTI JOIN _frazil.past p ON ${same(key)}
      WHERE n.${CHOSEN} ORDER BY 1, 2`,
   );
-  const place = (files: PlacedRows["files"], file: DuckDBValue, position: DuckDBValue): RowPlace => ({
-    file: files[Number(file)] as RowPlace["file"],
-    position: Number(position),
-  });
   const rows = differing.map(([pastFile = null, pastPosition = null, file = null, position = null]): RestoredRow => ({
     before: place(pastFiles, pastFile, pastPosition),
     now: file === null ? null : place(presentFiles, file, position),
   }));
   const gone = newer.map(([file = null, position = null]) => place(presentFiles, file, position));
   return removeNew ? { rows, removed: gone, newer: 0 } : { rows, removed: [], newer: gone.length };
+}
+
+/** Rows of which the values are held at once to be compared exactly: some ten megabytes. */
+const COMPARED_ROWS = 65_536;
+
+/** Chosen rows of then and now that are one to DuckDB and differ in digits of a time that it does not read. */
+async function equalToDuckdb(
+  duckdb: Duckdb,
+  { schema }: TableAt,
+  key: readonly NestedField[],
+  pastFiles: PlacedRows["files"],
+  presentFiles: PlacedRows["files"],
+  differing: (fields: readonly NestedField[], pairs: readonly RowPair[]) => Promise<readonly RowPair[]>,
+): Promise<RestoredRow[]> {
+  const fields = schema.fields.filter(({ type }) => isCutOffWithin(type));
+  if (fields.length === 0) return [];
+  const equal = await duckdb.query(
+    `SELECT p.${FILE}, p.${POSITION}, n.${FILE}, n.${POSITION}
+     FROM _frazil.past p JOIN _frazil.present n ON ${same(key)}
+     WHERE p.${CHOSEN} AND ${same(schema.fields)}
+     ORDER BY 1, 2`,
+  );
+  const found: RestoredRow[] = [];
+  let pairs: RowPair[] = [];
+  for await (const rows of equal.chunks()) {
+    for (const [pastFile = null, pastPosition = null, file = null, position = null] of rows) {
+      pairs.push({ before: place(pastFiles, pastFile, pastPosition), now: place(presentFiles, file, position) });
+    }
+    if (pairs.length < COMPARED_ROWS) continue;
+    found.push(...(await differing(fields, pairs)));
+    pairs = [];
+  }
+  return [...found, ...(await differing(fields, pairs))];
 }
