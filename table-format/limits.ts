@@ -27,6 +27,9 @@ export const MAX_TYPE_DEPTH = 64;
 /** JSON nesting that no schema reaches; a deeper text would overflow the stack. */
 export const MAX_JSON_DEPTH = 200;
 
+/** So much is compressed at once, in a millisecond or two; of more the event loop would notice. */
+export const GZIP_AT_ONCE_BYTES = 512 * 1024;
+
 /** Guards against a gzip bomb; the largest tables known have metadata files of some hundred MB. */
 export const MAX_METADATA_BYTES = 1 << 30;
 

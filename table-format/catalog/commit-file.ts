@@ -1,7 +1,7 @@
 import { FrazilError } from "../errors.ts";
 import type { FileIO } from "../io/file-io.ts";
 import { applyUpdates, checkRequirements, forgottenFiles, requirementText } from "../metadata/apply.ts";
-import { tableMetadataBytes } from "../metadata/metadata-json.ts";
+import { metadataFile } from "../metadata/metadata-file.ts";
 import { type CommitOutcome, identText, type LoadedTable, type TableChange, type TableIdent } from "./catalog.ts";
 
 /** What a catalog is handed instead of a clock and random numbers. */
@@ -25,7 +25,7 @@ export interface PreparedChange {
 }
 
 /**
- * Checks a change against `base`, applies it and writes the next `NNNNN-<uuid>.metadata.json`.
+ * Checks a change against `base`, applies it and writes the next `NNNNN-<uuid>.metadata.json`, or `….gz.metadata.json`.
  * @throws FrazilError `data` or `unsupported` for invalid updates; what the storage throws.
  */
 export async function prepareChange(
@@ -46,9 +46,9 @@ export async function prepareChange(
       nowMs: BigInt(context.nowMs()),
       previousMetadataLocation: base?.metadataLocation ?? null,
     });
-    const name = `${nextCounter(base?.metadataLocation ?? null)}-${context.uuid()}.metadata.json`;
+    const { suffix, bytes } = await metadataFile(metadata);
+    const name = `${nextCounter(base?.metadataLocation ?? null)}-${context.uuid()}${suffix}`;
     const metadataLocation = `${metadata.location}/metadata/${name}`;
-    const bytes = tableMetadataBytes(metadata);
     await io.write(metadataLocation, bytes);
     return { outcome: "prepared", base, next: { ident: change.ident, metadata, metadataLocation }, bytes };
   } catch (error) {

@@ -1,7 +1,7 @@
 import { FrazilError, must } from "../errors.ts";
 import type { FileIO } from "../io/file-io.ts";
 import { jsonText } from "../json/exact-json.ts";
-import { tableMetadataBytes } from "../metadata/metadata-json.ts";
+import { GZIPPED, isGzipped, METADATA_SUFFIX } from "../metadata/metadata-name.ts";
 import { snapshotById } from "../metadata/refs.ts";
 import { snapshotJson } from "../metadata/snapshot-json.ts";
 import {
@@ -29,9 +29,8 @@ import { deleteFiles, ownFiles } from "./purge.ts";
 import { VersionCopies } from "./version-copies.ts";
 
 const HINT = "/metadata/version-hint.text";
-const METADATA_SUFFIX = ".metadata.json";
 /** What a hint of ours holds: the name of a metadata file without its end. */
-const HINT_TEXT = /^\d{5,}-[0-9a-f-]{36}$/i;
+const HINT_TEXT = /^\d{5,}-[0-9a-f-]{36}(?:\.gz)?$/i;
 
 /**
  * A catalog that is nothing but folders: a table is the folder `<warehouse>/<namespace>/<table>`, and its current metadata file is
@@ -236,11 +235,11 @@ export class ObjectStoreCatalog implements ManagedCatalog {
     const location = this.defaultLocation(ident);
     const given = metadataLocation.slice(`${location}/metadata/`.length, -METADATA_SUFFIX.length);
     const isOurs = HINT_TEXT.test(given) && metadataLocation === `${location}/metadata/${given}${METADATA_SUFFIX}`;
-    const text = isOurs ? given : `${sameCounter(metadataLocation)}-${this.#context.uuid()}`;
+    const end = isGzipped(metadataLocation) ? GZIPPED : "";
+    const text = isOurs ? given : `${sameCounter(metadataLocation)}-${this.#context.uuid()}${end}`;
     const table = { ident, metadata, metadataLocation: `${location}/metadata/${text}${METADATA_SUFFIX}` };
-    // The same bytes where they can be: then what stands there as `vN` already counts as the copy.
-    const isPlain = !/\.gz\b/.test(fileName(metadataLocation));
-    const bytes = isPlain ? await this.#io.read(metadataLocation) : tableMetadataBytes(metadata);
+    // The same bytes: then what stands there as `vN` already counts as the copy.
+    const bytes = await this.#io.read(metadataLocation);
     if (!isOurs) await this.#io.write(table.metadataLocation, bytes);
     const { outcome } = await this.#io.create(location + HINT, new TextEncoder().encode(text));
     if (outcome === "exists") throw nameTaken(ident);

@@ -3,8 +3,8 @@ import type { FileIO } from "../io/file-io.ts";
 import type { TableMetadata } from "../metadata/table-metadata.ts";
 import { identText, type LoadedTable, type TableIdent } from "./catalog.ts";
 
-/** `v1.metadata.json` and on: what the catalogs of file systems call a table's versions. */
-const COPY = /\/metadata\/v\d+\.metadata\.json$/;
+/** `v1.metadata.json`, `v2.gz.metadata.json` and on: what the catalogs of file systems call a table's versions. */
+const COPY = /\/metadata\/v\d+(?:\.gz)?\.metadata\.json$/;
 
 /**
  * Copies of committed metadata files as `vN.metadata.json`, where Java's HadoopCatalog and those who read like it look for a table's
@@ -70,8 +70,8 @@ export class VersionCopies {
 
 /** Where the copy of `NNNNN-<uuid>.metadata.json` lies; versions count from 1 there. Null for files of other names. */
 function copyLocation(metadataLocation: string): string | null {
-  const match = /^(.*\/)(\d{5,15})-[^/]*\.metadata\.json$/.exec(metadataLocation);
-  return match === null ? null : `${match[1]}v${Number(match[2]) + 1}.metadata.json`;
+  const match = /^(.*\/)(\d{5,15})-[^/]*?((?:\.gz)?\.metadata\.json)$/.exec(metadataLocation);
+  return match === null ? null : `${match[1]}v${Number(match[2]) + 1}${match[3]}`;
 }
 
 function forgottenCopies(base: TableMetadata, next: TableMetadata): string[] {

@@ -25,6 +25,8 @@ import type { TableMetadata } from "./table-metadata.ts";
 import type { TableRequirement, TableUpdate } from "./updates.ts";
 import { metadataFlaw } from "./validate.ts";
 
+/** How metadata files are compressed: `none` (the default) or `gzip`, as in Java. */
+export const METADATA_CODEC = "write.metadata.compression-codec";
 const VERSIONS_MAX = "write.metadata.previous-versions-max";
 const DEFAULT_VERSIONS_MAX = 100;
 
@@ -176,6 +178,10 @@ function upgrade(draft: Draft, formatVersion: 1 | 2 | 3): void {
 function setProperties(draft: Draft, updates: ReadonlyMap<string, string>): void {
   for (const key of updates.keys()) {
     if (RESERVED_PROPERTIES.has(key)) throw invalid(`property ${key} is reserved: it follows from the metadata`);
+  }
+  const codec = updates.get(METADATA_CODEC);
+  if (codec !== undefined && !/^(?:none|gzip)$/i.test(codec)) {
+    throw invalid(`property ${METADATA_CODEC} is ${JSON.stringify(codec)}, expected none or gzip`);
   }
   change(draft, { properties: new Map([...draft.metadata.properties, ...updates]) });
 }

@@ -5,6 +5,7 @@ import { JsonFields } from "../json/fields.ts";
 import { MAX_METADATA_BYTES } from "../limits.ts";
 import { parseSchema, schemaJson } from "../schema/schema-json.ts";
 import { FIRST_PARTITION_ID } from "../partition/spec.ts";
+import { isGzipped } from "./metadata-name.ts";
 import { currentSchema, defaultSpec } from "./refs.ts";
 import { oldSnapshotJson, parseRef, parseSnapshot, refJson, snapshotJson } from "./snapshot-json.ts";
 import { parseSortOrder, parseSpec, parseSpecFields, sortOrderJson, specFieldsJson, specJson } from "./spec-json.ts";
@@ -76,7 +77,7 @@ function named(location: string, read: () => TableMetadata): TableMetadata {
 
 function textOf(bytes: Uint8Array, location: string): string {
   try {
-    const plain = /\.gz(\.metadata\.json)?$/.test(location) ? gunzip(bytes, MAX_METADATA_BYTES) : bytes;
+    const plain = isGzipped(location) ? gunzip(bytes, MAX_METADATA_BYTES) : bytes;
     return new TextDecoder("utf-8", { fatal: true }).decode(plain);
   } catch (cause) {
     const message = `${location}: expected a metadata file in UTF-8, compressed exactly if its name says gz`;

@@ -10,7 +10,7 @@ export interface FileShape {
   readonly name: string;
   /** Of a metadata file: the number of the table's version. */
   readonly version: number | null;
-  /** Of `vN.metadata.json`: N. It is a copy of ours, or the version of another catalog. */
+  /** Of `vN.metadata.json` and `vN.gz.metadata.json`: N. It is a copy of ours, or the version of another catalog. */
   readonly copy: number | null;
 }
 
@@ -28,7 +28,7 @@ export function shapeOf(path: string): FileShape | null {
   const kind = folders[0] === "data" ? dataKind(name) : folders.join("/") === "metadata" ? metadataKind(name) : null;
   if (kind === null) return null;
   if (kind !== "metadataFiles") return { kind, name, version: null, copy: null };
-  const [, copy] = /^v(\d{1,15})\.metadata\.json$/.exec(name) ?? [];
+  const [, copy] = /^v(\d{1,15})(?:\.gz)?\.metadata\.json$/.exec(name) ?? [];
   if (copy !== undefined) return { kind, name, version: null, copy: Number(copy) };
   const digits = /^(\d{1,15})-/.exec(name)?.[1];
   return digits === undefined ? null : { kind, name, version: Number(digits), copy: null };

@@ -1,7 +1,7 @@
 import type { FileIO, LoadedTable } from "../../../table-format/index.ts";
 
 /** What the hint of an object-store catalog holds, and what such a catalog calls metadata files. */
-const HINT_TEXT = /^\d{5,}-[0-9a-f-]{36}$/i;
+const HINT_TEXT = /^\d{5,}-[0-9a-f-]{36}(?:\.gz)?$/i;
 const METADATA_FILE = /\/(\d{5,15})-[^/]*$/;
 
 /**

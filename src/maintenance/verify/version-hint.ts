@@ -14,7 +14,7 @@ export interface MetadataVersion {
   readonly version: number;
 }
 
-const VERSION = /\/metadata\/(\d{5,})-[0-9a-f-]{36}\.metadata\.json$/i;
+const VERSION = /\/metadata\/(\d{5,})-[0-9a-f-]{36}(?:\.gz)?\.metadata\.json$/i;
 
 /** The metadata files in a table's folder, by version, as far as an object-store catalog may have written them. */
 export async function metadataVersions(io: FileIO, tableLocation: string): Promise<MetadataVersion[]> {

@@ -49,6 +49,7 @@ it("knows what Iceberg writers put below a table, and nothing else", () => {
       "metadata/00012-0bcf5e2b-8b41-4590-a908-07c4f6465df6.metadata.json",
       "metadata/00012-0bcf5e2b.gz.metadata.json",
       "metadata/v12.metadata.json",
+      "metadata/v13.gz.metadata.json",
       "metadata/20261121-0bcf5e2b.stats",
     ]),
   ).toEqual([
@@ -59,6 +60,7 @@ it("knows what Iceberg writers put below a table, and nothing else", () => {
     "dataFiles",
     "manifests",
     "manifestLists",
+    "metadataFiles",
     "metadataFiles",
     "metadataFiles",
     "metadataFiles",
@@ -78,6 +80,7 @@ it("knows what Iceberg writers put below a table, and nothing else", () => {
   expect(kinds(left)).toEqual(left.map(() => null));
   expect(versionOf("s3://l/t/metadata/00012-0bcf.metadata.json")).toBe(12);
   expect(versionOf("s3://l/t/metadata/v7.metadata.json")).toBe(7);
+  for (const name of ["v7.metadata.json", "v7.gz.metadata.json"]) expect(shapeOf(`metadata/${name}`)?.copy).toBe(7);
   expect(isNestedMetadata("metadata/00000-x.metadata.json")).toBe(false);
   expect(isNestedMetadata("data/other/metadata/00000-x.metadata.json")).toBe(true);
 });

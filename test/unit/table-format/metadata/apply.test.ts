@@ -38,6 +38,15 @@ describe("creation", () => {
   );
 });
 
+test("metadata files are told to be compressed in no way that nobody reads", () => {
+  const set = (codec: string) =>
+    then(tableWith([]), [
+      { action: "set-properties", updates: new Map([["write.metadata.compression-codec", codec]]) },
+    ]);
+  for (const codec of ["none", "gzip", "GZIP"]) expect(set(codec).properties.size).toBe(1);
+  expect(() => set("zstd")).toThrow(/compression-codec is "zstd", expected none or gzip/);
+});
+
 describe("snapshots", () => {
   const table = tableWith([1n, BIG]);
 
