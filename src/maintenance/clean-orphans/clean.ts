@@ -3,7 +3,8 @@ import type { MaintenanceContext } from "../../commit/maintenance-commit.ts";
 import { growingPauses, isOutage } from "../../commit/pauses.ts";
 import { EXPIRE_REQUESTS_IN_FLIGHT, ORPHANS_PER_BATCH } from "../../core/limits.ts";
 import { checkClock } from "./store-clock.ts";
-import { dropReachable, type Orphan, type OrphanPlan, reloaded } from "./plan.ts";
+import { NeededFiles } from "./needed-files.ts";
+import { dropNeeded, dropNeededEarlier, type Orphan, type OrphanPlan, reloaded } from "./plan.ts";
 
 export interface CleanReport {
   readonly deleted: readonly Orphan[];
@@ -28,7 +29,11 @@ export async function runCleaning(
   const { io, runtime } = context;
   const now = await reloaded(context, plan.table);
   const left = new Map(plan.orphans.map((orphan) => [orphan.place, orphan]));
-  if (now.metadataLocation !== plan.metadataLocation) await dropReachable(io, now, plan.sinceMs, left);
+  if (now.metadataLocation !== plan.metadataLocation) {
+    const needed = plan.metadataLocation === null ? new NeededFiles(io, plan.sinceMs) : plan.needed;
+    await dropNeeded(needed, now, left);
+    await dropNeededEarlier(needed, now, left);
+  }
   const orphans = [...left.values()];
   if (orphans.length > 0) await checkClock(context, now.metadata.location);
   const deleted: Orphan[] = [];

@@ -3,7 +3,6 @@ import {
   checkMayDelete,
   currentSnapshot,
   type FileEntry,
-  type FileIO,
   FrazilError,
   identText,
   isWithin,
@@ -16,7 +15,7 @@ import { isMaintenanceName, type OwnName, parseOwnName, pipelineOfTag } from "..
 import { readStamp, type Stamp } from "../../commit/stamp.ts";
 import { asWritten } from "../../commit/writer-branch.ts";
 import { ORPHAN_CANDIDATES_HELD } from "../../core/limits.ts";
-import { walkReachable } from "./reachable.ts";
+import { NeededFiles } from "./needed-files.ts";
 import { firstCopyOf } from "./version-copies.ts";
 import { isNestedMetadata, type OrphanKind, shapeOf, versionOf } from "./shape.ts";
 
@@ -43,12 +42,14 @@ export interface OrphanPlan {
   readonly sinceMs: number;
   /** The metadata that the orphans were looked for in; null when the table moved on meanwhile. */
   readonly metadataLocation: string | null;
+  /** What was read for that: what came since is all that is left to be read. */
+  readonly needed: NeededFiles;
   readonly orphans: readonly Orphan[];
   /** Files below the table's location. */
   readonly listed: number;
   /** Of them: not of a shape that Iceberg writers give, and left alone. */
   readonly unknown: number;
-  /** Of them: nothing reaches them, but they are too young or may be published yet. */
+  /** Of them: nothing in the table as it is reaches them, but they are too young or may be published yet. */
   readonly undecided: number;
 }
 
@@ -87,18 +88,24 @@ export async function planOrphans(
   const counts = { listed: 0, unknown: 0, undecided: 0 };
   const looked = new Set<string>();
   let candidates = new Map<string, Candidate>();
+  let needed = new NeededFiles(io, sinceMs);
   const settle = async (): Promise<void> => {
     const now = await reloaded(context, table);
     looked.add(now.metadataLocation);
-    await dropReachable(io, now, sinceMs, candidates);
+    needed = new NeededFiles(io, sinceMs);
+    await dropNeeded(needed, now, candidates);
     const isGarbage = garbageTest(now, settings.olderThanMs);
     const firstCopy = [...candidates.values()].some(({ copy }) => copy !== null) ? await firstCopyOf(io, now) : null;
+    const garbage = new Map<string, Candidate>();
     for (const candidate of candidates.values()) {
-      const { copy, old } = candidate;
-      if (copy === null ? isGarbage(candidate) : old && firstCopy !== null && copy < firstCopy) orphans.push(candidate);
-      else if (copy === null) counts.undecided++;
+      const { copy, old, place } = candidate;
+      if (copy === null ? isGarbage(candidate) : old && firstCopy !== null && copy < firstCopy) {
+        garbage.set(place, candidate);
+      } else if (copy === null) counts.undecided++;
       else counts.unknown++;
     }
+    await dropNeededEarlier(needed, now, garbage);
+    orphans.push(...garbage.values());
     candidates = new Map();
   };
   for await (const entry of io.list(folder)) {
@@ -112,23 +119,39 @@ export async function planOrphans(
   runtime.step("orphans.listed");
   await settle();
   const [metadataLocation = null] = looked.size === 1 ? looked : [];
-  return { table, sinceMs, metadataLocation, orphans, ...counts };
+  return { table, sinceMs, metadataLocation, needed, orphans, ...counts };
 }
 
 /**
- * Takes what the table needs out of the candidates, by their place in it.
- * @throws FrazilError as `walkReachable`: what cannot be read could reach any of them.
+ * Takes out of the candidates, by their place in the table, what it needs as it is.
+ * @throws FrazilError as `NeededFiles`: what cannot be read could reach any of them.
  */
-export async function dropReachable(
-  io: FileIO,
+export async function dropNeeded(
+  needed: NeededFiles,
   table: LoadedTable,
-  sinceMs: number,
   candidates: Map<string, unknown>,
 ): Promise<void> {
-  if (candidates.size === 0) return;
-  await walkReachable(io, table, sinceMs, (location) => {
+  if (candidates.size > 0) await needed.present(table, takesOut(candidates));
+}
+
+/**
+ * Takes out of what would be garbage what versions from before reach, which are read for that alone: no metadata file is among it.
+ * @throws FrazilError as `NeededFiles`
+ */
+export async function dropNeededEarlier(
+  needed: NeededFiles,
+  table: LoadedTable,
+  garbage: Map<string, Pick<Orphan, "kind">>,
+): Promise<void> {
+  const isAny = (isIt: (kind: OrphanKind) => boolean): boolean => [...garbage.values()].some(({ kind }) => isIt(kind));
+  if (!isAny((kind) => kind !== "metadataFiles")) return;
+  await needed.earlier(table, takesOut(garbage), () => isAny((kind) => kind === "statistics"));
+}
+
+function takesOut(candidates: Map<string, unknown>): (location: string) => void {
+  return (location) => {
     for (const place of placesInTable(location)) candidates.delete(place);
-  });
+  };
 }
 
 /** The table as it is now. @throws FrazilError `data` when it is another one or gone: then nobody knows what its folder holds. */

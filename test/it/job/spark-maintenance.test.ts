@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createRuntime } from "../../../src/cli/runtime.ts";
 import { warehouseAt } from "../../../src/config/load.ts";
 import { parsePosition } from "../../../src/core/position.ts";
-import { walkReachable } from "../../../src/maintenance/clean-orphans/reachable.ts";
+import { NeededFiles } from "../../../src/maintenance/clean-orphans/needed-files.ts";
 import { runJob } from "../../../src/pipeline/run-job.ts";
 import { openWarehouse, type Warehouse } from "../../../src/warehouse.ts";
 import type { LoadedTable } from "../../../table-format/index.ts";
@@ -266,7 +266,7 @@ describe.skipIf(missing !== null)(withReason("Spark's services beside a live job
     expect(new Set(ids.lines).size).toBe(rows.length);
     const absent: string[] = [];
     const reached: string[] = [];
-    await walkReachable(warehouse.io, loaded, Number.MAX_SAFE_INTEGER, (location) => reached.push(location));
+    await new NeededFiles(warehouse.io, Number.MAX_SAFE_INTEGER).present(loaded, (location) => reached.push(location));
     for (const location of reached) if ((await warehouse.io.stat(location)) === null) absent.push(location);
     expect(reached.length).toBeGreaterThan(10);
     expect(absent).toEqual([]);
