@@ -26,6 +26,8 @@ export interface DataFileWriter {
 export interface DataFileWriterOptions {
   readonly schema: Schema;
   readonly output: OutputStream;
+  /** The table's: `write.metadata.metrics.*` say what the entry of the file tells of its columns. Default: counts, and bounds of 16. */
+  readonly properties?: ReadonlyMap<string, string> | undefined;
   /** A row group ends when its estimated uncompressed size reaches this (default 32 MiB). */
   readonly rowGroupSizeBytes?: number;
   /** Awaited after each column of a row group is encoded, so that others may have their turn. */

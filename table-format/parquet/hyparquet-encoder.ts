@@ -8,6 +8,7 @@ import { type ColumnStatistics, combine, measure } from "./bounds.ts";
 import { type LeafRange, writeChunk } from "./chunk-writer.ts";
 import type { DataFileWriter, DataFileWriterOptions, EncodedFile } from "./data-file-writer.ts";
 import { fileMetrics } from "./metrics.ts";
+import { metricsModes } from "./metrics-modes.ts";
 import { type FileField, fileLayout, type FileLayout, type LeafField } from "./schema-elements.ts";
 import { createShredder, type LeafRows, type Shredder } from "./shredder.ts";
 
@@ -45,7 +46,7 @@ class HyparquetEncoder implements DataFileWriter {
   private readonly layout: FileLayout;
   private readonly fields: readonly OpenField[];
   private readonly leaves: readonly LeafField[];
-  private readonly identifiers: ReadonlySet<number>;
+  private readonly modeOf: ReturnType<typeof metricsModes>;
   private readonly fieldCount: number;
   private readonly rowGroupSizeBytes: number;
   private readonly breathe: (() => Promise<void>) | null;
@@ -60,7 +61,8 @@ class HyparquetEncoder implements DataFileWriter {
   private readonly statistics: (ColumnStatistics | null)[];
   private readonly columnSizes: number[];
 
-  constructor({ schema, output, rowGroupSizeBytes = DEFAULT_ROW_GROUP_BYTES, breathe }: DataFileWriterOptions) {
+  constructor(options: DataFileWriterOptions) {
+    const { schema, output, properties, rowGroupSizeBytes = DEFAULT_ROW_GROUP_BYTES, breathe } = options;
     this.output = output;
     this.breathe = breathe ?? null;
     this.layout = fileLayout(schema);
@@ -69,7 +71,7 @@ class HyparquetEncoder implements DataFileWriter {
       shredder: isNested(field.field.type) ? createShredder(field.field) : null,
     }));
     this.leaves = this.fields.flatMap(({ leaves }) => leaves);
-    this.identifiers = new Set(schema.identifierFieldIds);
+    this.modeOf = metricsModes(schema, properties);
     this.fieldCount = schema.fields.length;
     this.rowGroupSizeBytes = rowGroupSizeBytes;
     this.statistics = this.leaves.map(() => null);
@@ -112,7 +114,7 @@ class HyparquetEncoder implements DataFileWriter {
         this.leaves.map(({ id, type, repetition }, place) => ({
           id,
           type,
-          isIdentifier: this.identifiers.has(id),
+          mode: this.modeOf(id, place),
           isRepeated: repetition > 0,
           sizeBytes: this.columnSizes[place] as number,
           statistics: this.statistics[place] ?? measure([]),

@@ -4,19 +4,13 @@ import type { PrimitiveType } from "../schema/types.ts";
 import { encodeValue } from "../values/single-value.ts";
 import type { ColumnStatistics } from "./bounds.ts";
 import type { EncodedFile } from "./data-file-writer.ts";
-
-/** Bounds of strings, binary and fixed keep so many code points or bytes: `truncate(16)`, the metrics mode that all engines default to. */
-const BOUND_LENGTH = 16;
-
-/** Columns past this place have sizes but no counts and bounds, as `write.metadata.metrics.max-inferred-column-defaults` sets it. */
-const MAX_MEASURED_COLUMNS = 100;
+import type { MetricsMode } from "./metrics-modes.ts";
 
 /** What is known of one column of a finished file. */
 export interface ColumnMetrics {
   readonly id: number;
   readonly type: PrimitiveType;
-  /** Identifier fields are measured whatever their place: keys are looked up by their bounds. */
-  readonly isIdentifier: boolean;
+  readonly mode: MetricsMode;
   /** Below a list or a map: such values are not one a row, so that readers take sizes alone, as Java writes it. */
   readonly isRepeated: boolean;
   readonly sizeBytes: number;
@@ -36,15 +30,15 @@ export function fileMetrics(
   const nanValueCounts = new Map<number, bigint>();
   const lowerBounds = new Map<number, Uint8Array>();
   const upperBounds = new Map<number, Uint8Array>();
-  for (const [place, { id, type, isIdentifier, isRepeated, sizeBytes, statistics }] of columns.entries()) {
+  for (const { id, type, mode, isRepeated, sizeBytes, statistics } of columns) {
     columnSizes.set(id, BigInt(sizeBytes));
-    if (isRepeated || (place >= MAX_MEASURED_COLUMNS && !isIdentifier)) continue;
+    if (isRepeated || mode === "none") continue;
     valueCounts.set(id, BigInt(statistics.rows));
     nullValueCounts.set(id, BigInt(statistics.nulls));
     if (type.kind === "float" || type.kind === "double") nanValueCounts.set(id, BigInt(statistics.nans));
-    if (statistics.min === null || statistics.max === null) continue;
+    if (mode === "counts" || statistics.min === null || statistics.max === null) continue;
     // Reserved ids are columns of position delete files, whose bounds name the data file and so are kept whole.
-    const length = id > MAX_FIELD_ID ? Infinity : BOUND_LENGTH;
+    const length = id > MAX_FIELD_ID ? Infinity : mode.truncate;
     const lower = lowerBound(type, statistics.min, length);
     const upper = upperBound(type, statistics.max, length);
     if (lower !== null) lowerBounds.set(id, lower);

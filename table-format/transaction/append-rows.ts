@@ -157,7 +157,7 @@ class PartitionedFiles {
     const folder = partitionPath(defaultSpec(this.#metadata), schema, partition);
     const name = `${String(this.#count++).padStart(5, "0")}-${this.#uuid}.parquet`;
     const filePath = [root, folder, name].filter((part) => part !== "").join("/");
-    const writer = openDataFileWriter({ schema, output: await this.#context.io.openWrite(filePath) });
+    const writer = openDataFileWriter({ schema, properties, output: await this.#context.io.openWrite(filePath) });
     const file = { writer, filePath, partition };
     this.#open.set(key, file);
     return file;

@@ -25,7 +25,8 @@ const schemaOf = (type: PrimitiveType): Schema => ({
 function fileOf(type: PrimitiveType, rows: readonly (Value | null)[]): DataFile {
   const column = columnOf(type, rows);
   const statistics = measure([{ column, start: 0, end: rows.length }]);
-  const metrics = fileMetrics([{ id: 1, type, isIdentifier: false, isRepeated: false, sizeBytes: 0, statistics }]);
+  const mode = { truncate: 16 };
+  const metrics = fileMetrics([{ id: 1, type, mode, isRepeated: false, sizeBytes: 0, statistics }]);
   return dataFile({ recordCount: BigInt(rows.length), ...metrics });
 }
 

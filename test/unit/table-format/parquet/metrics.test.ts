@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { createMemoryStorage } from "../../../../src/storage/memory.ts";
 import { combine, measure } from "../../../../table-format/parquet/bounds.ts";
+import { openDataFileWriter } from "../../../../table-format/parquet/hyparquet-encoder.ts";
 import { lowerBound, upperBound } from "../../../../table-format/parquet/metrics.ts";
 import type { PrimitiveType } from "../../../../table-format/schema/types.ts";
 import { compareValues, decodeValue } from "../../../../table-format/values/single-value.ts";
@@ -142,4 +143,58 @@ it("keeps the bounds of a position delete file's path whole", async () => {
   const file = await writeFile(io, "memory://f", schema, [batchOf(schema, [[path]])]);
   expect(file.lowerBounds?.get(2147483546)).toEqual(utf8(path));
   expect(file.upperBounds?.get(2147483546)).toEqual(utf8(path));
+});
+
+describe("the table's properties say what is told of a column", () => {
+  const types = [STRING, STRING, { kind: "long" }, { kind: "double" }] as const;
+  const written = async (properties: Record<string, string>, identifierFieldIds: readonly number[] = []) => {
+    const schema = { ...schemaOf(types), identifierFieldIds };
+    const output = await createMemoryStorage().openWrite("mem://f.parquet");
+    const named = Object.entries(properties).map(([key, value]) => [`write.metadata.metrics.${key}`, value] as const);
+    const writer = openDataFileWriter({ schema, output, properties: new Map(named) });
+    await writer.write(batchOf(schema, [["a".repeat(20)], ["b".repeat(20)], [1n], [2.5]]));
+    return writer.finish();
+  };
+  const told = async (...given: Parameters<typeof written>) => {
+    const { columnSizes, valueCounts, nullValueCounts, nanValueCounts, upperBounds } = await written(...given);
+    return [columnSizes, valueCounts, nullValueCounts, nanValueCounts, upperBounds].map((map) =>
+      [...map!.keys()].join(""),
+    );
+  };
+  const lengths = async (properties: Record<string, string>) => {
+    const { lowerBounds } = await written(properties);
+    return [1, 2].map((id) => lowerBounds!.get(id)?.length);
+  };
+
+  it("by default, by column, and by how many columns have any", async () => {
+    expect(await told({})).toEqual(["1234", "1234", "1234", "4", "1234"]);
+    expect(await told({ default: "none" })).toEqual(["1234", "", "", "", ""]);
+    expect(await told({ default: "counts" })).toEqual(["1234", "1234", "1234", "4", ""]);
+    expect(await told({ default: "Counts", "column.f2": "FULL", "column.f3": "none" })).toEqual([
+      "1234",
+      "124",
+      "124",
+      "4",
+      "2",
+    ]);
+    expect(await told({ "max-inferred-column-defaults": "2" })).toEqual(["1234", "12", "12", "", "12"]);
+    expect(await told({ "max-inferred-column-defaults": "2", default: "counts" })).toEqual([
+      "1234",
+      "1234",
+      "1234",
+      "4",
+      "",
+    ]);
+    // Keys are looked up by their bounds; a mode of their own counts.
+    expect(await told({ default: "none" }, [3])).toEqual(["1234", "3", "3", "", "3"]);
+    expect(await told({ "column.f3": "none" }, [3])).toEqual(["1234", "124", "124", "4", "124"]);
+  });
+
+  it("and how long bounds are; what is malformed counts as missing", async () => {
+    expect(await lengths({})).toEqual([16, 16]);
+    expect(await lengths({ default: "full", "column.f2": "truncate(3)" })).toEqual([20, 3]);
+    expect(
+      await lengths({ default: "truncate(0)", "column.f2": "long", "max-inferred-column-defaults": "-1" }),
+    ).toEqual([16, 16]);
+  });
 });
