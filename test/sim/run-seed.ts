@@ -35,11 +35,13 @@ const CATCH_UP_MS = 12 * 3_600_000;
 /** Simulates one seed from its beginning to its audit. */
 export async function runSeed(seed: number, given: Given = {}, options: SimulationOptions = {}): Promise<SeedResult> {
   const sim = new Simulation(settingsOf(seed, given), options);
+  const job = new JobSupervisor(sim);
   try {
-    await simulate(sim);
+    await simulate(sim, job);
   } catch (error) {
     sim.fail(error);
   }
+  job.letGo();
   const { failure } = sim;
   return {
     seed,
@@ -60,9 +62,8 @@ export async function runSeed(seed: number, given: Given = {}, options: Simulati
   };
 }
 
-async function simulate(sim: Simulation): Promise<void> {
+async function simulate(sim: Simulation, job: JobSupervisor): Promise<void> {
   const { scheduler, changelog } = sim;
-  const job = new JobSupervisor(sim);
   changelog.grow();
   changelog.grow();
   job.start();

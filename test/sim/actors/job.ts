@@ -25,6 +25,8 @@ interface JobProcess {
   stop: AbortController | null;
   readonly startedMs: number;
   endedMs: number | null;
+  /** Once it has taken over. */
+  epoch: bigint | null;
 }
 
 /** Keeps one process of the job running, as a supervisor does, and now and then two. */
@@ -46,6 +48,14 @@ export class JobSupervisor {
     return this.#jobs.findLast(({ process, endedMs }) => endedMs === null && !process.dead) ?? null;
   }
 
+  /** Lets go of all that processes have in memory; nobody runs any more. */
+  letGo(): void {
+    for (const { process, stop } of this.#jobs) {
+      process.dead = true;
+      stop?.abort(null);
+    }
+  }
+
   /** Tells the newest process to end. */
   stop(): void {
     if (this.current !== null) tellToEnd(this.current);
@@ -61,13 +71,13 @@ export class JobSupervisor {
     });
     const { process } = place;
     const stop = new AbortController();
-    const job: JobProcess = { process, stop, startedMs: sim.scheduler.nowMs, endedMs: null };
+    const job: JobProcess = { process, stop, startedMs: sim.scheduler.nowMs, endedMs: null, epoch: null };
     this.#jobs.push(job);
     sim.count("starts");
     const { draw } = process;
     const isBounded = !this.#end.caughtUp && sim.has("bounded") && draw.oneIn(3);
     const end = isBounded ? { ...this.#end, maxRows: draw.between(1, 30) } : this.#end;
-    this.#run(place, stop.signal, end).then(
+    this.#run(job, place, stop.signal, end).then(
       () => this.#ended(job, end, null),
       (error: unknown) => this.#ended(job, end, error),
     );
@@ -80,7 +90,7 @@ export class JobSupervisor {
     if (this.current === null) this.start();
   }
 
-  async #run(place: Place, stop: AbortSignal, end: JobEnd): Promise<void> {
+  async #run(job: JobProcess, place: Place, stop: AbortSignal, end: JobEnd): Promise<void> {
     const sim = this.#sim;
     const { process, io, catalog, runtime } = place;
     if (!catalog.atomicAcrossTables && process.draw.oneIn(12))
@@ -102,7 +112,7 @@ export class JobSupervisor {
       runtime,
       createSource: (router) =>
         simSource(sim.changelog, router, process, {
-          begins: (from) => this.#begins(process.name, from),
+          begins: (from) => this.#begins(job, from),
           acknowledged: (position) => this.#acknowledged(process.name, position),
           fails: () => !sim.calm && sim.has("source-errors") && process.draw.oneIn(150),
         }),
@@ -110,7 +120,10 @@ export class JobSupervisor {
       end,
       stop,
       observer: {
-        started: ({ epoch, checkpoint }) => sim.scheduler.note(`${process.name} has epoch ${epoch} at ${checkpoint}`),
+        started: ({ epoch, checkpoint }) => {
+          job.epoch = epoch;
+          sim.scheduler.note(`${process.name} has epoch ${epoch} at ${checkpoint}`);
+        },
         progress: () => undefined,
         committed: ({ table, checkpoint }) => {
           sim.count("commits");
@@ -132,10 +145,12 @@ export class JobSupervisor {
     return parts.length === 0 ? undefined : async (held) => void (await Promise.all(parts.map((part) => part(held))));
   }
 
-  #begins(name: string, from: Position): void {
+  #begins({ process: { name }, epoch }: JobProcess, from: Position): void {
     const sim = this.#sim;
     sim.scheduler.note(`${name} reads from ${[...from].join(" ")}`);
     if (sim.rolledBack) return;
+    // Suspended between its start and its first read, and overtaken: what it reads comes into no table.
+    if (epoch !== null && sim.oracle.isOvertaken(epoch)) return;
     for (const [split, end] of sim.changelog.acknowledged) {
       if (Number(from.get(split) ?? 0) < end) {
         sim.fail(
@@ -172,6 +187,8 @@ export class JobSupervisor {
 
   #over(job: JobProcess): void {
     job.endedMs = this.#sim.scheduler.nowMs;
+    // Node holds on to signals that are made of others while anybody listens, and the dead never leave off.
+    if (job.process.dead) job.stop?.abort(null);
     job.stop = null;
   }
 

@@ -8,9 +8,9 @@ import type { QueryWarehouse } from "../../../src/query/query-warehouse.ts";
 import { Violation } from "../world/oracle.ts";
 import { BRANCH, LOCATION, PIPELINE, type Place, type Simulation } from "../world/simulation.ts";
 
-/** How publishing may fail where requests do, and others are quicker. */
+/** How publishing may fail where requests do, and others are quicker: at its end the job tries a refused commit for seconds only. */
 const ACCEPTED =
-  /SIM_NO_ANSWER|no answer|no room|somebody else|came first|another writer|could not be learned|is not on the branch|was rolled back|lies beside/;
+  /SIM_NO_ANSWER|no answer|no room|somebody else|came first|another writer|requirement not met|could not be learned|is not on the branch|was rolled back|lies beside/;
 
 /** The job's own process publishes now and then what is whole, and what is there when it ends. */
 export function publishBeside(sim: Simulation, { process, io, catalog }: Place, held: BesideIngestion): Promise<void> {

@@ -70,6 +70,11 @@ export class Oracle {
     return this.#tables;
   }
 
+  /** Whether somebody has taken the pipeline over from whoever has this epoch. */
+  isOvertaken(epoch: bigint): boolean {
+    return [...this.#tables.values()].some(({ tagged }) => (tagged?.stamp?.epoch ?? 0n) > epoch);
+  }
+
   expected(table: TableName, snapshotId: bigint): Expected {
     const found = this.#tables.get(table)?.expected.get(snapshotId);
     if (found === undefined) throw new Violation("unknown snapshot", `${table} ${snapshotId}`);

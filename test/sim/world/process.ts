@@ -40,7 +40,9 @@ export class SimProcess implements Host {
     this.#onCrash = onCrash;
     this.draw = scheduler.stream(`${name} decides`);
     const random = drawFrom(nameSeed(scheduler.seed, `${name} random`));
-    const log = (message: string): void => scheduler.note(`${name} says ${message}`);
+    const log = (message: string): void => {
+      if (!this.dead) scheduler.note(`${name} says ${message}`);
+    };
     this.runtime = {
       clock: {
         nowMs: () => Math.floor(scheduler.nowMs + skewMs),

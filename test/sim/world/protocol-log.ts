@@ -90,9 +90,12 @@ export class ProtocolLog {
       const set = updates.findLast((each) => each.action === "set-snapshot-ref" && each.name === ref);
       return set?.action === "set-snapshot-ref" ? String(set.ref.snapshotId) : undefined;
     };
-    const [main, tag] = [refs(this.#line), refs(this.#tag)];
-    const [setMain, setTag] = [moves(this.#line), moves(this.#tag)];
     const added = updates.find((each) => each.action === "add-snapshot");
+    // A branch that has nothing of its own is shown with `main`'s head, which is then what a snapshot is planned on; the branch is asserted
+    // besides, as it was looked at last.
+    const followed = added === undefined ? null : refs("main");
+    const [main, tag] = [followed ?? refs(this.#line), refs(this.#tag)];
+    const [setMain, setTag] = [moves(this.#line), moves(this.#tag)];
     const removed = updates.find((each) => each.action === "remove-snapshots");
     const common = {
       table: ident.name,
