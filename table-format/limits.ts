@@ -15,6 +15,9 @@ export const MANIFESTS_AT_ONCE = 16;
 /** Delete files read at once: mostly small ranges of one Puffin file, whose latency adds up otherwise. */
 export const DELETE_FILES_AT_ONCE = 16;
 
+/** So often are bytes read that turn out to be broken: twice in a row a network does not change them. */
+export const READ_ATTEMPTS = 3;
+
 /** Avro schemas whose decoders and encoders are kept: a warehouse of many tables has a few for each, and they cost a parse when forgotten. */
 export const AVRO_SCHEMAS_KEPT = 64;
 

@@ -1,6 +1,6 @@
 import { type FileMetaData, parquetMetadata } from "hyparquet";
 import { FrazilError } from "../errors.ts";
-import type { FileIO } from "../io/file-io.ts";
+import { readAgain, type Reads } from "../io/read-again.ts";
 import { MAX_PARQUET_FOOTER_BYTES } from "../limits.ts";
 import type { DataFile } from "../manifest/data-file.ts";
 import type { NameMapping } from "../schema/name-mapping.ts";
@@ -26,6 +26,8 @@ export interface DataFileFooter {
   readonly bytes: Uint8Array;
   /** Top-level columns by field id. */
   readonly columns: ReadonlyMap<number, FileNode>;
+  /** The whole file, if it is so small that one request gave it. */
+  readonly file: Uint8Array | null;
 }
 
 /**
@@ -34,12 +36,18 @@ export interface DataFileFooter {
  * @param mapping for files without field ids
  * @throws FrazilError `corrupt`; `unsupported` for encrypted files, and when the file has no field ids and there is no mapping
  */
-export async function readFooter(io: FileIO, file: DataFileRef, mapping: NameMapping | null): Promise<DataFileFooter> {
+export function readFooter(io: Reads, file: DataFileRef, mapping: NameMapping | null): Promise<DataFileFooter> {
+  return readAgain(io, (reads) => footerOf(reads, file, mapping));
+}
+
+async function footerOf(io: Reads, file: DataFileRef, mapping: NameMapping | null): Promise<DataFileFooter> {
   const { filePath } = file;
   const size = Number(file.fileSizeBytes);
   if (!(size >= TAIL_BYTES)) throw corrupt(filePath, `a Parquet file of at least ${TAIL_BYTES} bytes`, String(size));
   const guess = Math.min(size, FOOTER_BYTES);
-  let tail = await io.readRange(filePath, size - guess, guess);
+  // Of a whole object stores keep a checksum; else nothing would tell that a footer has changed on its way.
+  const whole = size === guess ? await readWhole(io, filePath, size) : null;
+  let tail = whole ?? (await io.readRange(filePath, size - guess, guess));
   const magic = String.fromCharCode(...tail.subarray(-4));
   if (magic === ENCRYPTED_MAGIC) throw encrypted(filePath);
   if (magic !== MAGIC) throw corrupt(filePath, `the magic ${MAGIC} at byte ${size - 4}`, JSON.stringify(magic));
@@ -48,15 +56,15 @@ export async function readFooter(io: FileIO, file: DataFileRef, mapping: NameMap
     throw corrupt(filePath, `a footer within ${size} bytes`, `${length} at byte ${size - TAIL_BYTES}`);
   if (length > MAX_PARQUET_FOOTER_BYTES)
     throw corrupt(filePath, `a footer of at most ${MAX_PARQUET_FOOTER_BYTES} bytes`, String(length));
-  const whole = length + TAIL_BYTES;
-  if (whole > guess) tail = await io.readRange(filePath, size - whole, whole);
+  const footer = length + TAIL_BYTES;
+  if (footer > guess) tail = await io.readRange(filePath, size - footer, footer);
   // A plain view: hyparquet slices what it is given, and `Buffer.slice` means something else.
-  const bytes = new Uint8Array(tail.buffer, tail.byteOffset + tail.length - whole, whole);
+  const bytes = new Uint8Array(tail.buffer, tail.byteOffset + tail.length - footer, footer);
   try {
     const metadata = parquetMetadata(bytes, { geoparquet: false });
     const nodes = fileColumns(metadata.schema, mapping);
     const columns = new Map(nodes.flatMap((node) => (node.id === null ? [] : [[node.id, node] as const])));
-    return { metadata, bytes, columns };
+    return { metadata, bytes, columns, file: whole };
   } catch (error) {
     if (error instanceof FrazilError) {
       throw new FrazilError(error.kind, error.code, `${filePath}: ${error.message}`, {
@@ -73,6 +81,12 @@ export async function readFooter(io: FileIO, file: DataFileRef, mapping: NameMap
       },
     );
   }
+}
+
+async function readWhole(io: Reads, filePath: string, size: number): Promise<Uint8Array> {
+  const bytes = await io.read(filePath);
+  if (bytes.length < size) throw corrupt(filePath, `${size} bytes`, String(bytes.length));
+  return bytes.subarray(0, size);
 }
 
 /** The refusal of an encrypted file. */

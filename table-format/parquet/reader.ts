@@ -3,6 +3,7 @@ import { gatherColumn } from "../arrow/gather.ts";
 import type { Column, ColumnBatch } from "../arrow/column.ts";
 import { FrazilError, must } from "../errors.ts";
 import type { FileIO } from "../io/file-io.ts";
+import { readAgain, type Reads } from "../io/read-again.ts";
 import { MAX_PARQUET_GROUP_ROWS } from "../limits.ts";
 import type { Value } from "../manifest/data-file.ts";
 import { fieldById } from "../schema/schema.ts";
@@ -70,21 +71,74 @@ export async function* readParquetColumns(
   choose?: (footer: DataFileFooter) => RowGroupChoice,
   later: readonly NestedField[] = [],
 ): AsyncGenerator<PlacedBatch> {
-  checkFormat(file);
-  const footer = await readFooter(io, file, sources.mapping);
-  const columns = fields.map((field) => planColumn(file, footer, field, sources));
-  const laterColumns = later.map((field) => planColumn(file, footer, field, sources));
-  const isChosen = choose?.(footer);
+  const source = { io, file, sources };
+  const now = await planFile(source, fields);
+  const laterNow = { ...now, columns: planColumns(source, now.footer, later), fields: later };
+  const isChosen = choose?.(now.footer);
   let start = 0;
-  for (const [place, group] of footer.metadata.row_groups.entries()) {
-    const rows = rowsOf(file, group);
+  for (const place of now.footer.metadata.row_groups.keys()) {
+    const rows = rowsIn(file, now, place);
     if (isChosen?.(place, rows) !== false) {
       const more: PlacedBatch["more"] = async (wanted) =>
-        (await readGroup(io, file, group, laterColumns, breathe, wanted.length === rows ? null : wanted)).columns;
-      yield { start, more, ...(await readGroup(io, file, group, columns, breathe)) };
+        (await readPlaced(source, laterNow, place, breathe, wanted.length === rows ? null : wanted)).columns;
+      yield { start, more, ...(await readPlaced(source, now, place, breathe)) };
     }
-    start += rows;
+    start += rowsIn(file, now, place);
   }
+}
+
+/** A file that is read, and what its table says of it. */
+interface Source {
+  readonly io: Reads;
+  readonly file: DataFileRef;
+  readonly sources: ColumnSources;
+}
+
+/** What a file says of some columns. */
+interface FilePlan {
+  readonly fields: readonly NestedField[];
+  footer: DataFileFooter;
+  columns: readonly PlannedColumn[];
+}
+
+async function planFile(source: Source, fields: readonly NestedField[]): Promise<FilePlan> {
+  checkFormat(source.file);
+  const footer = await readFooter(source.io, source.file, source.sources.mapping);
+  return { fields, footer, columns: planColumns(source, footer, fields) };
+}
+
+function planColumns(source: Source, footer: DataFileFooter, fields: readonly NestedField[]): PlannedColumn[] {
+  return fields.map((field) => planColumn(source.file, footer, field, source.sources));
+}
+
+function rowsIn(file: DataFileRef, { footer }: FilePlan, place: number): number {
+  return rowsOf(file, must(footer.metadata.row_groups[place], "a row group of the footer"));
+}
+
+/** Reads a row group. Where it is broken the footer, which may be what has changed on its way, is read again, too, and `plan` is of that. */
+function readPlaced(
+  source: Source,
+  plan: FilePlan,
+  place: number,
+  breathe?: () => Promise<void>,
+  wanted: Uint32Array | null = null,
+): Promise<AnyBatch> {
+  return readAgain(source.io, async (io, attempt) => {
+    if (attempt > 1) Object.assign(plan, await planFile({ ...source, io }, plan.fields));
+    const group = plan.footer.metadata.row_groups[place];
+    if (group === undefined) throw lacksGroup(source.file, place);
+    return readGroup(rangesOf(io, plan.footer), source.file, group, plan.columns, breathe, wanted);
+  });
+}
+
+/** Gives ranges of a file; of one that has been read whole without asking for it again. */
+function rangesOf(io: Reads, { file }: DataFileFooter): Pick<Reads, "readRange"> {
+  if (file === null) return io;
+  return { readRange: async (_, offset, length) => file.subarray(offset, offset + length) };
+}
+
+function lacksGroup({ filePath }: DataFileRef, place: number): FrazilError {
+  return new FrazilError("corrupt", "ROW_GROUP", `${filePath}: expected a row group ${place}, found none`);
 }
 
 /** Whether a row group of a file, by its place and its number of rows, is read. */
@@ -110,23 +164,22 @@ export async function readDataFileRows(
   fieldIds: readonly number[],
   positions: Uint32Array,
 ): Promise<ColumnBatch> {
-  checkFormat(file);
   const fields = fieldIds.map((id) => flatField(schema, id));
-  const footer = await readFooter(io, file, null);
-  const planned = fields.map((field) => planColumn(file, footer, field, NO_SOURCES));
+  const source = { io, file, sources: NO_SOURCES };
+  const plan = await planFile(source, fields);
   const groups: ColumnBatch[] = [];
   const groupOf = new Uint32Array(positions.length);
   const rowOf = new Uint32Array(positions.length);
   let next = 0;
   let start = 0;
-  for (const group of footer.metadata.row_groups) {
-    const end = start + Number(group.num_rows);
+  for (const place of plan.footer.metadata.row_groups.keys()) {
+    const end = start + rowsIn(file, plan, place);
     const first = next;
     for (; next < positions.length && (positions[next] as number) < end; next++) {
       groupOf[next] = groups.length;
       rowOf[next] = (positions[next] as number) - start;
     }
-    if (next > first) groups.push((await readGroup(io, file, group, planned)) as ColumnBatch);
+    if (next > first) groups.push((await readPlaced(source, plan, place)) as ColumnBatch);
     start = end;
   }
   if (next < positions.length) {
@@ -205,7 +258,7 @@ function wrongShape(file: DataFileRef, { name, type }: NestedField, found: FileN
 }
 
 async function readGroup(
-  io: FileIO,
+  io: Pick<Reads, "readRange">,
   file: DataFileRef,
   group: RowGroup,
   columns: readonly PlannedColumn[],
@@ -335,7 +388,11 @@ function chunkOf(file: DataFileRef, group: RowGroup, leaf: FileLeaf, type: Primi
 }
 
 /** The bytes of each chunk; neighbours are read together. */
-async function readRanges(io: FileIO, location: string, chunks: readonly Chunk[]): Promise<Uint8Array[]> {
+async function readRanges(
+  io: Pick<Reads, "readRange">,
+  location: string,
+  chunks: readonly Chunk[],
+): Promise<Uint8Array[]> {
   const order = [...chunks.keys()];
   const startOf = (k: number): number => (chunks[k] as Chunk).start;
   order.sort((a, b) => startOf(a) - startOf(b));

@@ -2,6 +2,7 @@ import { crc32 } from "../codec/crc32.ts";
 import { assert, FrazilError, must } from "../errors.ts";
 import { mapConcurrently } from "../io/concurrent-map.ts";
 import type { FileIO } from "../io/file-io.ts";
+import { readAgain } from "../io/read-again.ts";
 import { DELETE_FILES_AT_ONCE } from "../limits.ts";
 import type { DataFile } from "../manifest/data-file.ts";
 import { encodePuffin } from "./puffin.ts";
@@ -80,7 +81,7 @@ export function isDeletionVector(file: DataFile): boolean {
  */
 export async function readDeletionVector(io: FileIO, file: DataFile): Promise<RoaringBitmap> {
   const { offset, length } = blobOf(file);
-  return decodeBlob(file, await io.readRange(file.filePath, offset, length));
+  return readAgain(io, async (reads) => decodeBlob(file, await reads.readRange(file.filePath, offset, length)));
 }
 
 /**
@@ -90,13 +91,15 @@ export async function readDeletionVector(io: FileIO, file: DataFile): Promise<Ro
  */
 export async function readDeletionVectors(io: FileIO, files: readonly DataFile[]): Promise<RoaringBitmap[]> {
   const bitmaps: RoaringBitmap[] = [];
-  await mapConcurrently(readsOf(files), DELETE_FILES_AT_ONCE, async ({ filePath, start, end, members }) => {
-    const bytes = await io.readRange(filePath, start, end - start);
-    for (const { file, index } of members) {
-      const { offset, length } = blobOf(file);
-      bitmaps[index] = decodeBlob(file, bytes.subarray(offset - start, offset - start + length));
-    }
-  });
+  await mapConcurrently(readsOf(files), DELETE_FILES_AT_ONCE, ({ filePath, start, end, members }) =>
+    readAgain(io, async (reads) => {
+      const bytes = await reads.readRange(filePath, start, end - start);
+      for (const { file, index } of members) {
+        const { offset, length } = blobOf(file);
+        bitmaps[index] = decodeBlob(file, bytes.subarray(offset - start, offset - start + length));
+      }
+    }),
+  );
   return bitmaps;
 }
 

@@ -1,5 +1,6 @@
 import { FrazilError } from "../errors.ts";
 import type { FileIO } from "../io/file-io.ts";
+import { readAgain, type Reads } from "../io/read-again.ts";
 import { parseJson } from "../json/exact-json.ts";
 import { JsonFields } from "../json/fields.ts";
 import { MAX_PUFFIN_FOOTER_BYTES } from "../limits.ts";
@@ -27,7 +28,11 @@ const GUESS_BYTES = 16 * 1024;
  * Reads the footer of a Puffin file (Puffin spec, "Footer").
  * @throws FrazilError kind `corrupt` when it is none, `unsupported` for a compressed payload (LZ4).
  */
-export async function readPuffinFooter(io: FileIO, location: string, sizeBytes: number): Promise<PuffinFooter> {
+export function readPuffinFooter(io: FileIO, location: string, sizeBytes: number): Promise<PuffinFooter> {
+  return readAgain(io, (reads) => footerOf(reads, location, sizeBytes));
+}
+
+async function footerOf(io: Reads, location: string, sizeBytes: number): Promise<PuffinFooter> {
   const guess = Math.min(sizeBytes, GUESS_BYTES);
   let end = await io.readRange(location, sizeBytes - guess, guess);
   if (end.length < TAIL_BYTES || !hasMagic(end, end.length - MAGIC.length)) {
