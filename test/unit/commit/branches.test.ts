@@ -63,6 +63,28 @@ describe.each(["memory", "object-store"] as const)("a job on a branch, on a cata
     expect(await rowsOf(warehouse, "a")).toEqual(["1|x|100", "7|f|70"]);
   });
 
+  // Simulation, seed 12767: a checkpoint was planned, the table was rewritten, and the same process looked at it again.
+  it("refuses what was planned on an older look than the one that it took since", async () => {
+    const warehouse = memoryWarehouse(kind);
+    const branch = onBranch(warehouse);
+    const process = await Process.start(branch, RULES);
+    await process.checkpoint([a("+1:x:1")]);
+    await process.checkpoint([a("+2:x:2")]);
+    await publish(warehouse);
+    const { ident, metadata } = await load(branch, "a");
+    const head = metadata.currentSnapshotId!;
+    await compactTable(warehouse, "shop.a", 9004);
+    expect((await load(branch, "a")).metadata.currentSnapshotId).not.toBe(head);
+    const { outcome } = await branch.catalog.commit([
+      {
+        ident,
+        requirements: [{ type: "assert-ref-snapshot-id", ref: "main", snapshotId: head }],
+        updates: [{ action: "set-snapshot-ref", name: "main", ref: { type: "branch", snapshotId: head } }],
+      },
+    ]);
+    expect(outcome).toBe("conflict");
+  });
+
   it("is not published over rows that main alone holds, and over rewrites it is", async () => {
     const warehouse = memoryWarehouse(kind);
     const process = await Process.start(onBranch(warehouse), RULES);
