@@ -6,6 +6,7 @@ import type { ReadOptions } from "./commands/read.ts";
 import type { RollbackOptions } from "./commands/rollback.ts";
 import type { TagOptions } from "./commands/tag.ts";
 import type { TapOptions } from "./commands/tap.ts";
+import { EXPIRE_MAX_SNAPSHOTS } from "../core/limits.ts";
 import { addEngineOptions } from "./engine-options.ts";
 import { addRowOptions } from "./row-options.ts";
 import { countOption, durationOption, ratioOption, shareOption, sizeOption, verb } from "./verb.ts";
@@ -141,6 +142,11 @@ export function addInspectVerbs(program: Command): void {
       "--keep-for <time>",
       "keep snapshots younger than this (default 5d, or the table's property)",
       durationOption,
+    )
+    .option(
+      "--max-snapshots <n>",
+      `snapshots of each branch to keep at most, but for those of the last hour (default ${EXPIRE_MAX_SNAPSHOTS}, unless --keep-for or the table's property says how long they stay)`,
+      countOption,
     )
     .option(
       "--consumers-hold <time>",

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { COMPACT_DELETE_RATIO, COMPACT_MIN_FILES } from "../core/limits.ts";
+import { COMPACT_DELETE_RATIO, COMPACT_MIN_FILES, EXPIRE_MAX_SNAPSHOTS } from "../core/limits.ts";
 import type { MaintenanceKind, MaintenanceTask } from "../core/maintenance.ts";
 import { cronProblem, type Schedule } from "../core/schedule.ts";
 import { isSortExpression } from "./job-rules.ts";
@@ -113,13 +113,23 @@ const expire = z
     min_snapshots: whole(1)
       .optional()
       .describe("Snapshots of each branch to keep at least. Default: the table's own property, else 1."),
+    max_snapshots: whole(1)
+      .optional()
+      .describe(
+        `Snapshots of each branch to keep at most, but for those of the last hour and what is needed. Default: ${EXPIRE_MAX_SNAPSHOTS} where neither \`keep\` nor the table says how long they stay, else no bound.`,
+      ),
   })
   .superRefine(checkWhen)
+  .superRefine(({ min_snapshots: least, max_snapshots: most }, context) => {
+    if (least === undefined || most === undefined || least <= most) return;
+    context.addIssue({ code: "custom", path: ["max_snapshots"], message: `must not be below min_snapshots, ${least}` });
+  })
   .transform((value): MaintenanceTask<"expire"> => ({
     kind: "expire",
     schedule: scheduleOf(value, HOUR_MS),
     keepMs: value.keep ?? null,
     minSnapshots: value.min_snapshots ?? null,
+    maxSnapshots: value.max_snapshots ?? null,
   }));
 
 const analyze = z

@@ -163,6 +163,16 @@ export const DEAD_LETTERS_SHOWN = 5;
 /** Manifests and manifest lists read, and files deleted, at once when snapshots expire: round trips are what counts. */
 export const EXPIRE_REQUESTS_IN_FLIGHT = 16;
 
+/**
+ * Snapshots of a branch that stay where nobody says for how long: each is up to 1 kB of metadata that every commit writes anew and every reader
+ * parses. A commit takes 28 ms of processor and 2 MB with 2,000 of them, 15 ms with 100, 52 ms and 5 MB with 5,000, and 600 ms and 45 MB with
+ * the 43,200 of five days at one each ten seconds.
+ */
+export const EXPIRE_MAX_SNAPSHOTS = 2_000;
+
+/** How young a snapshot is that goes for no number: longer than what a query takes that has said nowhere that it reads. */
+export const EXPIRE_SPARED_MS = 3_600_000;
+
 /** Entries of manifests that a rewrite sorts together: at 1 to 5 kB each what a small machine can spare beside a job. */
 export const MANIFEST_ENTRIES_SORTED = 50_000;
 

@@ -22,8 +22,12 @@ interface TaskSettings {
   readonly rewrite_manifests: unknown;
   /** Files that no name decides are garbage from this age on. */
   readonly clean_orphans: { readonly olderThanMs: number };
-  /** Null: as the table says itself. */
-  readonly expire: { readonly keepMs: number | null; readonly minSnapshots: number | null };
+  /** Null: as the table says itself, see `retentionPolicy`. */
+  readonly expire: {
+    readonly keepMs: number | null;
+    readonly minSnapshots: number | null;
+    readonly maxSnapshots: number | null;
+  };
   /** `name` comes before the point of time in the tag's name; after `keepMs` expiry may take it away. */
   readonly tag: { readonly name: string; readonly keepMs: number };
 }

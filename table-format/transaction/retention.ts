@@ -9,6 +9,8 @@ export interface SnapshotRetention {
   readonly olderThanMs: bigint;
   /** The time by which ages are told. */
   readonly nowMs: bigint;
+  /** Of a branch that says nothing of ages itself: no more than so many, newest first, but for those that are not older than `sparedMs`. */
+  readonly atMost?: { readonly snapshots: number; readonly sparedMs: bigint } | undefined;
 }
 
 const DAY_MS = 86_400_000n;
@@ -46,10 +48,13 @@ export function keepBranch(
   kept: Set<bigint>,
 ): void {
   const atLeast = Math.max(1, ref.minSnapshotsToKeep ?? retention.minSnapshotsToKeep);
-  const oldest = ref.maxSnapshotAgeMs === undefined ? retention.olderThanMs : retention.nowMs - ref.maxSnapshotAgeMs;
+  const isOwnAge = ref.maxSnapshotAgeMs !== undefined;
+  const oldest = isOwnAge ? retention.nowMs - ref.maxSnapshotAgeMs : retention.olderThanMs;
+  const atMost = isOwnAge ? undefined : retention.atMost;
   let count = 0;
   for (const { snapshotId, timestampMs } of ancestors(metadata, ref.snapshotId)) {
-    if (count >= atLeast && timestampMs < oldest) return;
+    const isBeyond = atMost !== undefined && count >= atMost.snapshots && timestampMs < atMost.sparedMs;
+    if (count >= atLeast && (timestampMs < oldest || isBeyond)) return;
     kept.add(snapshotId);
     count++;
   }

@@ -4,7 +4,7 @@ import { type FileIO, must } from "../../table-format/index.ts";
 import type { Figure } from "./bench.ts";
 import { choiceOption, numberOption } from "./options.ts";
 import type { CaseEngine } from "./table-format-process.ts";
-import { appendFile, type BenchTable, createBenchTable } from "./table-format-tables.ts";
+import { appendFile, type BenchTable, createBenchTable, lengthenHistory } from "./table-format-tables.ts";
 
 const COMMITS = 5_000;
 /** After how many commits the cost of one is told, up to the number asked for. */
@@ -12,6 +12,8 @@ const MARKS = [100, 1_000, 5_000];
 /** Commits whose median it is. */
 const MEASURED = 20;
 const PEER_ROUNDS = 5;
+/** Snapshots that stand when a commit comes; the last is Iceberg's five days at one each ten seconds. */
+const STANDING = [100, 1_000, 2_000, 5_000, 10_000, 43_200];
 /** Snapshots that stay, and how often the others go. */
 const KEPT = 100;
 const WITHOUT_MERGING = new Map([["commit.manifest-merge.enabled", "false"]]);
@@ -30,8 +32,8 @@ interface Commit extends Written {
 
 /**
  * What one commit of one data file takes as commits before it add up: with every snapshot kept and manifests merged, as the defaults have
- * it; without merging; and with all but the last 100 snapshots expired at each hundredth commit. Beside the first PyIceberg, which goes on
- * from the same metadata file.
+ * it; without merging; and with all but the last 100 snapshots expired at each hundredth commit; and where so many snapshots stand from the
+ * beginning. Beside the first PyIceberg, which goes on from the same metadata file.
  */
 export async function* historyCosts(
   folder: string,
@@ -40,7 +42,7 @@ export async function* historyCosts(
 ): AsyncIterable<Figure> {
   const commits = numberOption("commits", COMMITS);
   const marks = MARKS.filter((mark) => mark <= commits);
-  const chosen = choiceOption("histories", ["kept", "unmerged", "expired"] as const);
+  const chosen = choiceOption("histories", ["kept", "unmerged", "expired", "standing"] as const);
   for (const [name, properties, expires] of [
     ["kept", new Map(), false],
     ["unmerged", WITHOUT_MERGING, false],
@@ -51,11 +53,7 @@ export async function* historyCosts(
     const table = await createBenchTable(join(folder, name), properties, io);
     const done: Commit[] = [];
     for (let number = 1; number <= must(marks.at(-1), "at least 100 commits"); number++) {
-      take();
-      const [startMs, startCpu] = [performance.now(), process.cpuUsage()];
-      await appendFile(table, number);
-      const { user, system } = process.cpuUsage(startCpu);
-      done.push({ ms: performance.now() - startMs, cpuMs: (user + system) / 1000, ...take() });
+      done.push(await timedAppend(table, number, take));
       if (number % 500 === 0) progress(`history, ${name}: ${number} commits`);
       if (marks.includes(number)) {
         yield* costAt(`${name}, ${number} commits`, done.slice(-MEASURED));
@@ -66,6 +64,34 @@ export async function* historyCosts(
     }
     await table.catalog.close();
   }
+  if (chosen.includes("standing")) yield* standingCosts(folder, progress);
+}
+
+/** What a commit of one data file takes where so many snapshots stand, by how metadata files are compressed. */
+async function* standingCosts(folder: string, progress: (line: string) => void): AsyncIterable<Figure> {
+  for (const codec of ["none", "gzip"]) {
+    for (const count of STANDING) {
+      const { io, take } = counting(createLocalStorage());
+      const properties = new Map([["write.metadata.compression-codec", codec]]);
+      const table = await createBenchTable(join(folder, `standing-${codec}-${count}`), properties, io);
+      await appendFile(table, 0);
+      await lengthenHistory(table, count);
+      const done: Commit[] = [];
+      // The first ones write out what was read, which later ones have in memory.
+      for (let number = 1; number <= MEASURED + 2; number++) done.push(await timedAppend(table, number, take));
+      yield* costAt(`${count} snapshots stand, ${codec}`, done.slice(2));
+      progress(`history, standing, ${codec}: ${count} snapshots`);
+      await table.catalog.close();
+    }
+  }
+}
+
+async function timedAppend(table: BenchTable, number: number, take: () => Written): Promise<Commit> {
+  take();
+  const [startMs, startCpu] = [performance.now(), process.cpuUsage()];
+  await appendFile(table, number);
+  const { user, system } = process.cpuUsage(startCpu);
+  return { ms: performance.now() - startMs, cpuMs: (user + system) / 1000, ...take() };
 }
 
 function* costAt(name: string, commits: readonly Commit[]): Iterable<Figure> {

@@ -5,7 +5,7 @@ import { randomUuid } from "../../src/core/runtime.ts";
 import { createLocalStorage } from "../../src/storage/local.ts";
 import { systemRandom } from "../../src/system.ts";
 import {
-  type Catalog,
+  currentSnapshot,
   type DataFile,
   encodeValue,
   type FileIO,
@@ -19,6 +19,7 @@ import {
   type TableUpdate,
   tableMetadataBytes,
 } from "../../table-format/index.ts";
+import type { ManagedCatalog } from "../../table-format/catalog/managed-catalog.ts";
 import type { ManifestFile } from "../../table-format/manifest/manifest-file.ts";
 import { encodeManifestList } from "../../table-format/manifest/manifest-list.ts";
 import { writeManifest } from "../../table-format/manifest/manifest-writer.ts";
@@ -52,7 +53,7 @@ const SPEC: PartitionSpec = { specId: 0, fields: [{ sourceId: 7, fieldId: 1000, 
 export interface BenchTable {
   readonly folder: string;
   readonly io: FileIO;
-  readonly catalog: Catalog;
+  readonly catalog: ManagedCatalog;
   load(): Promise<LoadedTable>;
   /** @throws Error when the catalog does not take them */
   commit(updates: readonly TableUpdate[]): Promise<LoadedTable>;
@@ -209,8 +210,23 @@ export async function appendFile(table: BenchTable, number: number): Promise<voi
   await table.commit(await newSnapshot(table.io, metadata, { snapshotId, addedDataFiles }));
 }
 
-/** Writes a metadata file of `count` snapshots as a pipeline's commits leave them; their manifests do not exist. */
-export async function writeLongHistory(table: BenchTable, count: number): Promise<{ path: string; middle: Snapshot }> {
+/** Puts `count` snapshots before the head of the table, which stays what it is. */
+export async function lengthenHistory(table: BenchTable, count: number): Promise<void> {
+  const head = must(currentSnapshot((await table.load()).metadata), "a head");
+  const { path } = await writeLongHistory(table, count, head);
+  await table.catalog.dropTable(TABLE, false);
+  await table.catalog.registerTable(TABLE, path);
+}
+
+/**
+ * Writes a metadata file of `count` snapshots as a pipeline's commits leave them; their manifests do not exist.
+ * @param head one more on top, whose manifests do
+ */
+export async function writeLongHistory(
+  table: BenchTable,
+  count: number,
+  head?: Snapshot,
+): Promise<{ path: string; middle: Snapshot }> {
   const { metadata } = await table.load();
   const { location } = metadata;
   const startMs = metadata.lastUpdatedMs;
@@ -228,10 +244,15 @@ export async function writeLongHistory(table: BenchTable, count: number): Promis
       addedRows: null,
     };
   });
+  if (head !== undefined) {
+    const parentSnapshotId = idOf(count - 1);
+    const timestampMs = startMs + BigInt(count * 1_000);
+    snapshots.push({ ...head, parentSnapshotId, sequenceNumber: BigInt(count + 1), timestampMs });
+  }
   const last = must(snapshots.at(-1), "a snapshot");
   const bytes = tableMetadataBytes({
     ...metadata,
-    lastSequenceNumber: BigInt(count),
+    lastSequenceNumber: last.sequenceNumber,
     lastUpdatedMs: last.timestampMs,
     currentSnapshotId: last.snapshotId,
     refs: new Map([["main", { snapshotId: last.snapshotId, type: "branch" }]]),

@@ -1,14 +1,13 @@
-import { counted } from "../../core/count-text.ts";
+import { counted, grouped } from "../../core/count-text.ts";
 import {
   createManifestCache,
   FrazilError,
   type LoadedTable,
-  tableRetention,
   type UnreachableFiles,
 } from "../../../table-format/index.ts";
 import { MANIFEST_CACHE_ENTRIES } from "../../core/limits.ts";
 import { type ExpirePlan, planExpiry, runExpiry } from "../../maintenance/expire/expire.ts";
-import type { RetentionPolicy } from "../../maintenance/expire/retention.ts";
+import { type Expired, type RetentionPolicy, retentionPolicy } from "../../maintenance/expire/retention.ts";
 import { namedTable } from "../../query/table-names.ts";
 import type { CliContext } from "../context.ts";
 import type { EngineOptions } from "../engine-options.ts";
@@ -20,6 +19,7 @@ import { withWarehouse } from "../warehouse-option.ts";
 export interface ExpireOptions extends EngineOptions {
   readonly keepLast?: number;
   readonly keepFor?: number;
+  readonly maxSnapshots?: number;
   readonly consumersHold?: number;
   readonly yes?: boolean;
 }
@@ -59,13 +59,14 @@ export async function expire(context: CliContext, name: string, options: ExpireO
 }
 
 /** The table's own policy unless the command says otherwise. */
-function policyOf({ metadata }: LoadedTable, { keepLast, keepFor, consumersHold }: ExpireOptions): RetentionPolicy {
-  const own = tableRetention(metadata);
-  return {
-    minSnapshotsToKeep: keepLast ?? own.minSnapshotsToKeep,
-    maxSnapshotAgeMs: keepFor === undefined ? own.maxSnapshotAgeMs : BigInt(keepFor),
+function policyOf({ metadata }: LoadedTable, options: ExpireOptions): RetentionPolicy {
+  const { keepLast, keepFor, maxSnapshots, consumersHold } = options;
+  return retentionPolicy(metadata, {
+    keepMs: keepFor,
+    minSnapshots: keepLast,
+    maxSnapshots,
     consumerHoldsMs: consumersHold === undefined ? undefined : BigInt(consumersHold),
-  };
+  });
 }
 
 function counts({ dataFiles, deleteFiles, manifests, manifestLists, statistics, bytes }: UnreachableFiles) {
@@ -82,15 +83,30 @@ function counts({ dataFiles, deleteFiles, manifests, manifestLists, statistics, 
 function planRecord(name: string, { table, expired, files }: ExpirePlan) {
   const snapshots = expired.snapshotIds.length;
   const snapshotsLeft = table.metadata.snapshots.length - snapshots;
-  return { event: "plan", table: name, snapshots, refs: expired.refs, snapshotsLeft, ...counts(files) };
+  const { age, number, unreached } = expired.reasons;
+  const because = { age, maxSnapshots: number, onNoBranch: unreached };
+  return { event: "plan", table: name, snapshots, because, refs: expired.refs, snapshotsLeft, ...counts(files) };
 }
 
-function planText(name: string, { table, expired, files }: ExpirePlan): string {
+function planText(name: string, { table, policy, expired, files }: ExpirePlan): string {
   const total = table.metadata.snapshots.length;
   const count = expired.snapshotIds.length;
   if (count === 0 && expired.refs.length === 0) return `${name}: none of ${counted(total, "snapshot")} is to expire\n`;
   const refs = expired.refs.length === 0 ? "" : `; refs removed: ${expired.refs.join(", ")}`;
-  return `${name}: ${count} of ${counted(total, "snapshot")} ${count === 1 ? "expires" : "expire"}, with ${filesText(files)}${refs}\n`;
+  const why = count === 0 ? "" : ` (${reasonsText(policy, expired)})`;
+  return `${name}: ${grouped(count)} of ${counted(total, "snapshot")} ${count === 1 ? "expires" : "expire"}${why}, with ${filesText(files)}${refs}\n`;
+}
+
+/** Why the snapshots go, as it was asked for. */
+function reasonsText({ maxSnapshots }: RetentionPolicy, { reasons }: Expired): string {
+  const { age, number, unreached } = reasons;
+  return [
+    age === 0 ? "" : `${grouped(age)} for their age`,
+    number === 0 ? "" : `${grouped(number)} behind the newest ${grouped(maxSnapshots ?? 0)}`,
+    unreached === 0 ? "" : `${grouped(unreached)} that no branch leads to`,
+  ]
+    .filter(Boolean)
+    .join(", ");
 }
 
 function filesText(files: UnreachableFiles): string {

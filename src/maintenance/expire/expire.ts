@@ -6,6 +6,7 @@ import {
   type LoadedTable,
   NO_UNREACHABLE_FILES,
   type Snapshot,
+  snapshotById,
   type TableMetadata,
   type UnreachableFiles,
   unlessGone,
@@ -168,16 +169,16 @@ async function snapshotsOfCuts(
 /** A pipeline's last snapshot under each epoch from one on. */
 function lastOfEpochs(metadata: TableMetadata, pipeline: string, from: bigint): Iterable<bigint> {
   const last = new Map<bigint, bigint>();
-  for (const { snapshotId } of metadata.snapshots) {
-    const stamp = stampOf(metadata, snapshotId);
-    if (stamp?.pipeline === pipeline && stamp.epoch >= from) last.set(stamp.epoch, snapshotId);
+  for (const snapshot of metadata.snapshots) {
+    const stamp = readStamp(snapshot);
+    if (stamp?.pipeline === pipeline && stamp.epoch >= from) last.set(stamp.epoch, snapshot.snapshotId);
   }
   return last.values();
 }
 
-function stampOf({ snapshots }: TableMetadata, id: bigint): Stamp | null {
-  const snapshot = snapshots.find(({ snapshotId }) => snapshotId === id);
-  return snapshot === undefined ? null : readStamp(snapshot);
+function stampOf(metadata: TableMetadata, id: bigint): Stamp | null {
+  const snapshot = snapshotById(metadata, id);
+  return snapshot === null ? null : readStamp(snapshot);
 }
 
 function withoutSnapshots(metadata: TableMetadata, gone: ReadonlySet<bigint>): TableMetadata {

@@ -1,13 +1,15 @@
 import {
   ancestors,
   keepBranch,
-  reachedByBranches,
   refExpired,
   snapshotById,
+  type SnapshotRetention,
   type TableMetadata,
+  tableRetention,
 } from "../../../table-format/index.ts";
 import { pipelineOfTag } from "../../commit/names.ts";
 import { writerBranch } from "../../commit/writer-branch.ts";
+import { EXPIRE_MAX_SNAPSHOTS, EXPIRE_SPARED_MS } from "../../core/limits.ts";
 
 /** What to keep where a branch does not say it itself (spec, "Snapshot Retention Policy"). */
 export interface RetentionPolicy {
@@ -15,14 +17,45 @@ export interface RetentionPolicy {
   readonly minSnapshotsToKeep: number;
   /** Snapshots younger than this are kept, whether a ref reaches them or not. */
   readonly maxSnapshotAgeMs: bigint;
+  /** Snapshots of a branch at most, newest first, whatever their age from `EXPIRE_SPARED_MS` on; absent: all that are young enough. */
+  readonly maxSnapshots?: number | undefined;
   /** How long after its last step forward a consumer keeps what it has yet to read; absent: as the table says. */
   readonly consumerHoldsMs?: bigint | undefined;
 }
+
+/** Why a snapshot goes: for its age, as there are so many newer ones, or because no branch leads to it and it is old. */
+type Reason = "age" | "number" | "unreached";
 
 /** What goes: snapshots in the order of the metadata, and tags and branches that are older than they are to become. */
 export interface Expired {
   readonly snapshotIds: readonly bigint[];
   readonly refs: readonly string[];
+  /** How many of the snapshots go for which reason. */
+  readonly reasons: Readonly<Record<Reason, number>>;
+}
+
+/** What somebody who has snapshots expired says himself; null or undefined: nothing. */
+export interface AskedRetention {
+  readonly keepMs?: number | null | undefined;
+  readonly minSnapshots?: number | null | undefined;
+  readonly maxSnapshots?: number | null | undefined;
+  readonly consumerHoldsMs?: bigint | undefined;
+}
+
+/**
+ * What is asked for, else what the table says. Where neither says how long snapshots stay, their number is bounded besides, as each of them
+ * is written anew by every commit.
+ */
+export function retentionPolicy(metadata: TableMetadata, asked: AskedRetention): RetentionPolicy {
+  const own = tableRetention(metadata);
+  const keepMs = asked.keepMs ?? null;
+  const isAgeGiven = keepMs !== null || metadata.properties.has("history.expire.max-snapshot-age-ms");
+  return {
+    minSnapshotsToKeep: asked.minSnapshots ?? own.minSnapshotsToKeep,
+    maxSnapshotAgeMs: keepMs === null ? own.maxSnapshotAgeMs : BigInt(keepMs),
+    maxSnapshots: asked.maxSnapshots ?? (isAgeGiven ? undefined : EXPIRE_MAX_SNAPSHOTS),
+    consumerHoldsMs: asked.consumerHoldsMs,
+  };
 }
 
 /**
@@ -39,7 +72,10 @@ export function expiredAt(
   const refs: string[] = [];
   const kept = new Set(pinned);
   const oldest = nowMs - policy.maxSnapshotAgeMs;
-  const retention = { minSnapshotsToKeep: policy.minSnapshotsToKeep, olderThanMs: oldest, nowMs };
+  const { minSnapshotsToKeep, maxSnapshots } = policy;
+  const atMost =
+    maxSnapshots === undefined ? undefined : { snapshots: maxSnapshots, sparedMs: nowMs - BigInt(EXPIRE_SPARED_MS) };
+  const retention: SnapshotRetention = { minSnapshotsToKeep, olderThanMs: oldest, nowMs, atMost };
   for (const [name, ref] of metadata.refs) {
     const isPipelines = pipelineOfTag(name) !== null;
     // A pipeline's tag is its position and fence.
@@ -50,12 +86,33 @@ export function expiredAt(
   }
   keepForks(metadata, kept);
   // What no branch reaches has been rolled back or belonged to one that is gone: age alone decides.
-  const reached = reachedByBranches(metadata);
-  const gone = metadata.snapshots.filter(({ snapshotId, timestampMs }) => {
-    if (kept.has(snapshotId)) return false;
-    return reached.has(snapshotId) || timestampMs < oldest;
-  });
-  return { snapshotIds: gone.map(({ snapshotId }) => snapshotId), refs };
+  const reached = reachedByBranches(metadata, retention);
+  const reasons: Record<Reason, number> = { age: 0, number: 0, unreached: 0 };
+  const snapshotIds: bigint[] = [];
+  for (const { snapshotId, timestampMs } of metadata.snapshots) {
+    const reason = reached.get(snapshotId) ?? "unreached";
+    if (kept.has(snapshotId) || (reason === "unreached" && timestampMs >= oldest)) continue;
+    snapshotIds.push(snapshotId);
+    reasons[reason]++;
+  }
+  return { snapshotIds, refs, reasons };
+}
+
+/** Snapshots that a branch reaches, each with the reason for which it goes unless it is kept. */
+function reachedByBranches(
+  metadata: TableMetadata,
+  { olderThanMs, nowMs, atMost }: SnapshotRetention,
+): Map<bigint, Reason> {
+  const reached = new Map<bigint, Reason>();
+  for (const { type, snapshotId, maxSnapshotAgeMs } of metadata.refs.values()) {
+    if (type === "tag") continue;
+    const oldest = maxSnapshotAgeMs === undefined ? olderThanMs : nowMs - maxSnapshotAgeMs;
+    for (const snapshot of ancestors(metadata, snapshotId)) {
+      if (reached.has(snapshot.snapshotId)) break;
+      reached.set(snapshot.snapshotId, atMost === undefined || snapshot.timestampMs < oldest ? "age" : "number");
+    }
+  }
+  return reached;
 }
 
 /** Keeps all snapshots from each branch down to a snapshot; where it does not lead there, what tells so. */

@@ -1,18 +1,14 @@
-import { tableRetention } from "../../../table-format/index.ts";
 import { planExpiry, runExpiry } from "../expire/expire.ts";
+import { retentionPolicy } from "../expire/retention.ts";
 import { NO_EFFECT } from "../history/run-record.ts";
 import { type DueRun, type MaintenancePlace, nothingDone, type RunEnd } from "./due-run.ts";
 
 /** Expires snapshots of a table by the task's policy, and by the table's own where that says nothing. */
 export async function runExpire(place: MaintenancePlace, run: DueRun<"expire">): Promise<RunEnd> {
   const { table, task } = run;
-  const own = tableRetention(table.metadata);
-  const plan = await planExpiry(place, table, {
-    minSnapshotsToKeep: task.minSnapshots ?? own.minSnapshotsToKeep,
-    maxSnapshotAgeMs: task.keepMs === null ? own.maxSnapshotAgeMs : BigInt(task.keepMs),
-  });
+  const plan = await planExpiry(place, table, retentionPolicy(table.metadata, task));
   if (plan.expired.snapshotIds.length === 0 && plan.expired.refs.length === 0) {
-    return nothingDone("no snapshot is old enough");
+    return nothingDone("no snapshot is old enough, and there are not too many");
   }
   await run.begin();
   const done = await runExpiry(place, plan);
@@ -22,6 +18,8 @@ export async function runExpire(place: MaintenancePlace, run: DueRun<"expire">):
     (sum, { length }) => sum + length,
     0,
   );
+  const { policy, expired } = plan;
+  const tooMany = expired.reasons.number === 0 ? "" : `; there were more than ${policy.maxSnapshots}`;
   const left = done.notDeleted.length === 0 ? "" : `; ${done.notDeleted.length} files could not be deleted`;
   return {
     ...NO_EFFECT,
@@ -29,6 +27,6 @@ export async function runExpire(place: MaintenancePlace, run: DueRun<"expire">):
     filesAfter: done.notDeleted.length,
     bytesBefore: bytes,
     outcome: "done",
-    reason: `${done.snapshots} snapshots and ${done.refs} refs went, ${done.snapshotsLeft} snapshots are left${left}`,
+    reason: `${done.snapshots} snapshots and ${done.refs} refs went, ${done.snapshotsLeft} snapshots are left${tooMany}${left}`,
   };
 }

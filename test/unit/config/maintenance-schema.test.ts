@@ -44,6 +44,7 @@ describe("maintenance: of a job", () => {
         schedule: { cron: "0 3 * * *", zone: "Europe/Berlin" },
         keepMs: 7 * 86_400_000,
         minSnapshots: 3,
+        maxSnapshots: null,
       },
     ]);
   });
@@ -60,7 +61,7 @@ describe("maintenance: of a job", () => {
         arrange: null,
         where: null,
       },
-      { kind: "expire", schedule: { everyMs: 3_600_000 }, keepMs: null, minSnapshots: null },
+      { kind: "expire", schedule: { everyMs: 3_600_000 }, keepMs: null, minSnapshots: null, maxSnapshots: null },
     ]);
   });
 

@@ -35,6 +35,7 @@ const expire: MaintenanceTask = {
   schedule: { cron: "15 */4 * * *", zone: "UTC" },
   keepMs: 2 * HOUR_MS,
   minSnapshots: 1,
+  maxSnapshots: null,
 };
 
 async function tags(world: World): Promise<string[]> {
