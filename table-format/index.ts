@@ -165,6 +165,7 @@ export type { RowFilter } from "./transaction/row-filter.ts";
 export type { SchemaChange } from "./transaction/schema-changes.ts";
 export type { SnapshotOptions, ValidationOptions } from "./transaction/snapshot-operation.ts";
 export {
+  type AddedDeleteFile,
   type Operation,
   type ProducedSnapshot,
   produceSnapshot,
