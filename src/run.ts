@@ -10,7 +10,7 @@ import { planReplay, replayedUpTo, type ReplayPlan } from "./pipeline/plan-repla
 import { publishBesideJob } from "./pipeline/publish-beside.ts";
 import { runJob } from "./pipeline/run-job.ts";
 import { type AnyJob, createReplaySource, createSource } from "./registry.ts";
-import { openWarehouse, tryStore, type Warehouse } from "./warehouse.ts";
+import { openWarehouse, tryWarehouse, type Warehouse } from "./warehouse.ts";
 
 /** How a run of a job ends and who watches it. */
 export interface RunControl {
@@ -109,7 +109,7 @@ async function runIn(
   given: Pick<JobRun, "deadLetter" | "createSource" | "end" | "stop" | "observer" | "figures" | "keyCache" | "beside">,
 ): Promise<JobSummary> {
   const { io, catalog, location } = warehouse;
-  await tryStore(warehouse, job.warehouse, runtime);
+  await tryWarehouse(warehouse, job.warehouse, runtime);
   return await runJob({
     pipeline: job.name,
     rules: job.tables,

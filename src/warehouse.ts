@@ -1,6 +1,15 @@
 import { existsSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import { confinedTo, type FileIO, insideOf, ObjectStoreCatalog, RestCatalog } from "../table-format/index.ts";
+import {
+  confinedTo,
+  type FileIO,
+  insideOf,
+  ObjectStoreCatalog,
+  RestCatalog,
+  type RestCatalogOptions,
+  type RestFetch,
+} from "../table-format/index.ts";
+import type { TriedCatalog } from "./catalogs/rest-trial.ts";
 import type { CatalogSettings, WarehouseSettings } from "./config/job-schema.ts";
 import type { RestCatalogSettings } from "./config/rest-catalog-schema.ts";
 import { tlsOptions } from "./config/tls-schema.ts";
@@ -114,12 +123,41 @@ function sqlitePath({ path }: Extract<CatalogSettings, { type: "sqlite" }>, loca
 const ownTransactions: ReadonlySet<CatalogSettings["type"]> = new Set(["sqlite", "postgres"]);
 
 /**
- * Tries, at the start of what goes on writing, what exactly-once rests on in the store and in the file of a SQLite catalog. A store needs less for
- * a SQLite catalog than for one that is nothing but objects, and a folder of this machine less than a server.
+ * Tries, at the start of what goes on writing, what exactly-once rests on in the store, in the file of a SQLite catalog and in a REST catalog. A
+ * store needs less for a SQLite catalog than for one that is nothing but objects, and a folder of this machine less than a server.
  *
- * @throws FrazilError kind `config` where a promise is broken, `unavailable` where the store cannot be asked
+ * @throws FrazilError kind `config` where a promise is broken, `unavailable` where the store or the catalog cannot be asked
  */
-export async function tryStore(
+export async function tryWarehouse(
+  warehouse: Warehouse,
+  settings: WarehouseSettings,
+  runtime: OpenRuntime,
+): Promise<void> {
+  await tryStore(warehouse, settings, runtime);
+  const tried = triedCatalog(warehouse, settings, runtime);
+  if (tried === null) return;
+  const { probeCatalogAtStart } = await import("./catalogs/rest-probes.ts");
+  const { found, note } = await probeCatalogAtStart(tried);
+  if (found === null) runtime.log.warn("the catalog could not be tried", { reason: note });
+  else if (note !== null) runtime.log.warn("what the catalog was tried with is left behind", { reason: note });
+}
+
+/** A REST catalog as a thing to be tried, by clients of its own; null: another kind of catalog, whose commits are this project's own. */
+export function triedCatalog(
+  { io }: Warehouse,
+  { catalog, location }: WarehouseSettings,
+  runtime: OpenRuntime,
+): TriedCatalog | null {
+  if (catalog.type !== "rest") return null;
+  return {
+    io,
+    runtime,
+    connect: (around, transactions) =>
+      openRestCatalog(catalog, location, runtime, { fetch: around?.(httpFetch), transactions }),
+  };
+}
+
+async function tryStore(
   { io, location }: Warehouse,
   { catalog, s3 }: WarehouseSettings,
   runtime: OpenRuntime,
@@ -136,13 +174,21 @@ export async function tryStore(
   await probeForeignDisk(locks, localNode, runtime);
 }
 
-function openRestCatalog(settings: RestCatalogSettings, location: string, runtime: OpenRuntime): RestCatalog {
+function openRestCatalog(
+  settings: RestCatalogSettings,
+  location: string,
+  runtime: OpenRuntime,
+  {
+    fetch = httpFetch,
+    transactions,
+  }: { fetch?: RestFetch | undefined } & Pick<RestCatalogOptions, "transactions"> = {},
+): RestCatalog {
   const { tableLocation = location } = settings;
   const isAddress = /^(s3|file):\/\//.test(tableLocation);
   return new RestCatalog(
-    { ...settings, warehouseLocation: isAddress ? tableLocation : resolve(tableLocation) },
+    { ...settings, transactions, warehouseLocation: isAddress ? tableLocation : resolve(tableLocation) },
     {
-      fetch: httpFetch,
+      fetch,
       nowMs: () => runtime.clock.nowMs(),
       uuid: () => randomUuid(runtime.random),
       sleep: (durationMs) => runtime.clock.sleep(durationMs),

@@ -1,4 +1,6 @@
 import { dirname, join, resolve } from "node:path";
+import { CATALOG_PROBES, probeTransactions } from "../../catalogs/rest-probes.ts";
+import type { TriedCatalog } from "../../catalogs/rest-trial.ts";
 import { probeSqlite } from "../../catalogs/sqlite-probe.ts";
 import { counted, grouped } from "../../core/count-text.ts";
 import { shownThrough } from "../../commit/branch-view.ts";
@@ -11,7 +13,7 @@ import type { AnyJob } from "../../registry.ts";
 import { localPath } from "../../storage/local-path.ts";
 import { probeConditionalWrites } from "../../storage/probe.ts";
 import { STORE_PROBES, type StoreProbe } from "../../storage/store-probes.ts";
-import type { Warehouse } from "../../warehouse.ts";
+import { triedCatalog, type Warehouse } from "../../warehouse.ts";
 import type { CliContext } from "../context.ts";
 import { readJob } from "../job-file.ts";
 import { type JobView, openIfThere, type Progress, progressOf, withJob, withSource } from "../job-view.ts";
@@ -54,6 +56,10 @@ export async function check(context: CliContext, path: string): Promise<void> {
       const folder = sqliteFolder(job);
       if (folder !== null)
         await step("catalog locks", () => probeSqlite(join(folder, probeName(context)), process.execPath));
+      for await (const item of restItems(context, job, warehouse)) {
+        items.push(item);
+        await print(context, item);
+      }
     }
     const source = await step("source", () => reach(context, job));
     // What failed above would fail here once more.
@@ -120,6 +126,38 @@ async function checkStore({ runtime }: CliContext, job: AnyJob, warehouse: Wareh
     await io.delete(target);
   }
   return `${location} read, write`;
+}
+
+/** Tries a REST catalog in namespaces of its own: its commits are not this project's. Empty for other catalogs. */
+async function* restItems({ runtime }: CliContext, job: AnyJob, warehouse: Warehouse): AsyncGenerator<Item> {
+  const catalog = triedCatalog(warehouse, job.warehouse, runtime);
+  if (catalog === null) return;
+  for (const probe of CATALOG_PROBES) {
+    const notes: string[] = [];
+    const item = await tried(`catalog ${probe.name}`, async () => {
+      const { found, note } = await probe.run(catalog);
+      if (note !== null) notes.push(note);
+      return found ?? "not tried";
+    });
+    const [note] = notes;
+    if (item.ok && note !== undefined) yield { ...item, warning: true, message: `${item.message}: ${note}` };
+    // The tables that there are do not suffer from it.
+    else if (!item.ok && probe.onlyNewTables) yield { ...item, ok: true, warning: true, exitCode: EXIT.ok };
+    else yield item;
+  }
+  yield await tried("catalog transactions", () => tryTransactions(catalog));
+}
+
+/** For those who commit several tables at once by the library: no job rests on it, so that it is no fault. */
+async function tryTransactions(catalog: TriedCatalog): Promise<string> {
+  try {
+    const end = await probeTransactions(catalog);
+    if (end === null) return "none are offered; jobs commit table by table";
+    return end.found ?? `not tried: ${end.note}`;
+  } catch (error) {
+    if (!(error instanceof FrazilError) || error.code !== "CATALOG_TRANSACTIONS") throw error;
+    return `offered, and torn by others (${error.message}); jobs commit table by table, so this harms none`;
+  }
 }
 
 async function reach(context: CliContext, job: AnyJob): Promise<string> {

@@ -4,7 +4,7 @@ import { counted, grouped } from "../../core/count-text.ts";
 import { readHistory } from "../../maintenance/history/read-history.ts";
 import { recordFields, type RunRecord } from "../../maintenance/history/run-record.ts";
 import { runService, tasksByPattern } from "../../maintenance/service/service.ts";
-import { openWarehouse, tryStore } from "../../warehouse.ts";
+import { openWarehouse, tryWarehouse } from "../../warehouse.ts";
 import type { CliContext } from "../context.ts";
 import { jsonLine, sizeText, tableText } from "../output.ts";
 import { type FileWanted, readNamedFile } from "../read-file.ts";
@@ -49,7 +49,7 @@ async function serve(
   const { io, catalog, location } = warehouse;
   const signals = onSignals(() => output.note("ending after what is being done; a second signal ends at once"));
   try {
-    await tryStore(warehouse, settings, runtime);
+    await tryWarehouse(warehouse, settings, runtime);
     const led = await runService({
       io,
       catalog,

@@ -28,7 +28,7 @@ export interface RestCatalogOptions extends RestSettings {
   /** New tables lie at `<warehouseLocation>/<namespace>/<table>`. */
   readonly warehouseLocation: string;
   /**
-   * Whether the server applies a commit over several tables all or nothing. The spec asks for it, and it cannot be told from outside:
+   * Whether the server applies a commit over several tables all or nothing. The spec asks for it, and races show only that a server does not:
    * Apache's own reference server checks all tables first and then commits them one after the other. Default: false.
    */
   readonly transactions?: boolean | undefined;
