@@ -53,7 +53,8 @@ export function distinct<T extends LiveFile>(files: readonly T[]): T[] {
   return [...new Map(files.map((each) => [contentKey(each.file), each])).values()];
 }
 
-function notLive(path: string): FrazilError {
+/** A file that somebody has removed. */
+export function notLive(path: string): FrazilError {
   return new FrazilError("conflict", "FILE_NOT_LIVE", `expected live data file ${path}, found none in the table`, {
     hint: "another commit removed it; load the table again and repeat the change",
   });

@@ -1,6 +1,8 @@
 import { FrazilError } from "../errors.ts";
 import type { DataFile, LiveFile } from "../manifest/data-file.ts";
 import { scopedDataFile } from "../manifest/delete-scope.ts";
+import { readManifestList } from "../manifest/manifest-list.ts";
+import type { Snapshot } from "../metadata/table-metadata.ts";
 import { isDeletionVector } from "../puffin/deletion-vector.ts";
 import {
   validateAddedDataFiles,
@@ -9,8 +11,10 @@ import {
   validateNoNewDeleteFiles,
   validateNoNewDeletesForDataFiles,
 } from "./conflicts.ts";
-import { distinct } from "./delete-data-files.ts";
+import { distinct, notLive } from "./delete-data-files.ts";
 import { EVERY_FILE } from "./file-filter.ts";
+import { findLiveFiles } from "./live-files.ts";
+import { partitionTest } from "./manifest-filter.ts";
 import { filterOf, type RowFilter } from "./row-filter.ts";
 import type { OperationAttempt, TableOperation } from "./operation.ts";
 import { joinDeltas, type PositionDelta, storeDeltas } from "./position-deltas.ts";
@@ -30,7 +34,8 @@ export interface RowDelta extends SnapshotOptions, ValidationOptions {
   readonly dataFiles?: readonly DataFile[] | undefined;
   /**
    * Rows that go, by their places. The files for it are written at every attempt, merged with what is deleted already. A data file
-   * that is removed meanwhile is a conflict, unless its rows were deleted as a whole (`validateDeletedFiles`).
+   * that is removed meanwhile is a conflict, unless its rows were deleted as a whole (`validateDeletedFiles`), and so is one that was
+   * removed before.
    */
   readonly deletedRows?: readonly PositionDelta[] | undefined;
   /**
@@ -75,7 +80,9 @@ export function rowDelta(delta: RowDelta): TableOperation {
     async updates(attempt) {
       const range = validationRange(attempt, delta);
       const left = await validate(attempt, range, delta, deletedRows);
-      const stored = await storeDeltas(attempt, branchHead(attempt.base, delta.branch), left);
+      const head = branchHead(attempt.base, delta.branch);
+      await checkLive(attempt, head, left);
+      const stored = await storeDeltas(attempt, head, left);
       const addsDeletes = deleteFiles.length + deletedRows.length > 0;
       return snapshotUpdates(attempt, delta, operationOf(dataFiles.length > 0, addsDeletes, removed.size > 0), {
         addedDataFiles: dataFiles,
@@ -91,6 +98,30 @@ export function rowDelta(delta: RowDelta): TableOperation {
 function operationOf(addsData: boolean, addsDeletes: boolean, removesData: boolean): Operation {
   if (addsData && !addsDeletes && !removesData) return "append";
   return addsDeletes && !addsData ? "delete" : "overwrite";
+}
+
+/**
+ * Beyond Java: rows are deleted in live files alone. Else a delete that was planned before the caller loaded the table would be lost where
+ * the file was rewritten in between. A manifest that is still listed still holds the files that were found in it, and is not read again.
+ */
+async function checkLive(
+  attempt: OperationAttempt,
+  head: Snapshot | null,
+  deltas: readonly PositionDelta[],
+): Promise<void> {
+  if (deltas.length === 0) return;
+  const list = head === null ? [] : await readManifestList(attempt.context.io, head);
+  const listed = new Set(list.map(({ path }) => path));
+  const sought = deltas
+    .map(({ dataFile }) => dataFile)
+    .filter((dataFile) => !("manifestPath" in dataFile && listed.has(dataFile.manifestPath as string)))
+    .map(({ file }) => file);
+  if (sought.length === 0) return;
+  const paths = new Set(sought.map(({ filePath }) => filePath));
+  const mayHold = partitionTest(sought, attempt.base);
+  const found = await findLiveFiles(attempt, head, "data", ({ filePath }) => paths.has(filePath), mayHold);
+  for (const { file } of found) paths.delete(file.filePath);
+  for (const path of paths) throw notLive(path);
 }
 
 /** As `BaseRowDelta.validate` has it; gives the deletes whose data files are still there. */

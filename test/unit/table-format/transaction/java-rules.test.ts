@@ -191,6 +191,22 @@ describe("a row delta", () => {
     });
   });
 
+  test("is not lost where the file was rewritten between the plan and the load", async () => {
+    const table = await three();
+    const positions = RoaringBitmap.from([1]);
+    const planned = await Promise.all(
+      ["A", "B"].map(async (name) => ({ dataFile: await table.liveFile(name), positions })),
+    );
+    await table.commit(rewriteFiles({ deletedFiles: [await table.liveFile("A")], addedFiles: [file("N", "a")] }));
+    await expect(table.commit(rowDelta({ deletedRows: planned }))).rejects.toMatchObject({
+      kind: "conflict",
+      code: "FILE_NOT_LIVE",
+    });
+    // B lies in another manifest by now.
+    await table.commit(rowDelta({ deletedRows: planned.slice(1) }));
+    expect((await table.plan()).deletes.keys().toArray()).toEqual(["B"]);
+  });
+
   test("names no row beyond the file's end", async () => {
     const table = await three();
     const positions = RoaringBitmap.from([10]);
