@@ -113,7 +113,15 @@ export { type PointInTime, timeTravel } from "./scan/time-travel.ts";
 export { addColumns, canWiden, widenField } from "./schema/evolve.ts";
 export { fieldById, fieldByName, highestFieldId, type NewField, newSchema } from "./schema/schema.ts";
 export { parseSchema, schemaJson, schemaJsonText } from "./schema/schema-json.ts";
-export { isPrimitive, parsePrimitiveType, parseType, typeJson, typesEqual, typeText } from "./schema/type-json.ts";
+export {
+  isComparable,
+  isPrimitive,
+  parsePrimitiveType,
+  parseType,
+  typeJson,
+  typesEqual,
+  typeText,
+} from "./schema/type-json.ts";
 export type * from "./schema/types.ts";
 export { type CompareRows, rowOrder, sortRows } from "./sort/row-order.ts";
 export { normalSortBy, orderApplies, parseSortBy, sortByTexts } from "./sort/sort-order.ts";
@@ -192,3 +200,7 @@ export { type AnyBatch, type AnyColumn, type Cell, cellAt, type CellStruct, type
 export { gatherAny } from "./values/gather-any.ts";
 export { compareValues, decodeValue, encodeValue, valueAt } from "./values/single-value.ts";
 export { valueText } from "./values/value-text.ts";
+export { encodeVariant } from "./variant/encode.ts";
+export { variantJson } from "./variant/text.ts";
+export { decodeVariant, type VariantValue } from "./variant/value.ts";
+export { Variant } from "./variant/variant.ts";

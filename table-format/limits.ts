@@ -27,6 +27,9 @@ export const AVRO_SCHEMA_KEPT_LENGTH = 64 * 1024;
 /** Nesting of types in a schema and of groups in a data file: far above any table's, below what would overflow the stack. */
 export const MAX_TYPE_DEPTH = 64;
 
+/** Objects and arrays within one another in a variant: as many as Jackson takes, by which Spark makes variants of JSON. Far below what would overflow the stack. */
+export const MAX_VARIANT_DEPTH = 1_000;
+
 /** JSON nesting that no schema reaches; a deeper text would overflow the stack. */
 export const MAX_JSON_DEPTH = 200;
 

@@ -1,17 +1,20 @@
 import {
   DuckDBArrayValue,
   DuckDBBlobValue,
+  DuckDBGeometryValue,
   DuckDBListValue,
   DuckDBMapValue,
   DuckDBStructValue,
   DuckDBUnionValue,
   type DuckDBValue,
+  DuckDBVariantValue,
 } from "@duckdb/node-api";
 import { isTimestamp, isoText } from "../query/cells.ts";
 
 /**
  * A value of a row, exactly: `bigint` for integers of 64 bits and more; decimals, dates, times, UUIDs and timestamps (ISO 8601, with a
- * `Z` where they have a zone) as text; bytes as bytes; lists, structs and maps of such values.
+ * `Z` where they have a zone) as text; bytes and shapes (well-known binary) as bytes; lists, structs and maps of such values; a variant as
+ * what it holds.
  */
 export type RowValue =
   | null
@@ -35,7 +38,7 @@ export function rowOf(names: readonly string[], values: readonly DuckDBValue[]):
 function rowValue(value: DuckDBValue): RowValue {
   if (value === null || typeof value !== "object") return value;
   // A copy: the bytes may lie in a larger buffer of the result.
-  if (value instanceof DuckDBBlobValue) return new Uint8Array(value.bytes);
+  if (value instanceof DuckDBBlobValue || value instanceof DuckDBGeometryValue) return new Uint8Array(value.bytes);
   if (value instanceof DuckDBListValue || value instanceof DuckDBArrayValue) return value.items.map(rowValue);
   if (value instanceof DuckDBStructValue) {
     return Object.fromEntries(Object.entries(value.entries).map(([name, inner]) => [name, rowValue(inner)]));
@@ -43,6 +46,6 @@ function rowValue(value: DuckDBValue): RowValue {
   if (value instanceof DuckDBMapValue) {
     return new Map(value.entries.map((entry) => [rowValue(entry.key), rowValue(entry.value)]));
   }
-  if (value instanceof DuckDBUnionValue) return rowValue(value.value);
+  if (value instanceof DuckDBUnionValue || value instanceof DuckDBVariantValue) return rowValue(value.value);
   return isTimestamp(value) ? isoText(value) : String(value);
 }

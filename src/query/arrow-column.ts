@@ -2,6 +2,7 @@ import type {
   DuckDBBlobValue,
   DuckDBDateValue,
   DuckDBDecimalValue,
+  DuckDBGeometryValue,
   DuckDBListValue,
   DuckDBMapValue,
   DuckDBStructValue,
@@ -13,6 +14,7 @@ import type {
 } from "@duckdb/node-api";
 import { type Data, type DataType, type Field, makeData, type Timestamp, TimeUnit, Type } from "apache-arrow";
 import { must } from "../core/errors.ts";
+import { jsonCell } from "./cells.ts";
 
 /** Validity and length, which all layouts share. */
 interface Validity {
@@ -51,9 +53,9 @@ export function arrowData(type: DataType, values: readonly DuckDBValue[]): Data 
       });
     }
     case Type.Utf8:
-      return make(bytes(values, (value) => Buffer.from(value as string)));
+      return make(bytes(values, (value) => Buffer.from(typeof value === "string" ? value : jsonCell(value))));
     case Type.Binary:
-      return make(bytes(values, (value) => (value as DuckDBBlobValue).bytes));
+      return make(bytes(values, (value) => (value as DuckDBBlobValue | DuckDBGeometryValue).bytes));
     case Type.FixedSizeBinary:
       return make({ data: uuids(values) });
     default:

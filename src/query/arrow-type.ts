@@ -21,14 +21,23 @@ import {
 } from "apache-arrow";
 import { FrazilError } from "../core/errors.ts";
 
+/** Extension types over those of `arrowType`. */
+const EXTENSIONS: ReadonlyMap<DuckDBTypeId, string> = new Map([
+  [DuckDBTypeId.UUID, "arrow.uuid"],
+  [DuckDBTypeId.VARIANT, "arrow.json"],
+  [DuckDBTypeId.GEOMETRY, "geoarrow.wkb"],
+]);
+
 /**
  * The Arrow field of a column. Iceberg's types meet their Arrow twins: `long` Int64, `decimal` Decimal128, `timestamp` microseconds
- * without a zone, `timestamptz` with the zone UTC, `uuid` the extension type `arrow.uuid` over 16 bytes.
+ * without a zone, `timestamptz` with the zone UTC, `uuid` the extension type `arrow.uuid` over 16 bytes, `variant` the extension type
+ * `arrow.json` over a text, `geometry` and `geography` `geoarrow.wkb` over bytes.
  *
  * @throws FrazilError `unsupported`, code `UNSUPPORTED_TYPE`.
  */
 export function arrowField(name: string, type: DuckDBType, nullable: boolean): Field {
-  const metadata = type.typeId === DuckDBTypeId.UUID ? new Map([["ARROW:extension:name", "arrow.uuid"]]) : null;
+  const extension = EXTENSIONS.get(type.typeId);
+  const metadata = extension === undefined ? null : new Map([["ARROW:extension:name", extension]]);
   return new Field(name, arrowType(name, type), nullable, metadata);
 }
 
@@ -59,8 +68,10 @@ function arrowType(name: string, type: DuckDBType): DataType {
     case DuckDBTypeId.TIMESTAMP_NS:
       return new TimestampNanosecond();
     case DuckDBTypeId.VARCHAR:
+    case DuckDBTypeId.VARIANT:
       return new Utf8();
     case DuckDBTypeId.BLOB:
+    case DuckDBTypeId.GEOMETRY:
       return new Binary();
     case DuckDBTypeId.UUID:
       return new FixedSizeBinary(16);

@@ -2,6 +2,7 @@ import {
   DuckDBArrayValue,
   DuckDBBlobValue,
   DuckDBDecimalValue,
+  DuckDBGeometryValue,
   DuckDBListValue,
   DuckDBMapValue,
   DuckDBStructValue,
@@ -14,6 +15,7 @@ import {
   DuckDBTypeId,
   DuckDBUnionValue,
   type DuckDBValue,
+  DuckDBVariantValue,
 } from "@duckdb/node-api";
 
 /** How the values of a column are printed. */
@@ -53,8 +55,8 @@ export function cellPrinter(type: DuckDBType): CellPrinter {
 
 /**
  * A value as JSON, exactly. Integers and decimals are numbers where a double holds them and strings otherwise; NaN and the
- * infinities are strings; times are ISO 8601, with a `Z` where they have a zone; binary is base64; a map with text keys is an
- * object, any other a list of `{key, value}`.
+ * infinities are strings; times are ISO 8601, with a `Z` where they have a zone; binary and shapes (well-known binary) are base64; a map with text keys is an
+ * object, any other a list of `{key, value}`; a variant is what it holds.
  */
 export function jsonCell(value: DuckDBValue): string {
   if (value === null || typeof value === "boolean") return String(value);
@@ -79,8 +81,9 @@ export function jsonCell(value: DuckDBValue): string {
     }
     return `[${entries.map(([key, item]) => `{"key":${jsonCell(key)},"value":${jsonCell(item)}}`).join(",")}]`;
   }
-  if (value instanceof DuckDBUnionValue) return jsonCell(value.value);
-  if (value instanceof DuckDBBlobValue) return `"${Buffer.from(value.bytes).toString("base64")}"`;
+  if (value instanceof DuckDBUnionValue || value instanceof DuckDBVariantValue) return jsonCell(value.value);
+  if (value instanceof DuckDBBlobValue || value instanceof DuckDBGeometryValue)
+    return `"${Buffer.from(value.bytes).toString("base64")}"`;
   return JSON.stringify(isTimestamp(value) ? isoText(value) : String(value));
 }
 
@@ -103,6 +106,7 @@ function textCell(value: DuckDBValue): string {
   if (value === null) return "";
   if (typeof value === "string") return value.replace(CONTROL, (character) => JSON.stringify(character).slice(1, -1));
   if (value instanceof DuckDBTimestampTZValue) return isoText(value).replace("T", " ");
+  if (value instanceof DuckDBVariantValue) return jsonCell(value);
   return String(value);
 }
 

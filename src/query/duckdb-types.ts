@@ -18,8 +18,6 @@ export function filePattern(path: string): string {
 /**
  * The DuckDB type that holds every value of an Iceberg type exactly, but for one: DuckDB reads times with a zone in microseconds
  * only, so the last three digits of a `timestamptz_ns` are cut off.
- *
- * @throws FrazilError `unsupported` for geometry and geography.
  */
 export function duckdbType(type: Type): string {
   switch (type.kind) {
@@ -51,6 +49,9 @@ export function duckdbType(type: Type): string {
     case "binary":
     case "fixed":
       return "BLOB";
+    case "geometry":
+    case "geography":
+      return "GEOMETRY";
     case "decimal":
       return `DECIMAL(${type.precision},${type.scale})`;
     case "unknown":
@@ -63,8 +64,6 @@ export function duckdbType(type: Type): string {
       return `${duckdbType(type.element)}[]`;
     case "map":
       return `MAP(${duckdbType(type.key)}, ${duckdbType(type.value)})`;
-    case "opaque":
-      throw new FrazilError("unsupported", "UNSUPPORTED_TYPE", `columns of type ${type.text} cannot be read`);
   }
 }
 

@@ -8,6 +8,7 @@ import {
   DuckDBBlobValue,
   DuckDBDateValue,
   DuckDBDecimalValue,
+  DuckDBGeometryValue,
   DuckDBListValue,
   DuckDBMapValue,
   DuckDBStructValue,
@@ -16,9 +17,9 @@ import {
   DuckDBTimestampValue,
   DuckDBTimeValue,
   type DuckDBType,
-  DuckDBUUIDValue,
   type DuckDBValue,
   FLOAT,
+  GEOMETRY,
   INTEGER,
   LIST,
   MAP,
@@ -30,8 +31,10 @@ import {
   TIMESTAMPTZ,
   UUID,
   VARCHAR,
+  VARIANT,
 } from "@duckdb/node-api";
-import type { Cell, CellStruct, Type } from "../../table-format/index.ts";
+import type { Cell, CellStruct, Type, Variant } from "../../table-format/index.ts";
+import { uuidValue, variantValue } from "./duckdb-variant.ts";
 
 /** What a column gives, in the form in which DuckDB gives it. */
 export interface DuckdbColumn {
@@ -41,8 +44,7 @@ export interface DuckdbColumn {
 }
 
 /**
- * The values of a type as DuckDB gives those of `duckdbType`. Null for what is no cell (variant, geometry) and for times that DuckDB holds
- * with fewer digits.
+ * The values of a type as DuckDB gives those of `duckdbType`. Null for times that DuckDB holds with fewer digits.
  */
 export function duckdbColumn(type: Type): DuckdbColumn | null {
   switch (type.kind) {
@@ -78,28 +80,26 @@ export function duckdbColumn(type: Type): DuckdbColumn | null {
       };
     }
     case "uuid":
-      return { type: UUID, value: uuidValue };
+      return { type: UUID, value: (cell) => uuidValue(cell as Uint8Array) };
+    case "variant":
+      return { type: VARIANT, value: (cell) => variantValue(cell as Variant) };
     case "binary":
     case "fixed":
       return { type: BLOB, value: (cell) => new DuckDBBlobValue(cell as Uint8Array) };
+    case "geometry":
+    case "geography":
+      return { type: GEOMETRY, value: (cell) => new DuckDBGeometryValue(cell as Uint8Array) };
     case "struct":
     case "list":
     case "map":
       return nestedColumn(type);
     case "timestamptz_ns":
-    case "variant":
-    case "opaque":
       return null;
   }
 }
 
 function plain(cell: Cell): DuckDBValue {
   return cell as boolean | number | bigint | string;
-}
-
-function uuidValue(cell: Cell): DuckDBValue {
-  const hex = Buffer.from(cell as Uint8Array).toString("hex");
-  return DuckDBUUIDValue.fromUint128(BigInt(`0x${hex}`));
 }
 
 function nestedColumn(type: Type & { kind: "struct" | "list" | "map" }): DuckdbColumn | null {

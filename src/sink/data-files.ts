@@ -170,7 +170,7 @@ function nullInRequired(field: NestedField, count: number): FrazilError {
   );
 }
 
-/** A column of structs, lists or maps, which other engines have added to the table: changes have none. */
+/** A column of structs, lists, maps or variants, which other engines have added to the table: changes have none. */
 function noValues(field: NestedField, length: number): NestedColumn {
   if (field.required) throw nullInRequired(field, length);
   return { layout: "cells", type: field.type, length, values: Array<null>(length).fill(null) };
@@ -181,7 +181,7 @@ export function refuseNested(schema: Schema): void {
   for (const field of schema.fields) primitive(field);
 }
 
-/** The column of each batch that holds a field's values, widened once; null where a batch lacks it, as all do of structs, lists and maps. */
+/** The column of each batch that holds a field's values, widened once; null where a batch lacks it, as all do of structs, lists, maps and variants. */
 export function fieldSources({ name, type }: NestedField, batches: readonly BufferedBatch[]): (Column | null)[] {
   return batches.map(({ batch }) => {
     const index = batch.fields.findIndex((candidate) => candidate.name === name);
@@ -195,7 +195,7 @@ function primitive(field: NestedField): PrimitiveType {
   throw new FrazilError(
     "unsupported",
     "NESTED_COLUMN",
-    `column ${field.name} has type ${typeText(field.type)}; a table with structs, lists and maps takes new rows only`,
+    `column ${field.name} has type ${typeText(field.type)}; a table with structs, lists, maps and variants takes new rows only`,
     { hint: "write to a table without it, or with mode: append or history" },
   );
 }

@@ -1,4 +1,4 @@
-import { currentSchema, type LoadedTable } from "../../table-format/index.ts";
+import { currentSchema, isPrimitive, type LoadedTable } from "../../table-format/index.ts";
 import { evolveTable } from "../commit/evolve-table.ts";
 import type { CommitContext } from "../commit/context.ts";
 import type { PipelineCommitter } from "../commit/pipeline-committer.ts";
@@ -193,9 +193,7 @@ export class TableWriter {
   #rememberTypes(loaded: LoadedTable): void {
     this.routed.existing.clear();
     for (const { name, type } of currentSchema(loaded.metadata).fields) {
-      if (type.kind !== "struct" && type.kind !== "list" && type.kind !== "map" && type.kind !== "opaque") {
-        this.routed.existing.set(name, type);
-      }
+      if (isPrimitive(type)) this.routed.existing.set(name, type);
     }
   }
 }

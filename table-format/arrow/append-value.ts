@@ -32,12 +32,13 @@ export function appendValue(builder: ColumnBuilder, type: PrimitiveType, value: 
       return builder.appendString(value as string);
     case "uuid":
     case "fixed":
-    case "binary": {
+    case "binary":
+    case "geometry":
+    case "geography": {
       const bytes = value as Uint8Array;
       return builder.appendBytes(bytes, 0, bytes.length);
     }
     case "unknown":
-    case "variant":
       return builder.appendNull();
   }
 }

@@ -11,7 +11,7 @@ import type { PrimitiveType } from "../schema/types.ts";
  * | `i64`   | long, time (µs), timestamp(tz) (µs), timestamp(tz)_ns (ns) | BigInt64Array |
  * | `f32`, `f64` | float, double                                         | Float32Array, Float64Array |
  * | `i128`  | decimal: the unscaled value                                | BigInt64Array, two words a row, low word first |
- * | `bytes` | string (UTF-8), binary                                     | offsets (rows + 1) into bytes |
+ * | `bytes` | string (UTF-8), binary, geometry, geography (WKB)          | offsets (rows + 1) into bytes |
  * | `fixed` | uuid (16 bytes, big endian), fixed[n]                      | n bytes a row |
  */
 export type Column =
@@ -71,7 +71,8 @@ export function layoutOf(type: PrimitiveType): Layout {
     case "string":
     case "binary":
     case "unknown":
-    case "variant":
+    case "geometry":
+    case "geography":
       return "bytes";
     case "uuid":
     case "fixed":

@@ -12,6 +12,9 @@ import type { AnyBatch, AnyColumn, Cell } from "../values/cell.ts";
 import { defaultCell } from "../values/default-cell.ts";
 import { bytesOfUuid } from "../values/hex.ts";
 import { decodeUnscaled } from "../values/single-value.ts";
+import { checkValue } from "../variant/check.ts";
+import { variantNamesReader } from "../variant/names.ts";
+import { Variant } from "../variant/variant.ts";
 import { decodeAvroFile } from "./container.ts";
 import type { AvroValue } from "./decoder.ts";
 import type { AvroRecord, AvroType } from "./schema.ts";
@@ -89,9 +92,8 @@ function converter(where: string, type: Type, avro: AvroType): Convert {
       break;
     case "map":
       return mapConverter(where, type.key, type.value, avro);
-    case "opaque":
     case "variant":
-      throw new FrazilError("unsupported", "UNSUPPORTED_COLUMN", `${where}: type ${typeText(type)} is not read`);
+      return variantConverter(where, avro);
     default: {
       const convert = primitiveConverter(type, avro);
       if (convert !== null) return convert;
@@ -114,6 +116,27 @@ function structConverter(where: string, fields: readonly NestedField[], record: 
   return (value) => {
     const values = value as readonly AvroValue[];
     return Object.fromEntries(parts.map(([name, place, convert]) => [name, convert(values[place] ?? null)]));
+  };
+}
+
+/** A record of two byte strings, found by their names; never shredded. */
+function variantConverter(where: string, avro: AvroType): Convert {
+  const fields = avro.kind === "record" ? avro.fields : [];
+  const placeOf = (name: string): number =>
+    fields.findIndex((field) => field.name === name && field.type.kind === "bytes");
+  const [metadata, value] = [placeOf("metadata"), placeOf("value")];
+  if (metadata < 0 || value < 0) throw corrupt(`${where}: expected a record of metadata and value`, avro.kind);
+  const namesOf = variantNamesReader();
+  return (found) => {
+    const parts = found as readonly Uint8Array[];
+    const variant = new Variant(parts[metadata] as Uint8Array, parts[value] as Uint8Array);
+    try {
+      checkValue(variant.value, namesOf(variant.metadata));
+    } catch (error) {
+      if (!(error instanceof FrazilError)) throw error;
+      throw new FrazilError(error.kind, error.code, `${where}: ${error.message}`, { cause: error });
+    }
+    return variant;
   };
 }
 
@@ -168,10 +191,11 @@ function primitiveConverter(type: PrimitiveType, avro: AvroType): Convert | null
       return kind === "fixed" && avro.size === type.length ? (value) => value : null;
     case "binary":
       return kind === "bytes" || kind === "fixed" ? (value) => value : null;
+    case "geometry":
+    case "geography":
+      return kind === "bytes" ? (value) => value : null;
     case "unknown":
       return () => null;
-    case "variant":
-      return null;
   }
 }
 

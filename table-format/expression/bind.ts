@@ -1,7 +1,7 @@
 import { FrazilError } from "../errors.ts";
 import { MAX_EXPRESSION_DEPTH } from "../limits.ts";
 import type { Value } from "../manifest/data-file.ts";
-import { isPrimitive, typeText } from "../schema/type-json.ts";
+import { isComparable, isPrimitive, typeText } from "../schema/type-json.ts";
 import type { NestedField, PrimitiveType, Schema } from "../schema/types.ts";
 import {
   type BoundExpression,
@@ -111,9 +111,7 @@ function comparable(operation: LiteralOperation | SetOperation, ref: BoundRefere
     if (type.kind !== "string") throw wrongType(operation, ref, "string");
     return type;
   }
-  if (!isPrimitive(type) || type.kind === "variant" || type.kind === "unknown") {
-    throw wrongType(operation, ref, "primitive types");
-  }
+  if (!isComparable(type)) throw wrongType(operation, ref, isPrimitive(type) ? "types with an order" : "primitive types");
   return type;
 }
 

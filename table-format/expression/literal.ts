@@ -73,7 +73,8 @@ function convert(type: PrimitiveType, given: Value): Literal | null {
     case "binary":
       return bytes(given, null);
     case "unknown":
-    case "variant":
+    case "geometry":
+    case "geography":
       return null;
   }
 }

@@ -2,7 +2,7 @@ import { FrazilError } from "../errors.ts";
 import type { FileStatistics, Value } from "../manifest/data-file.ts";
 import type { FieldSummary } from "../manifest/manifest-file.ts";
 import { isMisordered } from "../manifest/partition-match.ts";
-import { isPrimitive } from "../schema/type-json.ts";
+import { isComparable, isPrimitive } from "../schema/type-json.ts";
 import type { PrimitiveType, Type } from "../schema/types.ts";
 import { decodeValue } from "../values/single-value.ts";
 import type { BoundReference } from "./bound.ts";
@@ -10,10 +10,11 @@ import type { RangeOf, ValueRange } from "./value-range.ts";
 
 /**
  * A bound of a column (spec, appendix D, "Binary single-value serialization"). Null when it says nothing: NaN, which older writers put
- * there, and bytes that are no value of the type, as of a text that was cut within a character. A cut `fixed` is what is left of it.
+ * there, and bytes that are no value of the type, as of a text that was cut within a character. A cut `fixed` is what is left of it. Bounds
+ * of shapes are corners of a box, with which nothing is compared.
  */
 export function decodeBound(type: PrimitiveType, bytes: Uint8Array | undefined | null): Value | null {
-  if (bytes === undefined || bytes === null || type.kind === "variant" || type.kind === "unknown") return null;
+  if (bytes === undefined || bytes === null || !isComparable(type)) return null;
   if (type.kind === "fixed") return bytes;
   try {
     const value = decodeValue(type, bytes);

@@ -113,7 +113,8 @@ function avroType(type: PrimitiveType, defined: Set<string>): AvroSchemaJson {
       });
     }
     case "unknown":
-    case "variant":
+    case "geometry":
+    case "geography":
       throw new FrazilError("unsupported", "PARTITION_TYPE", `expected a partition value's type, found ${type.kind}`);
   }
 }
@@ -183,7 +184,8 @@ function typedValue(type: PrimitiveType, value: Exclude<AvroValue, null>): Value
     case "binary":
       return bytesOrNull(value);
     case "unknown":
-    case "variant":
+    case "geometry":
+    case "geography":
       return plainValue(value);
   }
 }

@@ -3,13 +3,20 @@ import { bindSpec, FIRST_PARTITION_ID } from "../partition/spec.ts";
 import { parseTransform } from "../partition/transform.ts";
 import { highestFieldId, MAX_FIELD_ID, nestedFields } from "../schema/schema.ts";
 import { sameSchema } from "../schema/schema-json.ts";
-import { typeText } from "../schema/type-json.ts";
+import { hasNoDefault, typeText } from "../schema/type-json.ts";
 import type { Schema } from "../schema/types.ts";
 import { change, type Draft, invalid, stale } from "./draft.ts";
 import type { PartitionField, PartitionSpec, SortOrder, TableMetadata } from "./table-metadata.ts";
 
 /** Types and field attributes that came with version 3. */
-const SINCE_V3: ReadonlySet<string> = new Set(["timestamp_ns", "timestamptz_ns", "variant", "unknown", "opaque"]);
+const SINCE_V3: ReadonlySet<string> = new Set([
+  "timestamp_ns",
+  "timestamptz_ns",
+  "variant",
+  "unknown",
+  "geometry",
+  "geography",
+]);
 
 /** Reuses the id of an equal schema, as the spec wants; the id in the update itself does not count. */
 export function addSchema(draft: Draft, schema: Schema, lastColumnId: number): void {
@@ -172,6 +179,11 @@ export function checkLayout({ formatVersion, schemas, partitionSpecs, ...m }: Ta
       if (field.initialDefault !== undefined || field.writeDefault !== undefined) {
         throw invalid(`column ${field.name}: default values need format version 3, the table has ${formatVersion}`);
       }
+    }
+  }
+  for (const { name, type, initialDefault = null, writeDefault = null } of nestedFields(schema.fields)) {
+    if (hasNoDefault(type) && (initialDefault !== null || writeDefault !== null)) {
+      throw invalid(`column ${name}: the default of a column of type ${typeText(type)} is null`);
     }
   }
   checkSources(spec, schema);

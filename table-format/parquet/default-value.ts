@@ -61,7 +61,8 @@ function appenderOf(type: PrimitiveType, json: unknown, builder: ReturnType<type
       break;
     }
     case "unknown":
-    case "variant":
+    case "geometry":
+    case "geography":
       break;
     default: {
       const value = typeof json === "string" ? numberOfText(type, json) : null;

@@ -2,7 +2,7 @@ import { ByteWriter, ParquetWriter } from "hyparquet-writer";
 import type { ColumnChunk, ColumnMetaData, Statistics } from "hyparquet";
 import { FrazilError, must } from "../errors.ts";
 import type { OutputStream } from "../io/file-io.ts";
-import type { Type } from "../schema/types.ts";
+import { isPrimitive } from "../schema/type-json.ts";
 import type { AnyBatch } from "../values/cell.ts";
 import { type ColumnStatistics, combine, measure } from "./bounds.ts";
 import { type LeafRange, writeChunk } from "./chunk-writer.ts";
@@ -23,7 +23,7 @@ const FIRST_RATIO = 0.4;
  *
  * The library encodes physical values only (see `writeChunk`); the annotated schema and statistics of our own go into the footer.
  *
- * @throws FrazilError `unsupported` for columns of type variant, geometry and geography, and for structs without columns
+ * @throws FrazilError `unsupported` for structs without columns
  */
 export function openDataFileWriter(options: DataFileWriterOptions): DataFileWriter {
   return new HyparquetEncoder(options);
@@ -68,7 +68,7 @@ class HyparquetEncoder implements DataFileWriter {
     this.layout = fileLayout(schema);
     this.fields = this.layout.fields.map((field) => ({
       ...field,
-      shredder: isNested(field.field.type) ? createShredder(field.field) : null,
+      shredder: isPrimitive(field.field.type) ? null : createShredder(field.field),
     }));
     this.leaves = this.fields.flatMap(({ leaves }) => leaves);
     this.modeOf = metricsModes(schema, properties);
@@ -138,7 +138,8 @@ class HyparquetEncoder implements DataFileWriter {
     // Column by column, so that one alone is held in both forms, and others may have their turn in between.
     for (const [place, leaf] of this.leaves.entries()) {
       const ranges = held.map((rows) => leafRange(rows, place));
-      groupStatistics.push(measure(ranges));
+      const measured = measure(ranges);
+      groupStatistics.push(leaf.isBounded ? measured : { ...measured, min: null, max: null });
       const written = writeChunk(this.bytes, leaf, ranges);
       columns.push(written.chunk);
       this.parquet.pendingIndexes.push(written);
@@ -196,10 +197,6 @@ function leafRows({ index, field, leaves, shredder }: OpenField, batch: AnyBatch
     throw new FrazilError("data", "NULL_IN_REQUIRED", message);
   }
   return leaves.map(() => ({ column, definitions: null, repetitions: null, starts: null }));
-}
-
-function isNested({ kind }: Type): boolean {
-  return kind === "struct" || kind === "list" || kind === "map";
 }
 
 function leafRange({ leaves, start, end }: HeldRows, place: number): LeafRange {

@@ -31,7 +31,8 @@ export function fileMetrics(
   const lowerBounds = new Map<number, Uint8Array>();
   const upperBounds = new Map<number, Uint8Array>();
   for (const { id, type, mode, isRepeated, sizeBytes, statistics } of columns) {
-    columnSizes.set(id, BigInt(sizeBytes));
+    // A variant has two columns.
+    columnSizes.set(id, (columnSizes.get(id) ?? 0n) + BigInt(sizeBytes));
     if (isRepeated || mode === "none") continue;
     valueCounts.set(id, BigInt(statistics.rows));
     nullValueCounts.set(id, BigInt(statistics.nulls));

@@ -1,18 +1,11 @@
-import { isValid } from "../arrow/column.ts";
-import { FrazilError } from "../errors.ts";
 import { isPrimitive, typeText } from "../schema/type-json.ts";
 import type { NestedField, PrimitiveType, Type } from "../schema/types.ts";
 import type { Cell, CellStruct } from "../values/cell.ts";
 import { defaultCell } from "../values/default-cell.ts";
-import { valueAt } from "../values/single-value.ts";
+import { type Assembler, corruptColumn, itemsOf, LeafCursor, optional, type WantedLeaf } from "./assembler.ts";
 import { type FileLeaf, type FileNode, leavesOf } from "./file-columns.ts";
 import type { LeafEntries } from "./leaf-entries.ts";
-
-/** A leaf that is to be decoded, and the type that its values are to have. */
-export interface WantedLeaf {
-  readonly leaf: FileLeaf;
-  readonly type: PrimitiveType;
-}
+import { variantAssembler } from "./variant-reader.ts";
 
 /** How a column of a nested type is put together from a file's leaves. */
 export interface NestedPlan {
@@ -21,52 +14,11 @@ export interface NestedPlan {
   readonly root: Assembler;
 }
 
-/** Reads one value after the other; the leaves below it move along. */
-interface Assembler {
-  read(cursors: readonly LeafCursor[]): Cell | null;
-  /** Leaves below it, as places in the plan. */
-  readonly leaves: readonly number[];
-}
-
-/** Where the assembly stands in a leaf's entries. */
-class LeafCursor {
-  at = 0;
-  readonly #entries: LeafEntries;
-  readonly #definition: number;
-
-  constructor(entries: LeafEntries, definition: number) {
-    this.#entries = entries;
-    this.#definition = definition;
-  }
-
-  get ended(): boolean {
-    return this.at >= this.#entries.column.length;
-  }
-
-  /** How much of the path is there in the next entry. */
-  get definition(): number {
-    const { definitions, column } = this.#entries;
-    if (this.ended) throw corrupt("another entry", "the end of a column");
-    if (definitions !== null) return definitions[this.at] as number;
-    return isValid(column, this.at) ? this.#definition : 0;
-  }
-
-  /** At which list the next entry goes on; 0, a new row, also at the end. */
-  get repetition(): number {
-    return this.ended ? 0 : (this.#entries.repetitions?.[this.at] ?? 0);
-  }
-
-  take(): Cell | null {
-    if (this.ended) throw corrupt("another entry", "the end of a column");
-    return valueAt(this.#entries.column, this.at++);
-  }
-}
-
 /**
- * Plans the reading of a column of type struct, list or map. Parts are found by field id; what the file lacks has its
+ * Plans the reading of a column of type struct, list, map or variant. Parts are found by field id; what the file lacks has its
  * `initial-default`, or is null (spec, "Column Projection").
  *
- * @throws FrazilError `unsupported` naming a part of a type that is not read
+ * @throws FrazilError `corrupt` naming a part that the file holds as something else
  */
 export function planNested(field: NestedField, node: FileNode): NestedPlan {
   const leaves: WantedLeaf[] = [];
@@ -82,13 +34,13 @@ export function assembleRows(plan: NestedPlan, entries: readonly LeafEntries[], 
   const cursors = plan.leaves.map(({ leaf }, i) => new LeafCursor(entries[i] as LeafEntries, leaf.definition));
   const values: (Cell | null)[] = [];
   for (let row = 0; row < rows; row++) values.push(plan.root.read(cursors));
-  for (const cursor of cursors) if (!cursor.ended) throw corrupt(`entries for ${rows} rows`, "more");
+  for (const cursor of cursors) if (!cursor.ended) throw corruptColumn(`entries for ${rows} rows`, "more");
   return values;
 }
 
 function assemblerOf(path: string, type: Type, node: FileNode, leaves: WantedLeaf[]): Assembler {
-  if (isPrimitive(type) && type.kind !== "unknown" && type.kind !== "variant") {
-    if (node.kind !== "leaf") throw corrupt(`${path} as ${typeText(type)}`, `a ${node.kind} in the data file`);
+  if (isPrimitive(type)) {
+    if (node.kind !== "leaf") throw corruptColumn(`${path} as ${typeText(type)}`, `a ${node.kind} in the data file`);
     const place = leaves.push({ leaf: node, type }) - 1;
     return { leaves: [place], read: (cursors) => (cursors[place] as LeafCursor).take() };
   }
@@ -108,10 +60,10 @@ function assemblerOf(path: string, type: Type, node: FileNode, leaves: WantedLea
         return optional(node, mapAssembler(node, key, value));
       }
       break;
-    default:
-      throw new FrazilError("unsupported", "UNSUPPORTED_COLUMN", `column ${path}: type ${typeText(type)} is not read`);
+    case "variant":
+      return variantAssembler(path, node, leaves);
   }
-  throw corrupt(`${path} as ${typeText(type)}`, `a ${node.kind} in the data file`);
+  throw corruptColumn(`${path} as ${typeText(type)}`, `a ${node.kind} in the data file`);
 }
 
 function sameId(node: FileNode, id: number): boolean {
@@ -138,7 +90,7 @@ function structAssembler(
   if (leaves.length === first) {
     // None of its fields is in the file: any leaf says whether the struct is.
     const [probe] = leavesOf(node);
-    if (probe === undefined) throw corrupt(`${path} with columns`, "none");
+    if (probe === undefined) throw corruptColumn(`${path} with columns`, "none");
     leaves.push({ leaf: probe, type: probeType(probe) });
   }
   const below = Array.from({ length: leaves.length - first }, (_, i) => first + i);
@@ -178,21 +130,8 @@ function probeType({ element }: FileLeaf): PrimitiveType {
 function constantOf(path: string, field: NestedField): Assembler {
   const value = defaultCell(field, "initialDefault");
   if (value === null && field.required && field.type.kind !== "unknown")
-    throw corrupt(`${path}, which is required and has no default`, "none");
+    throw corruptColumn(`${path}, which is required and has no default`, "none");
   return { leaves: [], read: () => value };
-}
-
-/** Null where the node is not there. */
-function optional(node: FileNode, present: Assembler): Assembler {
-  const probe = present.leaves[0] as number;
-  return {
-    leaves: present.leaves,
-    read: (cursors) => {
-      if ((cursors[probe] as LeafCursor).definition >= node.definition) return present.read(cursors);
-      for (const place of present.leaves) (cursors[place] as LeafCursor).at++;
-      return null;
-    },
-  };
 }
 
 function listAssembler(node: FileNode & { readonly kind: "list" }, item: Assembler): Assembler {
@@ -207,23 +146,6 @@ function mapAssembler(node: FileNode & { readonly kind: "map" }, key: Assembler,
   };
 }
 
-function itemsOf(
-  node: FileNode & { readonly kind: "list" | "map" },
-  leaves: readonly number[],
-  cursors: readonly LeafCursor[],
-  read: () => Cell | null,
-): (Cell | null)[] {
-  const probe = cursors[leaves[0] as number] as LeafCursor;
-  const items: (Cell | null)[] = [];
-  if (probe.definition < node.itemDefinition) {
-    for (const place of leaves) (cursors[place] as LeafCursor).at++;
-    return items;
-  }
-  do items.push(read());
-  while (probe.repetition === node.itemRepetition);
-  return items;
-}
-
 /** Moves leaves that are only looked at over one value: its first entry and those that go on below it. */
 function skip(cursors: readonly LeafCursor[], places: readonly number[], repetition: number): void {
   for (const place of places) {
@@ -231,8 +153,4 @@ function skip(cursors: readonly LeafCursor[], places: readonly number[], repetit
     do cursor.at++;
     while (cursor.repetition > repetition);
   }
-}
-
-function corrupt(expected: string, found: string): FrazilError {
-  return new FrazilError("corrupt", "NESTED_COLUMN", `expected ${expected}, found ${found}`);
 }

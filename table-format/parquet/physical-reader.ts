@@ -53,6 +53,8 @@ function find(type: PrimitiveType, element: SchemaElement): AppendPhysical | nul
     case "decimal":
       return (element.scale ?? 0) === type.scale ? decimalAppender(element) : null;
     case "string":
+    case "geometry":
+    case "geography":
       return element.type === "BYTE_ARRAY" ? appendBytes : null;
     case "binary":
       return element.type === "BYTE_ARRAY" || element.type === "FIXED_LEN_BYTE_ARRAY" ? appendBytes : null;
@@ -61,7 +63,6 @@ function find(type: PrimitiveType, element: SchemaElement): AppendPhysical | nul
     case "fixed":
       return isFixed(element, type.length) ? appendBytes : null;
     case "unknown":
-    case "variant":
       return null;
   }
 }

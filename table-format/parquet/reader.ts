@@ -203,17 +203,9 @@ export async function readDataFileRows(
 /** A top-level field of a type that columns in Arrow layout hold. */
 function flatField(schema: Schema, id: number): NestedField {
   const field = must(fieldById(schema, id), `the schema has a field ${id}`);
-  const { kind } = field.type;
-  if (kind === "struct" || kind === "list" || kind === "map") throw unreadable(field);
-  return field;
-}
-
-function unreadable({ name, type }: NestedField): FrazilError {
-  return new FrazilError(
-    "unsupported",
-    "UNSUPPORTED_COLUMN",
-    `columns of primitive types are read, found ${name} of type ${typeText(type)}`,
-  );
+  if (isPrimitive(field.type)) return field;
+  const message = `columns of primitive types are read, found ${field.name} of type ${typeText(field.type)}`;
+  throw new FrazilError("unsupported", "UNSUPPORTED_COLUMN", message);
 }
 
 /** @throws FrazilError `unsupported` for files that are not Parquet, and for encrypted ones */
@@ -237,13 +229,10 @@ function planColumn(
   sources: ColumnSources,
 ): PlannedColumn {
   const { type } = field;
-  if (type.kind === "opaque" || type.kind === "variant") throw unreadable(field);
   // A file written while the column's type was unknown may hold anything, but only nulls.
   const found = type.kind === "unknown" ? undefined : footer.columns.get(field.id);
   if (found === undefined) return { from: "constant", column: missingColumn(file, field, sources) };
-  if (type.kind === "struct" || type.kind === "list" || type.kind === "map") {
-    return { from: "nested", field, plan: inFile(file, () => planNested(field, found)) };
-  }
+  if (!isPrimitive(type)) return { from: "nested", field, plan: inFile(file, () => planNested(field, found)) };
   if (found.kind !== "leaf" || found.repetition > 0) throw wrongShape(file, field, found);
   return { from: "leaf", leaf: found, type };
 }

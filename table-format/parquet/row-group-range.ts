@@ -3,7 +3,7 @@ import { createBuilder } from "../arrow/builder.ts";
 import { FrazilError } from "../errors.ts";
 import type { RangeOf, ValueRange } from "../expression/value-range.ts";
 import type { Value } from "../manifest/data-file.ts";
-import { isPrimitive } from "../schema/type-json.ts";
+import { isComparable, isPrimitive } from "../schema/type-json.ts";
 import type { PrimitiveType } from "../schema/types.ts";
 import { valueAt } from "../values/single-value.ts";
 import type { FileLeaf, FileNode } from "./file-columns.ts";
@@ -80,7 +80,7 @@ function rangeOf(type: PrimitiveType, leaf: FileLeaf, statistics: ChunkStatistic
 
 /** A bound in the column's type of now; null when there is none that says something. */
 function boundOf(type: PrimitiveType, leaf: FileLeaf, bytes: unknown): Value | null {
-  if (!(bytes instanceof Uint8Array)) return null;
+  if (!(bytes instanceof Uint8Array) || !isComparable(type)) return null;
   // Writers may cut these, and what is left still is a bound.
   if (type.kind === "binary" || type.kind === "fixed") return bytes;
   const physical = physicalValue(leaf, bytes);

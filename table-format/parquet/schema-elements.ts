@@ -1,8 +1,8 @@
 import type { SchemaElement } from "hyparquet";
 import { FrazilError } from "../errors.ts";
 import { childFields } from "../schema/schema.ts";
-import { typeText } from "../schema/type-json.ts";
-import type { NestedField, PrimitiveType, Schema } from "../schema/types.ts";
+import { isGeospatial, typeText } from "../schema/type-json.ts";
+import type { EdgeAlgorithm, NestedField, PrimitiveType, Schema } from "../schema/types.ts";
 
 /** A column chunk of each row group: a field of a primitive type, at the top or below structs, lists and maps. */
 export interface LeafField {
@@ -14,6 +14,8 @@ export interface LeafField {
   readonly definition: number;
   /** Repeated elements on the path: lists and maps. */
   readonly repetition: number;
+  /** Whether its least and greatest values say something: not of shapes, and not of the bytes of variants, of which two leaves have one id. */
+  readonly isBounded: boolean;
 }
 
 /** A top-level field that a data file has columns for. */
@@ -42,7 +44,7 @@ interface Parent {
  * Lays out a schema (spec, appendix A, "Parquet"): lists and maps have three levels of the standard names. Fields of type unknown,
  * which hold only nulls, have no column.
  *
- * @throws FrazilError `unsupported` naming a field of type variant, geometry or geography, and one that would be a group of nothing
+ * @throws FrazilError `unsupported` naming a field that would be a group of nothing
  */
 export function fileLayout(schema: Schema): FileLayout {
   const stored = [...schema.fields.entries()].filter(([, field]) => isStored(field));
@@ -60,6 +62,12 @@ export function fileLayout(schema: Schema): FileLayout {
 export function isStored({ type }: NestedField): boolean {
   return type.kind !== "unknown";
 }
+
+/** The leaves of a variant, which have no ids. */
+const VARIANT_PARTS: readonly SchemaElement[] = [
+  { name: "metadata", repetition_type: "REQUIRED", type: "BYTE_ARRAY" },
+  { name: "value", repetition_type: "REQUIRED", type: "BYTE_ARRAY" },
+];
 
 function append(field: NestedField, parent: Parent, elements: SchemaElement[], leaves: LeafField[]): void {
   const { id, required, type } = field;
@@ -100,14 +108,24 @@ function append(field: NestedField, parent: Parent, elements: SchemaElement[], l
       for (const child of children) append(child, below, elements, leaves);
       return;
     }
+    case "variant": {
+      // Not shredded: every reader takes that.
+      const group = { ...named, num_children: VARIANT_PARTS.length };
+      elements.push({ ...group, field_id: id, logical_type: { type: "VARIANT" } });
+      for (const part of VARIANT_PARTS) {
+        elements.push(part);
+        const path = [...parent.path, group, part];
+        leaves.push({ id, type: { kind: "binary" }, path, definition, repetition, isBounded: false });
+      }
+      return;
+    }
     case "unknown":
-    case "variant":
-    case "opaque":
       throw unwritable(name, field);
     default: {
       const bare = { ...named, ...physicalType(type) };
       elements.push({ ...bare, field_id: id, ...annotation(type) });
-      leaves.push({ id, type, path: [...parent.path, bare], definition, repetition });
+      const isBounded = !isGeospatial(type);
+      leaves.push({ id, type, path: [...parent.path, bare], definition, repetition, isBounded });
     }
   }
 }
@@ -152,8 +170,9 @@ export function physicalType(type: PrimitiveType): Physical {
       return { type: "FIXED_LEN_BYTE_ARRAY", type_length: type.length };
     case "string":
     case "binary":
+    case "geometry":
+    case "geography":
     case "unknown":
-    case "variant":
       return { type: "BYTE_ARRAY" };
   }
 }
@@ -191,6 +210,12 @@ function annotation(type: PrimitiveType): Partial<SchemaElement> {
       return { converted_type: "UTF8", logical_type: { type: "STRING" } };
     case "uuid":
       return { logical_type: { type: "UUID" } };
+    case "geometry":
+      return { logical_type: { type: "GEOMETRY", crs: type.crs } };
+    case "geography": {
+      const algorithm = type.algorithm.toUpperCase() as Uppercase<EdgeAlgorithm>;
+      return { logical_type: { type: "GEOGRAPHY", crs: type.crs, algorithm } };
+    }
     default:
       return {};
   }

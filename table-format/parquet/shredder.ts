@@ -8,6 +8,9 @@ import type { NestedField, PrimitiveType, StructType } from "../schema/types.ts"
 import type { Cell, CellStruct } from "../values/cell.ts";
 import { defaultCell } from "../values/default-cell.ts";
 import { notOfType, valueCheck, wrongValue } from "../values/value-check.ts";
+import { checkValue } from "../variant/check.ts";
+import { variantNamesReader } from "../variant/names.ts";
+import { Variant } from "../variant/variant.ts";
 import type { LeafEntries } from "./leaf-entries.ts";
 import { isStored } from "./schema-elements.ts";
 
@@ -17,7 +20,7 @@ export interface LeafRows extends LeafEntries {
   readonly starts: Int32Array | null;
 }
 
-/** Takes a column of structs, lists or maps apart, batch by batch: the inverse of `assembleRows`. */
+/** Takes a column of structs, lists, maps or variants apart, batch by batch: the inverse of `assembleRows`. */
 export interface Shredder {
   /**
    * The leaves' entries, in the order of the file's columns.
@@ -82,8 +85,8 @@ function partOf(field: NestedField, place: Place, sinks: LeafSink[]): Part {
       const items = childFields(type).map((child) => partOf(child, placeOf(child, above), sinks));
       return type.kind === "list" ? listPart(place, items) : mapPart(place, items);
     }
-    case "opaque":
-      throw new FrazilError("internal", "UNSUPPORTED_COLUMN", `column ${place.name} has no layout`);
+    case "variant":
+      return variantPart(place, sinks);
     default:
       return leafPart(type, place, sinks);
   }
@@ -106,6 +109,37 @@ function leafPart(type: PrimitiveType, place: Place, sinks: LeafSink[]): Part {
       }
     },
     skip: (reached, repetition) => sink.add(null, reached, repetition),
+  };
+}
+
+/** Bytes go into the file as they are, but never such as cannot be read. */
+function variantPart(place: Place, sinks: LeafSink[]): Part {
+  const { missing, definition, repetition: most } = place;
+  const [metadata, bytes] = [new LeafSink({ kind: "binary" }, most > 0), new LeafSink({ kind: "binary" }, most > 0)];
+  sinks.push(metadata, bytes);
+  const namesOf = variantNamesReader();
+  const skip = (reached: number, repetition: number): void => {
+    metadata.add(null, reached, repetition);
+    bytes.add(null, reached, repetition);
+  };
+  return {
+    skip,
+    put(value, repetition) {
+      if (value === null) {
+        refuseNull(place);
+        skip(missing, repetition);
+        return;
+      }
+      if (!(value instanceof Variant)) throw wrongValue(place.name, "a Variant for variant", value);
+      try {
+        checkValue(value.value, namesOf(value.metadata));
+      } catch (error) {
+        if (!(error instanceof FrazilError)) throw error;
+        throw new FrazilError("data", error.code, `column ${place.name}: ${error.message}`, { cause: error });
+      }
+      metadata.add(value.metadata, definition, repetition);
+      bytes.add(value.value, definition, repetition);
+    },
   };
 }
 
@@ -138,7 +172,8 @@ function structPart({ fields }: StructType, place: Place, sinks: LeafSink[]): Pa
 }
 
 function isStruct(value: unknown): value is CellStruct {
-  return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array);
+  if (typeof value !== "object" || value === null || value instanceof Variant) return false;
+  return !Array.isArray(value) && !(value instanceof Uint8Array);
 }
 
 function listPart(place: Place, [item]: readonly Part[]): Part {

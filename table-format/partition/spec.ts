@@ -105,7 +105,7 @@ export function bindSpec(spec: PartitionSpec, schema: Schema): BoundField[] {
       return { field, transform, sourceType: { kind: "int" }, resultType: { kind: "int" } };
     }
     if (source === null || !isPrimitive(source.type)) {
-      const message = `partition field ${field.name} reads column id ${field.sourceId}, which the schema does not hold`;
+      const message = `partition field ${field.name} reads column id ${field.sourceId}, which is no primitive column of the schema`;
       throw new FrazilError("unsupported", "PARTITION_SOURCE", message);
     }
     const resultType = transformResultType(transform, source.type);

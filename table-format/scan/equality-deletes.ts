@@ -8,7 +8,7 @@ import { specById } from "../metadata/refs.ts";
 import type { TableMetadata } from "../metadata/table-metadata.ts";
 import { tupleKey } from "../partition/tuple.ts";
 import { RoaringBitmap } from "../puffin/roaring.ts";
-import { isPrimitive, typeText } from "../schema/type-json.ts";
+import { isComparable, isPrimitive, typeText } from "../schema/type-json.ts";
 import type { NestedField, PrimitiveType } from "../schema/types.ts";
 import { partitionKey } from "../transaction/snapshot-summary.ts";
 import { type AnyColumn, type Cell, cellAt, type CellStruct } from "../values/cell.ts";
@@ -167,7 +167,7 @@ async function* rowKeys(
   file: DataFile,
   keys: readonly KeyField[],
 ): AsyncGenerator<string> {
-  const unread = keys.find(({ leaf }) => leaf.type.kind === "variant" || leaf.type.kind === "unknown");
+  const unread = keys.find(({ leaf }) => !isComparable(leaf.type));
   if (unread !== undefined) {
     const message = `${file.filePath}: equality deletes by a column of type ${typeText(unread.leaf.type)} are not read`;
     throw new FrazilError("unsupported", "EQUALITY_TYPE", message);

@@ -3,6 +3,8 @@ import { murmur3x64 } from "../puffin/murmur3-x64.ts";
 import type { Type } from "../schema/types.ts";
 import type { Value } from "../manifest/data-file.ts";
 import type { Cell, CellStruct } from "../values/cell.ts";
+import { variantKey } from "../variant/text.ts";
+import type { Variant } from "../variant/variant.ts";
 
 /** Longer keys are hashed: what is held of a row does not grow with its values. */
 const LONGEST_KEY = 64;
@@ -12,7 +14,7 @@ const words = new Uint32Array(2);
 
 /**
  * A text that equal cells of one type share, and no others: maps whatever the order of their entries, bytes by their content, NaN equal to
- * NaN, zero not to negative zero.
+ * NaN, zero not to negative zero, variants by what they hold.
  */
 export function cellKey(type: Type, cell: Cell | null): string {
   if (cell === null) return "n";
@@ -27,6 +29,8 @@ export function cellKey(type: Type, cell: Cell | null): string {
       );
       return `<${pairs.sort().join("|")}>`;
     }
+    case "variant":
+      return variantKey(cell as Variant);
     default:
       return valueKey(cell as Value);
   }

@@ -1,5 +1,5 @@
 import { FrazilError } from "../errors.ts";
-import { isPrimitive, typeText } from "./type-json.ts";
+import { isComparable, typeText } from "./type-json.ts";
 import type { NestedField, Schema, Type } from "./types.ts";
 
 /** Ids from here on belong to metadata columns (spec, "Reserved Field IDs"). */
@@ -163,7 +163,7 @@ export function checkIdentifier(schema: Schema, id: number): void {
 /** @throws FrazilError kind `config` for a field that the spec does not allow to identify rows. */
 export function checkIdentifierField({ name, type, required }: NestedField): void {
   const { kind } = type;
-  if (!isPrimitive(type) || kind === "float" || kind === "double" || kind === "variant" || kind === "unknown") {
+  if (!isComparable(type) || kind === "float" || kind === "double") {
     throw new FrazilError(
       "config",
       "KEY_TYPE",

@@ -3,7 +3,18 @@ import { JsonFields } from "../json/fields.ts";
 import { jsonText } from "../json/exact-json.ts";
 import { MAX_FIXED_BYTES } from "../limits.ts";
 import type { JsonValue } from "../metadata/table-metadata.ts";
-import type { NestedField, PlainKind, PrimitiveType, Type } from "./types.ts";
+import type {
+  EdgeAlgorithm,
+  GeographyType,
+  GeometryType,
+  ListType,
+  MapType,
+  NestedField,
+  PlainKind,
+  PrimitiveType,
+  StructType,
+  Type,
+} from "./types.ts";
 
 const PLAIN: Record<PlainKind, true> = {
   boolean: true,
@@ -20,14 +31,16 @@ const PLAIN: Record<PlainKind, true> = {
   string: true,
   uuid: true,
   binary: true,
-  variant: true,
   unknown: true,
 };
 
 const MAX_DECIMAL_PRECISION = 38;
 
+const DEFAULT_CRS = "OGC:CRS84";
+const EDGE_ALGORITHMS: readonly EdgeAlgorithm[] = ["spherical", "vincenty", "thomas", "andoyer", "karney"];
+
 /**
- * Reads a type's JSON form (spec, appendix C). Geometry and geography are kept as `opaque`.
+ * Reads a type's JSON form (spec, appendix C).
  * @throws FrazilError `unsupported` for a type that no version of the spec up to 3 knows, `corrupt` for a broken form.
  */
 export function parseType(json: JsonValue): Type {
@@ -37,8 +50,8 @@ export function parseType(json: JsonValue): Type {
 /** @internal `parseType` with the place of the type for messages. */
 function typeFromJson(json: JsonValue | undefined, where: string): Type {
   if (typeof json === "string") {
-    if (/^geo(metry|graphy)\b/.test(json)) return { kind: "opaque", text: json };
-    const type = primitiveFromText(json);
+    if (json === "variant") return { kind: "variant" };
+    const type = primitiveFromText(json) ?? geospatialFromText(json);
     if (type === null) {
       throw new FrazilError("unsupported", "UNKNOWN_TYPE", `${where}: type ${JSON.stringify(json)} is not known`);
     }
@@ -128,8 +141,10 @@ export function typeText(type: Type): string {
       return `decimal(${type.precision}, ${type.scale})`;
     case "fixed":
       return `fixed[${type.length}]`;
-    case "opaque":
-      return type.text;
+    case "geometry":
+      return `geometry(${type.crs})`;
+    case "geography":
+      return `geography(${type.crs}, ${type.algorithm})`;
     case "list":
       return `list<${typeText(type.element)}>`;
     case "map":
@@ -166,9 +181,40 @@ function primitiveFromText(text: string): PrimitiveType | null {
   return length === 0 || length > MAX_FIXED_BYTES ? null : { kind: "fixed", length };
 }
 
-/** Whether a type holds one value a row and can be read and written. */
+/** `geometry`, `geometry(C)`, `geography`, `geography(C)`, `geography(C, A)`; null for another text. */
+function geospatialFromText(text: string): GeometryType | GeographyType | null {
+  const match = /^(geometry|geography)\s*(?:\(\s*(.+?)\s*\))?$/i.exec(text);
+  if (match === null) return null;
+  const [, name = "", parameters = DEFAULT_CRS] = match;
+  if (name.toLowerCase() === "geometry") return { kind: "geometry", crs: parameters };
+  const [, crs = "", named = "spherical"] = /^([^,]+?)\s*(?:,\s*(\w+))?$/.exec(parameters) ?? [];
+  const algorithm = EDGE_ALGORITHMS.find((each) => each === named.toLowerCase());
+  return crs === "" || algorithm === undefined ? null : { kind: "geography", crs, algorithm };
+}
+
+/** Whether a type is one of the spec's primitive types: a column of it holds one value a row, in Arrow's layout. */
 export function isPrimitive(type: Type): type is PrimitiveType {
-  return type.kind !== "struct" && type.kind !== "list" && type.kind !== "map" && type.kind !== "opaque";
+  return !isNested(type) && type.kind !== "variant";
+}
+
+/** Whether a type is a struct, a list or a map. */
+export function isNested(type: Type): type is StructType | ListType | MapType {
+  return type.kind === "struct" || type.kind === "list" || type.kind === "map";
+}
+
+/** Whether values of a type have an order and are equal or not, so that columns can be compared with, told apart and skipped by them. */
+export function isComparable(type: Type): type is PrimitiveType {
+  return isPrimitive(type) && type.kind !== "unknown" && !isGeospatial(type);
+}
+
+/** Well-known binary: equal shapes may have different bytes, and bounds are points. */
+export function isGeospatial({ kind }: Type): boolean {
+  return kind === "geometry" || kind === "geography";
+}
+
+/** Whether a column has no default but null (spec, "Default Values"). */
+export function hasNoDefault(type: Type): boolean {
+  return type.kind === "variant" || type.kind === "unknown" || isGeospatial(type);
 }
 
 /** Same type, including the field ids, names and requiredness of what is nested. */

@@ -2,7 +2,24 @@
 export type PrimitiveType =
   | { readonly kind: PlainKind }
   | { readonly kind: "decimal"; readonly precision: number; readonly scale: number }
-  | { readonly kind: "fixed"; readonly length: number };
+  | { readonly kind: "fixed"; readonly length: number }
+  | GeometryType
+  | GeographyType;
+
+/** Shapes in a plane (v3): well-known binary. `crs` names the coordinate reference system, as found. */
+export interface GeometryType {
+  readonly kind: "geometry";
+  readonly crs: string;
+}
+
+/** Shapes on the earth (v3): well-known binary, edges interpolated by `algorithm`. */
+export interface GeographyType {
+  readonly kind: "geography";
+  readonly crs: string;
+  readonly algorithm: EdgeAlgorithm;
+}
+
+export type EdgeAlgorithm = "spherical" | "vincenty" | "thomas" | "andoyer" | "karney";
 
 /** Primitive types without parameters. `unknown` (v3) holds only nulls. */
 export type PlainKind =
@@ -20,8 +37,7 @@ export type PlainKind =
   | "timestamptz_ns"
   | "string"
   | "uuid"
-  | "binary"
-  | "variant";
+  | "binary";
 
 export interface StructType {
   readonly kind: "struct";
@@ -44,13 +60,12 @@ export interface MapType {
   readonly value: Type;
 }
 
-/** A type that this version keeps but cannot read or write (geometry, geography): its JSON text as found. */
-export interface OpaqueType {
-  readonly kind: "opaque";
-  readonly text: string;
+/** A value of any type that it says itself (v3): neither a primitive nor a nested type. */
+export interface VariantType {
+  readonly kind: "variant";
 }
 
-export type Type = PrimitiveType | StructType | ListType | MapType | OpaqueType;
+export type Type = PrimitiveType | StructType | ListType | MapType | VariantType;
 
 export interface NestedField {
   readonly id: number;

@@ -2,6 +2,7 @@ import type { SchemaElement } from "hyparquet";
 import { FrazilError } from "../errors.ts";
 import type { FileNode } from "../parquet/file-columns.ts";
 import { physicalAppender } from "../parquet/physical-reader.ts";
+import { variantAssembler } from "../parquet/variant-reader.ts";
 import { fieldById } from "../schema/schema.ts";
 import { isPrimitive, typeText } from "../schema/type-json.ts";
 import type { NestedField, PrimitiveType, Schema, Type } from "../schema/types.ts";
@@ -65,6 +66,9 @@ function checkNode(file: CheckedFile, path: string, type: Type, node: FileNode):
     if (node.kind === "leaf" && isStoredAs(type, node.element)) return;
     throw wrong(file, `column ${path} as ${typeText(type)}, found ${nodeText(node)}`);
   }
+  if (type.kind === "variant" && node.kind === "struct") {
+    return checkVariantNode(file, path, node);
+  }
   if (type.kind === "struct" && node.kind === "struct") {
     const parts = new Map(node.children.map((child) => [child.id, child]));
     for (const field of type.fields) {
@@ -82,6 +86,16 @@ function checkNode(file: CheckedFile, path: string, type: Type, node: FileNode):
     return checkNode(file, `${path}.value`, type.value, node.value);
   }
   throw wrong(file, `column ${path} as ${typeText(type)}, found ${nodeText(node)}`);
+}
+
+/** Shredded in whatever way, as long as it can be read. */
+function checkVariantNode(file: CheckedFile, path: string, node: FileNode): void {
+  try {
+    variantAssembler(path, node, []);
+  } catch (error) {
+    if (!(error instanceof FrazilError)) throw error;
+    throw wrong(file, `column ${path} as variant: ${error.message}`);
+  }
 }
 
 /** Whether the file says that it holds values of the type, not only bytes that could be taken for some. */
@@ -116,6 +130,9 @@ function isStoredAs(type: PrimitiveType, element: SchemaElement): boolean {
     case "binary":
     case "fixed":
       return named === undefined || named === "BSON";
+    case "geometry":
+    case "geography":
+      return named === undefined || named === type.kind.toUpperCase();
     default:
       return true;
   }

@@ -2,7 +2,7 @@ import { FrazilError } from "../errors.ts";
 import { defaultColumn } from "../parquet/default-value.ts";
 import { canWiden } from "../schema/evolve.ts";
 import { checkIdentifier, checkNames, fieldById, numberFields } from "../schema/schema.ts";
-import { isPrimitive, typesEqual, typeText } from "../schema/type-json.ts";
+import { hasNoDefault, isPrimitive, typesEqual, typeText } from "../schema/type-json.ts";
 import type { NestedField, PrimitiveType, Schema, Type } from "../schema/types.ts";
 import { editField, editLevel, pathOf } from "./schema-path.ts";
 
@@ -182,6 +182,11 @@ function widened({ name, type }: NestedField, to: PrimitiveType, { formatVersion
 
 /** The default must be readable as a value of the type. */
 function checkDefault(name: string, type: Type, value: unknown): void {
+  if (hasNoDefault(type) && value !== null) {
+    const message = `column ${name}: the default of a column of type ${typeText(type)} is always null`;
+    throw new FrazilError("data", "BAD_DEFAULT", message);
+  }
+  if (value === null && !isPrimitive(type)) return;
   if (isPrimitive(type)) {
     try {
       defaultColumn(type, value, 1);

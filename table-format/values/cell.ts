@@ -1,20 +1,21 @@
 import type { Column } from "../arrow/column.ts";
 import type { Value } from "../manifest/data-file.ts";
 import type { Type } from "../schema/types.ts";
+import type { Variant } from "../variant/variant.ts";
 import { valueAt } from "./single-value.ts";
 
 /**
  * A value of any type. A struct is an object by field name, a list an array, a map an array of `[key, value]` pairs in the file's
- * order; primitive values as `Value` says.
+ * order, a variant a `Variant`; primitive values as `Value` says.
  */
-export type Cell = Value | CellStruct | readonly (Cell | null)[];
+export type Cell = Value | Variant | CellStruct | readonly (Cell | null)[];
 
 /** A struct's values by field name; absent is never used, null is. */
 export interface CellStruct {
   readonly [name: string]: Cell | null;
 }
 
-/** A column of structs, lists or maps: their values row by row. */
+/** A column of structs, lists, maps or variants: their values row by row. */
 export interface NestedColumn {
   readonly layout: "cells";
   readonly type: Type;

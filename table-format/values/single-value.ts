@@ -13,7 +13,7 @@ const fromUtf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 /**
  * Binary single-value form (spec, appendix D), as bounds and partition summaries hold it.
  * Values: boolean; number for int, date, float, double; bigint for long, time, timestamps (µs or ns) and decimals (unscaled);
- * string; bytes for uuid, fixed, binary.
+ * string; bytes for uuid, fixed, binary, and for geometry and geography, whose bounds have another form: points.
  */
 export function encodeValue(type: PrimitiveType, value: Value): Uint8Array {
   switch (type.kind) {
@@ -40,9 +40,10 @@ export function encodeValue(type: PrimitiveType, value: Value): Uint8Array {
     case "uuid":
     case "fixed":
     case "binary":
+    case "geometry":
+    case "geography":
       return value as Uint8Array;
     case "unknown":
-    case "variant":
       throw noValue(type);
   }
 }
@@ -103,9 +104,10 @@ export function decodeValue(type: PrimitiveType, bytes: Uint8Array): Value {
       width(type.length);
       return bytes;
     case "binary":
+    case "geometry":
+    case "geography":
       return bytes;
     case "unknown":
-    case "variant":
       throw noValue(type);
   }
 }
@@ -141,6 +143,8 @@ export function compareValues(type: PrimitiveType, a: Value, b: Value): number {
     case "uuid":
     case "fixed":
     case "binary":
+    case "geometry":
+    case "geography":
       return compareBytes(a as Uint8Array, b as Uint8Array);
     case "float":
     case "double":

@@ -35,13 +35,14 @@ function rangeCheck(type: PrimitiveType): (value: unknown) => boolean {
     case "string":
       return (value) => typeof value === "string";
     case "binary":
+    case "geometry":
+    case "geography":
       return (value) => value instanceof Uint8Array;
     case "uuid":
       return (value) => value instanceof Uint8Array && value.length === 16;
     case "fixed":
       return (value) => value instanceof Uint8Array && value.length === type.length;
     case "unknown":
-    case "variant":
       return () => false;
   }
 }
@@ -79,8 +80,10 @@ function formOf(type: PrimitiveType): string {
       return `a Uint8Array of ${type.length} bytes`;
     case "binary":
       return "a Uint8Array";
+    case "geometry":
+    case "geography":
+      return "a Uint8Array of well-known binary";
     case "unknown":
-    case "variant":
       return "null";
     default:
       return "a bigint of 64 bits";

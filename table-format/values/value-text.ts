@@ -4,6 +4,7 @@ import { civilDate } from "./civil-date.ts";
 import { hexOf } from "./hex.ts";
 
 const MICROS_PER_SECOND = 1_000_000n;
+const BASE64_BYTES = 8192;
 
 /** A value as people read it. */
 export function valueText(type: PrimitiveType, value: Value): string {
@@ -28,10 +29,21 @@ export function valueText(type: PrimitiveType, value: Value): string {
     }
     case "fixed":
     case "binary":
-      return btoa(String.fromCharCode(...(value as Uint8Array)));
+    case "geometry":
+    case "geography":
+      return base64(value as Uint8Array);
     default:
       return Object.is(value, -0) ? "-0.0" : String(value);
   }
+}
+
+/** Piece by piece: a call takes some ten thousand arguments at most. */
+function base64(bytes: Uint8Array): string {
+  let text = "";
+  for (let at = 0; at < bytes.length; at += BASE64_BYTES) {
+    text += String.fromCharCode(...bytes.subarray(at, at + BASE64_BYTES));
+  }
+  return btoa(text);
 }
 
 /** `-1234` at scale 2 is `-12.34`. */

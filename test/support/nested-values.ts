@@ -42,8 +42,8 @@ function anyPresent(type: Type, valueOf: (type: PrimitiveType) => fc.Arbitrary<C
       const pair = fc.tuple(anyCell(type.key, true, valueOf), anyCell(type.value, type.valueRequired, valueOf));
       return fc.array(pair, { maxLength: 3 });
     }
-    case "opaque":
-      throw new Error("no values of an opaque type");
+    case "variant":
+      throw new Error("no values of a variant");
     default:
       return valueOf(type);
   }
@@ -86,8 +86,8 @@ export function randomCell(type: Type, required: boolean, dice: Dice): Cell | nu
       const keys = poolOf(type.key as PrimitiveType).slice(0, dice.below(4));
       return keys.map((key) => [key, randomCell(type.value, type.valueRequired, dice)]);
     }
-    case "opaque":
-      throw new Error("no values of an opaque type");
+    case "variant":
+      throw new Error("no values of a variant");
     default:
       return dice.pick(poolOf(type));
   }

@@ -3,6 +3,7 @@ import {
   isPrimitive,
   must,
   type NestedField,
+  type PlainKind,
   type PrimitiveType,
   type Value,
 } from "../../table-format/index.ts";
@@ -21,7 +22,7 @@ export interface ModelRow {
   readonly partition: string;
 }
 
-const plain = (kind: Exclude<PrimitiveType["kind"], "decimal" | "fixed">): PrimitiveType => ({ kind });
+const plain = (kind: PlainKind): PrimitiveType => ({ kind });
 const decimal = (precision: number, scale: number): PrimitiveType => ({ kind: "decimal", precision, scale });
 const bytes = (...each: number[]): Uint8Array => Uint8Array.from(each);
 const UUIDS = ["f79c3e09677c4bbda4793f349cb785e7", "00000000000040008000000000000001"].map((hex) =>

@@ -29,7 +29,7 @@ let scratch = new Uint8Array(64);
  * `columns:`. Null when such values cannot become the type.
  */
 export function conversion(type: PrimitiveType, wire: Wire, byUser: boolean): Convert | null {
-  if (type.kind === "unknown" || type.kind === "variant") return null;
+  if (type.kind === "unknown") return null;
   switch (wire.kind) {
     case "decimal":
       return base64Decimal(type, wire.scale);

@@ -1,4 +1,4 @@
-import { type AnyBatch, type Cell, type Column, gatherAny } from "../../../table-format/index.ts";
+import { type AnyBatch, type Cell, type Column, gatherAny, Variant } from "../../../table-format/index.ts";
 import { assert } from "../../core/errors.ts";
 
 /** Some rows of a batch, in the order given. */
@@ -39,6 +39,7 @@ function cellBytes(cell: Cell | null): number {
   if (typeof cell === "string") return SLOT_BYTES + HEAD_BYTES + cell.length;
   if (typeof cell !== "object") return SLOT_BYTES + HEAD_BYTES / 2;
   if (cell instanceof Uint8Array) return SLOT_BYTES + 3 * HEAD_BYTES + cell.byteLength;
+  if (cell instanceof Variant) return SLOT_BYTES + 7 * HEAD_BYTES + cell.metadata.byteLength + cell.value.byteLength;
   let bytes = SLOT_BYTES + HEAD_BYTES;
   for (const part of Array.isArray(cell) ? cell : Object.values(cell)) bytes += cellBytes(part as Cell | null);
   return bytes;

@@ -6,7 +6,7 @@ import {
   encodeValue,
   FrazilError,
   identText,
-  isPrimitive,
+  isComparable,
   type LiveFile,
   type LoadedTable,
   type NestedField,
@@ -16,6 +16,7 @@ import {
   type Snapshot,
   type StatisticsFile,
   ThetaSketch,
+  typeText,
   valueAt,
 } from "../../../table-format/index.ts";
 import type { MaintenanceContext } from "../../commit/maintenance-commit.ts";
@@ -142,7 +143,7 @@ async function sketchColumns(
 }
 
 function isPrimitiveField(field: NestedField): field is PrimitiveField {
-  return isPrimitive(field.type);
+  return isComparable(field.type);
 }
 
 function namedColumn({ ident }: LoadedTable, fields: readonly NestedField[], name: string): PrimitiveField {
@@ -153,7 +154,12 @@ function namedColumn({ ident }: LoadedTable, fields: readonly NestedField[], nam
     });
   }
   if (isPrimitiveField(field)) return field;
-  throw new FrazilError("unsupported", "COLUMN_NESTED", `column ${name} of table ${identText(ident)} is nested`, {
-    hint: "distinct values are counted of columns of primitive types",
-  });
+  throw new FrazilError(
+    "unsupported",
+    "COLUMN_NESTED",
+    `column ${name} of table ${identText(ident)} is ${typeText(field.type)}`,
+    {
+      hint: "distinct values are counted of columns of primitive types that have an order",
+    },
+  );
 }

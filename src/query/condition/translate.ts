@@ -3,7 +3,7 @@ import {
   bindExpression,
   type Expression,
   FrazilError,
-  isPrimitive,
+  isComparable,
   type NestedField,
   or,
   type PrimitiveType,
@@ -64,7 +64,10 @@ function columnOf(fields: readonly NestedField[], path: ColumnPath): Column | nu
   const found = fields.filter((field) => lower(field.name) === lower(name));
   const [field] = found;
   if (field === undefined || found.length > 1) return null;
-  if (inner.length === 0) return isPrimitive(field.type) ? { term: field.name, type: field.type } : null;
+  if (inner.length === 0) {
+    const { type } = field;
+    return type.kind === "unknown" || isComparable(type) ? { term: field.name, type } : null;
+  }
   const column = field.type.kind === "struct" ? columnOf(field.type.fields, inner) : null;
   return column === null ? null : { ...column, term: `${field.name}.${column.term}` };
 }

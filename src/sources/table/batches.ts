@@ -59,11 +59,11 @@ export function shapeOf({ binding, leftOut }: BatchTarget, schema: Schema): Batc
 function typeOf({ columns, target }: TableBinding, { name, type }: NestedField): PrimitiveType {
   const declared = columns.get(name);
   if (!isPrimitive(type)) {
-    if (type.kind !== "opaque" && declared?.kind === "string") return declared;
+    if (declared?.kind === "string") return declared;
     throw new FrazilError(
       "unsupported",
       "NESTED_COLUMN",
-      `column ${name} has type ${typeText(type)}; columns of structs, lists and maps are taken as JSON texts alone`,
+      `column ${name} has type ${typeText(type)}; columns of structs, lists, maps and variants are taken as JSON texts alone`,
       { hint: `columns: { ${name}: string }` },
     );
   }

@@ -7,12 +7,14 @@ import {
   type Type,
   type Value,
   valueText,
+  type Variant,
+  variantJson,
 } from "../../../table-format/index.ts";
 
 /** Kinds whose text is a number or a word of JSON as it is. */
 const BARE: ReadonlySet<Type["kind"]> = new Set(["boolean", "int", "long", "decimal"]);
 
-/** Structs, lists and maps as JSON texts, a column of strings; null stays null. */
+/** Structs, lists, maps and variants as JSON texts, a column of strings; null stays null. */
 export function textColumn({ type, values }: NestedColumn): Column {
   const builder = createBuilder({ kind: "string" });
   for (const value of values) {
@@ -45,8 +47,8 @@ export function cellText(type: Type, value: Cell | null): string {
       });
       return `{${parts.join(",")}}`;
     }
-    case "opaque":
-      return JSON.stringify(value);
+    case "variant":
+      return variantJson(value as Variant);
     case "float":
     case "double": {
       const number = value as number;

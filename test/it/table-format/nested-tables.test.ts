@@ -16,6 +16,7 @@ import {
   newSchema,
   openDataFileWriter,
   planSnapshot,
+  type PlainKind,
   type PrimitiveType,
   type Schema,
   type Type,
@@ -38,7 +39,7 @@ const RANDOM_TABLES = Number(process.env["FRAZIL_NESTED_TABLES"] ?? 4);
 const missing = await requireServers("readers", "spark");
 const io = createLocalStorage();
 
-const plain = (kind: Exclude<PrimitiveType["kind"], "decimal" | "fixed">): PrimitiveType => ({ kind });
+const plain = (kind: PlainKind): PrimitiveType => ({ kind });
 const decimal = (precision: number, scale: number): PrimitiveType => ({ kind: "decimal", precision, scale });
 
 /** Every flat type that Spark reads, and a value of each. */

@@ -61,6 +61,8 @@ export function appendValue(builder: ColumnBuilder, type: PrimitiveType, value: 
     case "uuid":
     case "fixed":
     case "binary":
+    case "geometry":
+    case "geography":
       builder.appendBytes(value as Uint8Array, 0, (value as Uint8Array).length);
       break;
     default:

@@ -12,6 +12,7 @@ import {
   createManifestCache,
   currentSchema,
   deletedPositions,
+  encodeVariant,
   explicitLineage,
   type LiveFile,
   must,
@@ -22,6 +23,8 @@ import {
   rowDelta,
   type TableMetadata,
   updateSchema,
+  type Variant,
+  type VariantValue,
   withLineage,
 } from "../../../../table-format/index.ts";
 import { list, map, struct } from "../../../support/nested-types.ts";
@@ -42,6 +45,29 @@ async function append(table: WrittenTable, name: string, rows: readonly CellStru
   await table.commit(appendFiles({ dataFiles: [file] }));
 }
 
+/** An object of values whose types JSON has not. */
+function noteOf(id: number): Variant {
+  const total = { kind: "decimal16", unscaled: BigInt(id) * 10n ** 20n, scale: 3 } as const;
+  const at = { kind: "timestamp_ns", value: BigInt(id) } as const;
+  return encodeVariant({
+    kind: "object",
+    fields: new Map<string, VariantValue>([
+      ["total", total],
+      [`at ${id}`, at],
+    ]),
+  });
+}
+
+/** A point as well-known binary. */
+function pointOf(x: number): Uint8Array {
+  const bytes = new Uint8Array(21);
+  const view = new DataView(bytes.buffer);
+  view.setUint8(0, 1);
+  view.setUint32(1, 1, true);
+  view.setFloat64(5, x, true);
+  return bytes;
+}
+
 /** Rows with every kind of nothing in them. */
 function rowsOf(first: number, count: number, extra: (id: number) => CellStruct): CellStruct[] {
   return Array.from({ length: count }, (_, k) => {
@@ -54,13 +80,15 @@ function rowsOf(first: number, count: number, extra: (id: number) => CellStruct)
           ? null
           : { city: id % 4 === 0 ? null : `city ${id}`, spots: [{ x: BigInt(id) }, null], ...extra(id) },
       marks: [null, [], [null], [BigInt(id), 7n]][id % 4] ?? null,
+      note: [null, encodeVariant({ kind: "null" }), noteOf(id)][id % 3] ?? null,
+      shape: id % 4 === 0 ? null : pointOf(id),
       tags:
         id % 6 === 0 ? null : Array.from({ length: id % 3 }, (_, tag) => [`k${tag}`, tag === 1 ? null : [`v${id}`]]),
     };
   });
 }
 
-/** A version 3 table with structs, lists and maps; a field came into a struct behind the first file, and rows are deleted. */
+/** A version 3 table with structs, lists, maps, variants and shapes; a field came into a struct behind the first file, and rows are deleted. */
 async function nestedTable(): Promise<WrittenTable> {
   const table = await WrittenTable.create();
   const place = struct(["city", STRING], ["spots", list(struct(["x", LONG]))]);
@@ -69,6 +97,8 @@ async function nestedTable(): Promise<WrittenTable> {
       { change: "add-column", name: "place", type: place },
       { change: "add-column", name: "marks", type: list(LONG) },
       { change: "add-column", name: "tags", type: map(STRING, list(STRING)) },
+      { change: "add-column", name: "note", type: { kind: "variant" } },
+      { change: "add-column", name: "shape", type: { kind: "geometry", crs: "OGC:CRS84" } },
     ]),
   );
   await append(
@@ -145,7 +175,7 @@ function asWarehouse({ io, context: { catalog } }: WrittenTable): QueryWarehouse
 
 const idOf = (row: string): number => Number(/^\["(\d+)n"/.exec(row)?.[1]);
 
-it("joins files with structs, lists and maps, each row as it was, in its place", async () => {
+it("joins files with structs, lists, maps, variants and shapes, each row as it was, in its place", async () => {
   const table = await nestedTable();
   const before = await storedRows(table);
   expect(before).toHaveLength(96);

@@ -24,7 +24,6 @@ const KINDS: readonly PlainKind[] = [
   "string",
   "uuid",
   "binary",
-  "variant",
 ];
 const schema: Schema = {
   schemaId: 0,
@@ -32,6 +31,8 @@ const schema: Schema = {
     ...KINDS.map((kind) => field(kind, { kind })),
     field("decimal", { kind: "decimal", precision: 9, scale: 2 }),
     field("fixed", { kind: "fixed", length: 2 }),
+    field("variant", { kind: "variant" }),
+    field("shape", { kind: "geometry", crs: "OGC:CRS84" }),
     field("needed", { kind: "int" }, true),
     field("s", { kind: "struct", fields: [field("x", { kind: "int" }, true), field("d.e", { kind: "int" })] }),
     field("r", { kind: "struct", fields: [field("x", { kind: "int" }, true)] }, true),
@@ -97,6 +98,7 @@ describe("columns", () => {
     [{ type: "is-null", term: "a.b" }, /"a.b" is the name of a column and of a field of a struct/],
     [{ type: "eq", term: "s", value: 1 }, /filter on column s: eq takes primitive types, found struct/],
     [{ type: "eq", term: "variant", value: 1 }, /takes primitive types, found variant/],
+    [{ type: "in", term: "shape", values: ["00"] }, /takes types with an order, found geometry\(OGC:CRS84\)/],
     [{ type: "starts-with", term: "binary", value: "a" }, /starts-with takes string, found binary/],
     [{ type: "is-nan", term: "int" }, /is-nan takes float and double, found int/],
   ])("%o is refused", (expression, message) => expect(() => bind(expression)).toThrow(message));

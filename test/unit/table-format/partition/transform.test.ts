@@ -7,9 +7,9 @@ import {
   parseTransform,
   transformResultType,
 } from "../../../../table-format/partition/transform.ts";
-import type { PrimitiveType } from "../../../../table-format/schema/types.ts";
+import type { PlainKind, PrimitiveType } from "../../../../table-format/schema/types.ts";
 
-const kind = (name: Exclude<PrimitiveType["kind"], "decimal" | "fixed">): PrimitiveType => ({ kind: name });
+const kind = (name: PlainKind): PrimitiveType => ({ kind: name });
 const hex = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text, "hex"));
 const micros = (iso: string): bigint => BigInt(Date.parse(`${iso}Z`)) * 1000n;
 const days = (iso: string): number => Date.parse(iso) / 86_400_000;

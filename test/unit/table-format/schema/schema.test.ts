@@ -42,11 +42,27 @@ describe("type JSON", () => {
     expect(parseType(parseJson(jsonText(typeJson(nested))))).toEqual(nested);
   });
 
-  test("accepts both spellings of decimals, keeps geometry, refuses the unknown by name", () => {
+  test("accepts both spellings of decimals, refuses the unknown by name", () => {
     expect(parseType("decimal(9,2)")).toEqual(parseType("decimal(9, 2)"));
-    expect(parseType("geometry(OGC:CRS84)")).toEqual({ kind: "opaque", text: "geometry(OGC:CRS84)" });
     expect(() => parseType("interval")).toThrow(/"interval" is not known/);
     expect(() => parseType("decimal(39, 2)")).toThrow(/not known/);
+  });
+
+  test.each([
+    ["variant", { kind: "variant" }, "variant"],
+    ["geometry", { kind: "geometry", crs: "OGC:CRS84" }, "geometry(OGC:CRS84)"],
+    ["geometry(srid:4326)", { kind: "geometry", crs: "srid:4326" }, "geometry(srid:4326)"],
+    ["geography", { kind: "geography", crs: "OGC:CRS84", algorithm: "spherical" }, "geography(OGC:CRS84, spherical)"],
+    ["geography(a:b,KARNEY)", { kind: "geography", crs: "a:b", algorithm: "karney" }, "geography(a:b, karney)"],
+    ["geography( a:b )", { kind: "geography", crs: "a:b", algorithm: "spherical" }, "geography(a:b, spherical)"],
+  ])("%s is printed as the spec has it", (text, type, printed) => {
+    expect(parseType(text)).toEqual(type);
+    expect(typeText(parseType(text))).toBe(printed);
+    expect(parseType(printed)).toEqual(type);
+  });
+
+  test.each(["geography(a:b, flat)", "geometry()", "geographyx", "variants"])("%s is refused by name", (text) => {
+    expect(() => parseType(text)).toThrow(/is not known/);
   });
 
   test("job file spellings", () => {
