@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -14,6 +14,7 @@ import { openSpark, type SparkReader } from "../../readers/spark.ts";
 import { requireServers, withReason } from "../../require.ts";
 import { startMinio } from "../../services/minio.ts";
 
+const TABLE = { namespace: ["shop"], name: "customers" };
 const COLUMNS = ["region", "name", "email", "vip"];
 const source = { type: "generator", seed: 7, events: 4000, splits: 2 } as const;
 const expected = canonicalLines(COLUMNS, expectedTables(source).get("shop.customers") as readonly CanonicalRow[]);
@@ -52,6 +53,15 @@ async function runBeside(job: AnyJob, maxRows: number | null, meanwhile: () => P
   await Promise.all(readings);
 }
 
+/** From here on metadata files are compressed, their names and copies others, and the hint as well. */
+async function compressMetadata(job: AnyJob): Promise<void> {
+  const { catalog } = await openWarehouse(job.warehouse, runtime, "read");
+  const updates = new Map([["write.metadata.compression-codec", "gzip"]]);
+  const change = { ident: TABLE, requirements: [], updates: [{ action: "set-properties" as const, updates }] };
+  expect(await catalog.commit([change])).toMatchObject({ outcome: "committed" });
+  await catalog.close();
+}
+
 const missing = await requireServers("readers", "spark", "minio");
 describe.skipIf(missing !== null)(withReason("tables that are nothing but folders", missing), () => {
   let spark: SparkReader;
@@ -75,6 +85,7 @@ describe.skipIf(missing !== null)(withReason("tables that are nothing but folder
     };
     await runBeside(job, 300, look);
     await look();
+    await compressMetadata(job);
     await runBeside(job, null, look);
     // What was there before a read began is the least that it sees.
     const between = counts[2]!;
@@ -87,6 +98,7 @@ describe.skipIf(missing !== null)(withReason("tables that are nothing but folder
     expect(canonicalLines(COLUMNS, named as CanonicalRow[])).toEqual(expected);
     expect((await readers.duckdb(table, { columns: COLUMNS })).lines).toEqual(expected);
     expect((await readers.pyiceberg(table, { columns: COLUMNS })).lines).toEqual(expected);
+    expect(readFileSync(join(table.location, "metadata", "version-hint.text"), "utf8")).toMatch(/\.gz$/);
   });
 
   it(
@@ -111,7 +123,7 @@ describe.skipIf(missing !== null)(withReason("tables that are nothing but folder
       expect((await readers.pyiceberg(table, access)).lines).toEqual(expected);
       expect((await spark.read({ folder: table.location }, access)).lines).toEqual(expected);
       const { io, catalog } = await openWarehouse(job.warehouse, runtime, "read");
-      const current = (await catalog.loadTable({ namespace: ["shop"], name: "customers" }))!;
+      const current = (await catalog.loadTable(TABLE))!;
       const version = Number(/\/(\d{5})-[^/]*$/.exec(current.metadataLocation)![1]) + 1;
       const copy = { location: `${table.location}/metadata/v${version}.metadata.json` };
       expect(await io.read(copy.location)).toEqual(await io.read(current.metadataLocation));
