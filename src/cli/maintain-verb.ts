@@ -15,7 +15,7 @@ export function addMaintainVerb(program: Command): void {
       "what to do to which tables, and when; without it: compact, expire, clean orphans of all",
     )
     .option("--once", "do what is due, then end: for a cron of your own")
-    .addOption(new Option("--history", "print what was done, the newest last").conflicts(["once", "policies"]))
+    .addOption(new Option("--history", "print what was done, the newest last").conflicts("once"))
     .option("--limit <n>", "so many runs of the history (default 100)", countOption)
     .action(
       verb(async (context, warehouse: string | undefined, options: MaintainOptions) =>

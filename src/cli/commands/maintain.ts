@@ -7,6 +7,7 @@ import { runService, tasksByPattern } from "../../maintenance/service/service.ts
 import { openWarehouse, tryWarehouse } from "../../warehouse.ts";
 import type { CliContext } from "../context.ts";
 import { jsonLine, sizeText, tableText } from "../output.ts";
+import { maintainedTables } from "../maintained-tables.ts";
 import { type FileWanted, readNamedFile } from "../read-file.ts";
 import { onSignals } from "../signals.ts";
 import { warehouseSettings } from "../warehouse-option.ts";
@@ -47,6 +48,8 @@ async function serve(
   const { output, runtime } = context;
   const warehouse = await openWarehouse(settings, runtime, "read");
   const { io, catalog, location } = warehouse;
+  const isNews = newsOnly();
+  let runs = 0;
   const signals = onSignals(() => output.note("ending after what is being done; a second signal ends at once"));
   try {
     await tryWarehouse(warehouse, settings, runtime);
@@ -66,15 +69,35 @@ async function serve(
         leads: (from) =>
           output.note(`maintains ${location}${from === null ? "" : `; has taken over from the service ${from}`}`),
         waits: () => output.note(`another service maintains ${location}; waiting in case it goes away`),
-        ended: (run) =>
-          void output.write(output.json ? jsonLine({ event: "run", ...recordFields(run) }) : runLine(run)),
+        found: maintainedTables(
+          policies.policies.map(({ tables }) => tables),
+          (line) => output.note(line),
+        ),
+        ended: (run) => {
+          runs++;
+          if (output.json) void output.write(jsonLine({ event: "run", ...recordFields(run) }));
+          else if (isNews(run)) void output.write(runLine(run));
+        },
       },
     });
     if (once && !led) output.note("another service does it");
+    else if (once && runs === 0) output.note("nothing is due");
   } finally {
     signals.close();
     await catalog.close();
   }
+}
+
+/** Of runs that changed nothing for the same reason as the one before, people are shown the first, as in the history. */
+function newsOnly(): (run: RunRecord) => boolean {
+  const last = new Map<string, string>();
+  return ({ table, kind, outcome, reason }) => {
+    const key = `${table} ${kind}`;
+    const what = `${outcome} ${reason ?? ""}`;
+    const isSame = last.get(key) === what;
+    last.set(key, what);
+    return !isSame || (outcome !== "nothing" && outcome !== "skipped");
+  };
 }
 
 async function printHistory(

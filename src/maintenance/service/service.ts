@@ -45,6 +45,8 @@ export interface ServiceObserver {
   leads(from: string | null): void;
   /** Another process leads. Told once, until this one leads. */
   waits(): void;
+  /** Told by the one that leads which tables there are, each time that it has looked. */
+  found(tables: readonly TableIdent[]): void;
   ended(run: RunRecord): void;
 }
 
@@ -160,7 +162,11 @@ async function work(
         stop,
         locations: knownLocations(catalog, runtime.clock),
       },
-      tables: () => listTables(catalog),
+      tables: async () => {
+        const tables = await listTables(catalog);
+        service.observer.found(tables);
+        return tables;
+      },
       listLeastMs: MAINTENANCE_LISTED_MS.least,
       tasksOf: service.tasksOf,
       concurrency: service.concurrency,
@@ -177,8 +183,14 @@ async function work(
 export function tasksByPattern(
   policies: readonly { readonly tables: string; readonly tasks: readonly MaintenanceTask[] }[],
 ): (table: TableIdent) => readonly MaintenanceTask[] {
-  const patterns = policies.map(({ tables, tasks }) => ({ matches: globPattern(tables), tasks }));
-  return (table) => patterns.find(({ matches }) => matches.test(identText(table)))?.tasks ?? [];
+  const decides = policyOf(policies.map(({ tables }) => tables));
+  return (table) => policies[decides(table)]?.tasks ?? [];
+}
+
+/** The index of the first pattern that a table's name matches, by which it is decided; -1: none. */
+export function policyOf(patterns: readonly string[]): (table: TableIdent) => number {
+  const globs = patterns.map(globPattern);
+  return (table) => globs.findIndex((glob) => glob.test(identText(table)));
 }
 
 /** `*` stands for anything, `?` for one character. */

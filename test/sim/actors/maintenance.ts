@@ -86,6 +86,7 @@ async function serve(sim: Simulation, { process, io, catalog, runtime }: Place):
     observer: {
       leads: () => sim.count("leads"),
       waits: () => undefined,
+      found: () => undefined,
       ended: ({ outcome, reason }) => {
         if (outcome === "failed") judgeRun(sim, process, String(reason));
       },

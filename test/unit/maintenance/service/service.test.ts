@@ -55,6 +55,7 @@ function startService(world: World, seed: number, once = false) {
       observer: {
         leads: (from) => void events.push(from === null ? "leads" : "takes over"),
         waits: () => void events.push("waits"),
+        found: () => undefined,
         ended: (run) => void runs.push(run),
       },
     }),
