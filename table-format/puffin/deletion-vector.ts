@@ -96,7 +96,9 @@ export async function readDeletionVectors(io: FileIO, files: readonly DataFile[]
       const bytes = await reads.readRange(filePath, start, end - start);
       for (const { file, index } of members) {
         const { offset, length } = blobOf(file);
-        bitmaps[index] = decodeBlob(file, bytes.subarray(offset - start, offset - start + length));
+        const blob = bytes.subarray(offset - start, offset - start + length);
+        // A bitmap keeps its blob's bytes, and should not keep those of the others.
+        bitmaps[index] = decodeBlob(file, members.length === 1 ? blob : new Uint8Array(blob));
       }
     }),
   );
@@ -167,7 +169,7 @@ export function encodeDeletionVector(bitmap: RoaringBitmap): Uint8Array {
   return out;
 }
 
-/** The inverse of `encodeDeletionVector`; `source` names the blob in errors. */
+/** The inverse of `encodeDeletionVector`; `source` names the blob in errors. The bitmap keeps the blob, which must stay as it is. */
 export function decodeDeletionVector(blob: Uint8Array, source: string): RoaringBitmap {
   const view = new DataView(blob.buffer, blob.byteOffset, blob.byteLength);
   const least = LENGTH_BYTES + MAGIC.length + 8 + CRC_BYTES;

@@ -6,7 +6,8 @@ import { FrazilError } from "../errors.ts";
  */
 export type Container =
   | { kind: "array"; values: Uint16Array; size: number }
-  | { kind: "bitmap"; words: Uint32Array; size: number };
+  /** `isBorrowed`: the words are part of a file's bytes, which stay as they are. */
+  | { kind: "bitmap"; words: Uint32Array; size: number; isBorrowed: boolean };
 
 /** Above this many values an array takes more room than a bitmap (RoaringFormatSpec: also decides the form in files). */
 export const MAX_ARRAY_SIZE = 4096;
@@ -32,12 +33,16 @@ export function addTo(container: Container, value: number): void {
     }
     becomeBitmap(container);
   }
-  const words = (container as Container & { kind: "bitmap" }).words;
-  const word = words[value >>> 5] as number;
+  const bitmap = container as Container & { kind: "bitmap" };
+  const word = bitmap.words[value >>> 5] as number;
   const bit = 1 << (value & 31);
   if ((word & bit) !== 0) return;
-  words[value >>> 5] = word | bit;
-  container.size += 1;
+  if (bitmap.isBorrowed) {
+    bitmap.words = bitmap.words.slice();
+    bitmap.isBorrowed = false;
+  }
+  bitmap.words[value >>> 5] = word | bit;
+  bitmap.size += 1;
 }
 
 function insertAt(container: Container & { kind: "array" }, at: number, value: number): void {
@@ -55,7 +60,7 @@ function insertAt(container: Container & { kind: "array" }, at: number, value: n
 /** Changes the object's form in place, so that whoever holds it sees it. */
 function becomeBitmap(container: Container): void {
   const words = toWords(container);
-  Object.assign(container, { kind: "bitmap", words });
+  Object.assign(container, { kind: "bitmap", words, isBorrowed: false });
   delete (container as { values?: Uint16Array }).values;
 }
 
@@ -79,7 +84,7 @@ export function countBelow(container: Container, value: number): number {
 export function copyOf(container: Container): Container {
   return container.kind === "array"
     ? { kind: "array", values: container.values.slice(0, Math.max(container.size, 4)), size: container.size }
-    : { kind: "bitmap", words: container.words.slice(), size: container.size };
+    : { kind: "bitmap", words: container.words.slice(), size: container.size, isBorrowed: false };
 }
 
 /** Values of either. */
@@ -154,17 +159,17 @@ export function writeValues(container: Container, high: number, out: { [index: n
   return next;
 }
 
-/** A container of the form that its size asks for. Takes the words over. */
-export function fromWords(words: Uint32Array): Container {
+/** A container of the form that its size asks for. Takes the words over, or borrows them. */
+export function fromWords(words: Uint32Array, isBorrowed = false): Container {
   const size = countBits(words, BITMAP_WORDS);
-  const bitmap: Container = { kind: "bitmap", words, size };
+  const bitmap: Container = { kind: "bitmap", words, size, isBorrowed };
   if (size > MAX_ARRAY_SIZE) return bitmap;
   const values = new Uint16Array(Math.max(size, 4));
   writeValues(bitmap, 0, values, 0);
   return { kind: "array", values, size };
 }
 
-/** A container of ascending values, which is taken over. */
+/** A container of ascending values, which are never written to: what is added goes into a copy. */
 export function fromSorted(values: Uint16Array): Container {
   return { kind: "array", values, size: values.length };
 }
@@ -243,29 +248,44 @@ function lowerBound(container: Container & { kind: "array" }, value: number): nu
 function popCount(word: number): number {
   let count = word - ((word >>> 1) & 0x55555555);
   count = (count & 0x33333333) + ((count >>> 2) & 0x33333333);
-  return (((count + (count >>> 4)) & 0x0f0f0f0f) * 0x01010101) >>> 24;
+  return Math.imul((count + (count >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24;
 }
 
-/** Bits in the first `end` words, a multiple of `COUNTED_AT_ONCE`: four pairs of words share the last steps of the count. */
+/**
+ * Bits in the first `end` words, a multiple of `COUNTED_AT_ONCE`. Each word is added bit by bit to counters of one, two and four
+ * (carry-save adders), so that of eight words one has its bits counted.
+ */
 function countBits(words: Uint32Array, end: number): number {
   let count = 0;
+  let ones = 0;
+  let twos = 0;
+  let fours = 0;
   for (let i = 0; i < end; i += COUNTED_AT_ONCE) {
-    const bytes =
-      countsOfPair(words[i] as number, words[i + 1] as number) +
-      countsOfPair(words[i + 2] as number, words[i + 3] as number) +
-      countsOfPair(words[i + 4] as number, words[i + 5] as number) +
-      countsOfPair(words[i + 6] as number, words[i + 7] as number);
-    // Each byte is at most 64 by now; two of them go into each half.
-    const halves = (bytes & 0x00ff00ff) + ((bytes >>> 8) & 0x00ff00ff);
-    count += (halves & 0xffff) + (halves >>> 16);
+    let next = words[i] as number;
+    let odd = ones ^ next;
+    const twosA = (ones & next) | (odd & (words[i + 1] as number));
+    ones = odd ^ (words[i + 1] as number);
+    next = words[i + 2] as number;
+    odd = ones ^ next;
+    const twosB = (ones & next) | (odd & (words[i + 3] as number));
+    ones = odd ^ (words[i + 3] as number);
+    odd = twos ^ twosA;
+    const foursA = (twos & twosA) | (odd & twosB);
+    twos = odd ^ twosB;
+    next = words[i + 4] as number;
+    odd = ones ^ next;
+    const twosC = (ones & next) | (odd & (words[i + 5] as number));
+    ones = odd ^ (words[i + 5] as number);
+    next = words[i + 6] as number;
+    odd = ones ^ next;
+    const twosD = (ones & next) | (odd & (words[i + 7] as number));
+    ones = odd ^ (words[i + 7] as number);
+    odd = twos ^ twosC;
+    const foursB = (twos & twosC) | (odd & twosD);
+    twos = odd ^ twosD;
+    odd = fours ^ foursA;
+    count += popCount((fours & foursA) | (odd & foursB));
+    fours = odd ^ foursB;
   }
-  return count;
-}
-
-/** By byte, the bits of two words. */
-function countsOfPair(a: number, b: number): number {
-  const ofA = (a & 0x55555555) + ((a >>> 1) & 0x55555555);
-  const ofB = (b & 0x55555555) + ((b >>> 1) & 0x55555555);
-  const nibbles = (ofA & 0x33333333) + ((ofA >>> 2) & 0x33333333) + (ofB & 0x33333333) + ((ofB >>> 2) & 0x33333333);
-  return (nibbles & 0x0f0f0f0f) + ((nibbles >>> 4) & 0x0f0f0f0f);
+  return 8 * count + 4 * popCount(fours) + 2 * popCount(twos) + popCount(ones);
 }

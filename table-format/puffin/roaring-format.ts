@@ -74,7 +74,8 @@ function bytesOf(values: Uint16Array | Uint32Array): Uint8Array {
 }
 
 /**
- * Decodes one bitmap that starts the bytes; gives the bytes it took.
+ * Decodes one bitmap that starts the bytes; gives the bytes it took. Containers that are not stored as runs are views of the bytes
+ * where they lie as typed arrays want it, so these must stay as they are.
  * @throws FrazilError kind `corrupt`
  */
 export function decodeContainers(bytes: Uint8Array): Containers & { readonly length: number } {
@@ -87,29 +88,14 @@ export function decodeContainers(bytes: Uint8Array): Containers & { readonly len
   const runFlags = anyRuns ? reader.take(Math.ceil(count / 8)) : new Uint8Array(0);
   const header = reader.u16s(count * 2);
   if (!anyRuns || count >= NO_OFFSET_THRESHOLD) reader.take(count * 4);
-  const sizeOf = (i: number): number => (header[2 * i + 1] as number) + 1;
-  const isRunAt = (i: number): boolean => anyRuns && ((runFlags[i >> 3] as number) & (1 << (i & 7))) !== 0;
   const keys: number[] = [];
   const containers: Container[] = [];
-  // All plain containers lie in one buffer: one of its own for each of thousands takes longer than reading it.
-  let plainBytes = 0;
-  for (let i = 0; i < count; i++) if (!isRunAt(i)) plainBytes += bodyBytes(sizeOf(i));
-  reader.need(plainBytes);
-  const plain = new Uint8Array(plainBytes + count * 2);
-  let plainAt = 0;
   for (let i = 0; i < count; i++) {
     const key = header[2 * i] as number;
-    const size = sizeOf(i);
+    const size = (header[2 * i + 1] as number) + 1;
     if (i > 0 && key <= (keys[i - 1] as number)) throw corrupt("ascending keys", String(key));
-    let container: Container;
-    if (isRunAt(i)) container = fromRuns(reader.u16s(reader.u16() * 2));
-    else {
-      const body = reader.take(bodyBytes(size));
-      plain.set(body, plainAt);
-      container = plainContainer(plain.buffer, plainAt, size);
-      // Words of 32 bits begin at multiples of four.
-      plainAt += Math.ceil(body.length / 4) * 4;
-    }
+    const isRun = anyRuns && ((runFlags[i >> 3] as number) & (1 << (i & 7))) !== 0;
+    const container = isRun ? fromRuns(reader.u16s(reader.u16() * 2)) : plainContainer(reader, size);
     if (container.size !== size) throw corrupt(`${size} values in container ${key}`, String(container.size));
     keys.push(key);
     containers.push(container);
@@ -117,24 +103,30 @@ export function decodeContainers(bytes: Uint8Array): Containers & { readonly len
   return { keys, containers, length: reader.at };
 }
 
-/** Of a container that is not stored as runs. */
-function bodyBytes(size: number): number {
-  return size > MAX_ARRAY_SIZE ? BITMAP_BYTES : size * 2;
-}
-
-/** Takes the bytes over; they belong to no other container. */
-function plainContainer(buffer: ArrayBuffer, offset: number, size: number): Container {
-  if (size > MAX_ARRAY_SIZE) return fromWords(new Uint32Array(buffer, offset, BITMAP_BYTES / 4));
-  const values = new Uint16Array(buffer, offset, size);
-  let last = -1;
-  for (let i = 0; i < size; i++) {
-    const value = values[i] as number;
-    if (value <= last) throw corrupt("ascending values", String(value));
-    last = value;
+/** A container that is not stored as runs. */
+function plainContainer(reader: Reader, size: number): Container {
+  if (size > MAX_ARRAY_SIZE) return fromWords(reader.u32s(BITMAP_BYTES / 4), true);
+  const values = reader.u16s(size);
+  if (!isAscending(values)) {
+    const at = values.findIndex((value, i) => i > 0 && value <= (values[i - 1] as number));
+    throw corrupt("ascending values", String(values[at]));
   }
   return fromSorted(values);
 }
 
+/** Each difference of neighbours must be negative: one test for all, since a branch for each takes longer than the rest. */
+function isAscending(values: Uint16Array): boolean {
+  let signs = -1;
+  let last = -1;
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i] as number;
+    signs &= last - value;
+    last = value;
+  }
+  return signs < 0;
+}
+
+/** Numbers are read where they lie, or copied where no typed array can begin. */
 class Reader {
   at = 0;
   readonly #bytes: Uint8Array;
@@ -143,26 +135,23 @@ class Reader {
     this.#bytes = bytes;
   }
 
-  /** @throws FrazilError kind `corrupt` when fewer bytes are left */
-  need(length: number): void {
-    if (this.at + length > this.#bytes.length) throw corrupt("more bytes", `the end at ${this.#bytes.length}`);
-  }
-
   take(length: number): Uint8Array {
-    this.need(length);
-    this.at += length;
-    return this.#bytes.subarray(this.at - length, this.at);
-  }
-
-  /** A copy in a buffer of its own, aligned for any typed array. */
-  copy(length: number): Uint8Array<ArrayBuffer> {
-    const copied = new Uint8Array(length);
-    copied.set(this.take(length));
-    return copied;
+    const start = this.#pass(length);
+    return this.#bytes.subarray(start, start + length);
   }
 
   u16s(count: number): Uint16Array {
-    return new Uint16Array(this.copy(count * 2).buffer);
+    const start = this.#pass(count * 2);
+    const { buffer, byteOffset } = this.#bytes;
+    if (((byteOffset + start) & 1) === 0) return new Uint16Array(buffer, byteOffset + start, count);
+    return new Uint16Array(new Uint8Array(this.#bytes.subarray(start, this.at)).buffer);
+  }
+
+  u32s(count: number): Uint32Array {
+    const start = this.#pass(count * 4);
+    const { buffer, byteOffset } = this.#bytes;
+    if (((byteOffset + start) & 3) === 0) return new Uint32Array(buffer, byteOffset + start, count);
+    return new Uint32Array(new Uint8Array(this.#bytes.subarray(start, this.at)).buffer);
   }
 
   u16(): number {
@@ -170,7 +159,15 @@ class Reader {
   }
 
   u32(): number {
-    return new Uint32Array(this.copy(4).buffer)[0] as number;
+    return this.u32s(1)[0] as number;
+  }
+
+  /** Moves on, and gives where it was. */
+  #pass(length: number): number {
+    const start = this.at;
+    if (start + length > this.#bytes.length) throw corrupt("more bytes", `the end at ${this.#bytes.length}`);
+    this.at = start + length;
+    return start;
   }
 }
 

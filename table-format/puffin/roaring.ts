@@ -15,20 +15,16 @@ import { decodeContainers, encodeContainers } from "./roaring-format.ts";
 
 /** A compressed set of row positions below 2^32 (32-bit roaring bitmap, portable format). */
 export class RoaringBitmap {
-  readonly #keys: number[];
-  readonly #containers: Container[];
+  #keys: number[] = [];
+  #containers: Container[] = [];
   /** Where the last addition or question went: positions of one batch lie close together. */
   #last = 0;
 
-  constructor() {
-    this.#keys = [];
-    this.#containers = [];
-  }
-
-  static #of(keys: readonly number[], containers: readonly Container[]): RoaringBitmap {
+  /** Takes both over. */
+  static #of(keys: number[], containers: Container[]): RoaringBitmap {
     const bitmap = new RoaringBitmap();
-    bitmap.#keys.push(...keys);
-    bitmap.#containers.push(...containers);
+    bitmap.#keys = keys;
+    bitmap.#containers = containers;
     return bitmap;
   }
 
@@ -98,7 +94,7 @@ export class RoaringBitmap {
   }
 
   clone(): RoaringBitmap {
-    return RoaringBitmap.#of(this.#keys, this.#containers.map(copyOf));
+    return RoaringBitmap.#of([...this.#keys], this.#containers.map(copyOf));
   }
 
   /** Positions of either; both stay as they are. */
@@ -135,7 +131,7 @@ export class RoaringBitmap {
   }
 
   /**
-   * Reads the portable format; nothing may follow.
+   * Reads the portable format; nothing may follow. The bitmap keeps parts of the bytes, which must stay as they are.
    * @throws FrazilError kind `corrupt`
    */
   static deserialize(bytes: Uint8Array): RoaringBitmap {
@@ -147,7 +143,7 @@ export class RoaringBitmap {
     return bitmap;
   }
 
-  /** Reads a bitmap that starts the bytes, and says how many it took. */
+  /** Reads a bitmap that starts the bytes, as `deserialize` does, and says how many it took. */
   static deserializePrefix(bytes: Uint8Array): { bitmap: RoaringBitmap; length: number } {
     const { keys, containers, length } = decodeContainers(bytes);
     return { bitmap: RoaringBitmap.#of(keys, containers), length };

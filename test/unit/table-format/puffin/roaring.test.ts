@@ -79,6 +79,33 @@ test("the portable format comes back, also after further additions", () => {
   );
 });
 
+test("a bitmap leaves the bytes that it was read from as they are, wherever they begin", () => {
+  fc.assert(
+    fc.property(positions, positions, fc.nat(7), (first, more, offset) => {
+      const bytes = RoaringBitmap.from(first).serialize();
+      const shifted = new Uint8Array(bytes.length + 8).subarray(offset, offset + bytes.length);
+      shifted.set(bytes);
+      const back = RoaringBitmap.deserialize(shifted);
+      const copy = back.clone();
+      for (const position of more) back.add(position);
+      for (const position of more) copy.add(position);
+      expect(shifted).toEqual(bytes);
+      expect([...back.toArray()]).toEqual(ascending(new Set([...first, ...more])));
+      expect(copy.serialize()).toEqual(back.serialize());
+    }),
+    runs,
+  );
+});
+
+test("values that do not ascend are refused", () => {
+  const bytes = RoaringBitmap.from([1, 2, 3, 9]).serialize();
+  const last = bytes.length - 2;
+  for (const value of [3, 2, 0]) {
+    bytes[last] = value;
+    expect(() => RoaringBitmap.deserialize(bytes)).toThrow(`expected ascending values, found ${value}`);
+  }
+});
+
 test("damaged bytes are refused or decoded, never anything else", () => {
   const bytes = RoaringBitmap.from([
     1,
