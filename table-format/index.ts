@@ -53,7 +53,8 @@ export { readManifestList } from "./manifest/manifest-list.ts";
 export { type ManifestCache, readManifest } from "./manifest/manifest-reader.ts";
 export { applyUpdates, checkRequirements, requirementText } from "./metadata/apply.ts";
 export { schemaIdFor } from "./metadata/apply-layout.ts";
-export { parseTableMetadata, tableMetadataBytes } from "./metadata/metadata-json.ts";
+export { tableMetadataBytes } from "./metadata/metadata-bytes.ts";
+export { parseTableMetadata } from "./metadata/metadata-json.ts";
 export {
   ancestors,
   currentSchema,

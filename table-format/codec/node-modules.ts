@@ -1,3 +1,4 @@
+import type * as NodeBuffer from "node:buffer";
 import type * as NodeCrypto from "node:crypto";
 import type * as NodeZlib from "node:zlib";
 
@@ -7,6 +8,7 @@ import type * as NodeZlib from "node:zlib";
  */
 export const zlib: typeof NodeZlib | null = builtin("zlib");
 export const crypto: typeof NodeCrypto | null = builtin("crypto");
+export const buffer: typeof NodeBuffer | null = builtin("buffer");
 
 function builtin<T>(name: string): T | null {
   // Some bundlers give browsers a `process` of their own, which has no such method.

@@ -1,6 +1,5 @@
 import { FrazilError } from "../errors.ts";
 import type { JsonValue } from "../metadata/table-metadata.ts";
-import { JsonStrings } from "./exact-json.ts";
 
 /** A JSON object and where it stands, for messages such as `snapshots[3].snapshot-id: expected an integer, found "x"`. */
 export class JsonFields {
@@ -80,19 +79,10 @@ export class JsonFields {
 
   /** An object whose values all are strings. */
   strings(key: string): Map<string, string> {
-    const value: unknown = this.get(key);
-    if (value instanceof JsonStrings) return value.read();
     const members = this.object(key);
     const strings = new Map<string, string>();
     for (const name of members.keys()) strings.set(name, members.string(name));
     return strings;
-  }
-
-  /** The same, when it is asked for; what is wrong with it is told at once. */
-  stringsLater(key: string): () => ReadonlyMap<string, string> {
-    const value: unknown = this.get(key);
-    let strings = value instanceof JsonStrings ? null : this.strings(key);
-    return () => (strings ??= (value as JsonStrings).read());
   }
 
   /** An error about one of its members. */

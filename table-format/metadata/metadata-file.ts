@@ -1,6 +1,6 @@
 import { gzip } from "../codec/compress.ts";
 import { METADATA_CODEC } from "./apply.ts";
-import { tableMetadataBytes } from "./metadata-json.ts";
+import { tableMetadataBytes } from "./metadata-bytes.ts";
 import { GZIPPED, METADATA_SUFFIX } from "./metadata-name.ts";
 import type { TableMetadata } from "./table-metadata.ts";
 

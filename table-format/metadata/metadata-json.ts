@@ -1,21 +1,19 @@
 import { gunzip } from "../codec/decompress.ts";
 import { FrazilError } from "../errors.ts";
-import { jsonText, parseJson } from "../json/exact-json.ts";
+import { parseJson } from "../json/exact-json.ts";
 import { JsonFields } from "../json/fields.ts";
 import { MAX_METADATA_BYTES } from "../limits.ts";
-import { parseSchema, schemaJson } from "../schema/schema-json.ts";
+import { parseSchema } from "../schema/schema-json.ts";
 import { FIRST_PARTITION_ID } from "../partition/spec.ts";
 import { isGzipped } from "./metadata-name.ts";
-import { currentSchema, defaultSpec } from "./refs.ts";
-import { oldSnapshotJson, parseRef, parseSnapshot, refJson, snapshotJson } from "./snapshot-json.ts";
-import { parseSortOrder, parseSpec, parseSpecFields, sortOrderJson, specFieldsJson, specJson } from "./spec-json.ts";
+import { parseRef, parseSnapshot } from "./snapshot-json.ts";
+import { METADATA_ELEMENTS, ReadLogEntry, ReadSnapshot } from "./snapshot-reader.ts";
+import { parseSortOrder, parseSpec, parseSpecFields } from "./spec-json.ts";
 import type { JsonValue, PartitionSpec, SnapshotRef, SortOrder, TableMetadata } from "./table-metadata.ts";
 import { checkMetadata } from "./validate.ts";
 
 /** The newest version that this library reads and writes. */
 const MAX_FORMAT_VERSION = 3;
-
-const SUMMARIES = { within: "snapshots", key: "summary" };
 
 const KNOWN_FIELDS: ReadonlySet<string> = new Set([
   "format-version",
@@ -44,11 +42,11 @@ const KNOWN_FIELDS: ReadonlySet<string> = new Set([
 
 /**
  * Reads a table metadata file (spec, "Table Metadata Fields"), versions 1 to 3. Whether it is compressed is decided by its name
- * (`.gz.metadata.json`, `.metadata.json.gz`), as all readers do.
+ * (`.gz.metadata.json`, `.metadata.json.gz`), as all readers do. What is made of the bytes keeps them, so they must stay as they are.
  * @throws FrazilError `unsupported` for later versions and encrypted tables, `corrupt` for what Java would refuse to load.
  */
 export function parseTableMetadata(bytes: Uint8Array, location: string): TableMetadata {
-  return named(location, () => checked(parseJson(textOf(bytes, location), SUMMARIES), location));
+  return named(location, () => checked(parseJson(plainBytes(bytes, location), METADATA_ELEMENTS), location));
 }
 
 /**
@@ -75,14 +73,19 @@ function named(location: string, read: () => TableMetadata): TableMetadata {
   }
 }
 
-function textOf(bytes: Uint8Array, location: string): string {
+function plainBytes(bytes: Uint8Array, location: string): Uint8Array {
   try {
-    const plain = isGzipped(location) ? gunzip(bytes, MAX_METADATA_BYTES) : bytes;
-    return new TextDecoder("utf-8", { fatal: true }).decode(plain);
+    if (isGzipped(location)) return gunzip(bytes, MAX_METADATA_BYTES);
   } catch (cause) {
-    const message = `${location}: expected a metadata file in UTF-8, compressed exactly if its name says gz`;
-    throw new FrazilError("corrupt", "UNREADABLE_METADATA", message, { cause });
+    throw unreadable(location, cause);
   }
+  if (bytes[0] === 0x1f && bytes[1] === 0x8b) throw unreadable(location);
+  return bytes;
+}
+
+function unreadable(location: string, cause?: unknown): FrazilError {
+  const message = `${location}: expected a metadata file in UTF-8, compressed exactly if its name says gz`;
+  return new FrazilError("corrupt", "UNREADABLE_METADATA", message, { cause });
 }
 
 function fromJson(json: JsonFields): TableMetadata {
@@ -120,12 +123,12 @@ function fromJson(json: JsonFields): TableMetadata {
     currentSnapshotId,
     nextRowId: formatVersion >= 3 ? json.long("next-row-id") : 0n,
     refs: refsOf(json, currentSnapshotId),
-    snapshots: json.has("snapshots") ? json.objects("snapshots").map(parseSnapshot) : [],
-    snapshotLog: logOf(json, "snapshot-log", (entry) => ({
+    snapshots: listOf(json, "snapshots", ReadSnapshot, parseSnapshot),
+    snapshotLog: listOf(json, "snapshot-log", ReadLogEntry, (entry) => ({
       timestampMs: entry.long("timestamp-ms"),
       snapshotId: entry.long("snapshot-id"),
     })),
-    metadataLog: logOf(json, "metadata-log", (entry) => ({
+    metadataLog: listOf(json, "metadata-log", null, (entry) => ({
       timestampMs: entry.long("timestamp-ms"),
       metadataFile: entry.string("metadata-file"),
     })),
@@ -169,75 +172,16 @@ function sortOrdersOf(json: JsonFields, v1: boolean): SortOrder[] {
   return json.objects("sort-orders").map(parseSortOrder);
 }
 
-function logOf<T>(json: JsonFields, key: string, entry: (fields: JsonFields) => T): T[] {
-  return json.has(key) ? json.objects(key).map(entry) : [];
-}
-
-/** The bytes of a metadata file, not compressed, fields in Java's order. */
-export function tableMetadataBytes(m: TableMetadata): Uint8Array {
-  return new TextEncoder().encode(metadataText(m));
-}
-
-function metadataText(m: TableMetadata): string {
-  const none = m.formatVersion < 3 ? -1n : null;
-  const v1 = m.formatVersion === 1;
-  const members = [
-    ...membersOf({
-      "format-version": BigInt(m.formatVersion),
-      // The oldest tables have none.
-      ...((!v1 || m.tableUuid !== "") && { "table-uuid": m.tableUuid }),
-      location: m.location,
-      ...(!v1 && { "last-sequence-number": m.lastSequenceNumber }),
-      "last-updated-ms": m.lastUpdatedMs,
-      "last-column-id": BigInt(m.lastColumnId),
-      ...(v1 && { schema: schemaJson(currentSchema(m)) }),
-      "current-schema-id": BigInt(m.currentSchemaId),
-      schemas: m.schemas.map(schemaJson),
-      ...(v1 && { "partition-spec": specFieldsJson(defaultSpec(m)) }),
-      "default-spec-id": BigInt(m.defaultSpecId),
-      "partition-specs": m.partitionSpecs.map(specJson),
-      "last-partition-id": BigInt(m.lastPartitionId),
-      "default-sort-order-id": BigInt(m.defaultSortOrderId),
-      "sort-orders": m.sortOrders.map(sortOrderJson),
-      properties: Object.fromEntries(m.properties),
-      "current-snapshot-id": m.currentSnapshotId ?? none,
-      ...(m.formatVersion >= 3 && { "next-row-id": m.nextRowId }),
-      refs: Object.fromEntries([...m.refs].map(([name, ref]) => [name, refJson(ref)])),
-    }),
-    v1
-      ? member("snapshots", jsonText(m.snapshots.map(oldSnapshotJson)))
-      : member("snapshots", listText(m.snapshots, snapshotJson)),
-    ...membersOf(Object.fromEntries(m.unknownFields)),
-    member("snapshot-log", listText(m.snapshotLog, snapshotLogJson)),
-    member("metadata-log", listText(m.metadataLog, metadataLogJson)),
-  ];
-  return `{${members.join(",")}}`;
-}
-
-function membersOf(object: { readonly [key: string]: JsonValue }): string[] {
-  return Object.entries(object).map(([key, value]) => member(key, jsonText(value)));
-}
-
-function member(key: string, text: string): string {
-  return `${JSON.stringify(key)}:${text}`;
-}
-
-/** Texts of what a table's metadata has thousands of and hands on from commit to commit, so that a commit writes out what it adds alone. */
-const texts = new WeakMap<object, string>();
-
-function listText<T extends object>(entries: readonly T[], toJson: (entry: T) => JsonValue): string {
-  const all = entries.map((entry) => {
-    const text = texts.get(entry) ?? jsonText(toJson(entry));
-    texts.set(entry, text);
-    return text;
+/** An array of objects, of which some may have been read as they were met. */
+function listOf<T extends object>(
+  json: JsonFields,
+  key: string,
+  read: (new (...args: never[]) => NoInfer<T>) | null,
+  parse: (fields: JsonFields) => T,
+): T[] {
+  if (!json.has(key)) return [];
+  return json.array(key).map((value: unknown, i) => {
+    if (read !== null && value instanceof read) return value;
+    return parse(new JsonFields(value as JsonValue, `${json.path(key)}[${i}]`));
   });
-  return `[${all.join(",")}]`;
-}
-
-function snapshotLogJson({ timestampMs, snapshotId }: TableMetadata["snapshotLog"][number]): JsonValue {
-  return { "timestamp-ms": timestampMs, "snapshot-id": snapshotId };
-}
-
-function metadataLogJson({ timestampMs, metadataFile }: TableMetadata["metadataLog"][number]): JsonValue {
-  return { "timestamp-ms": timestampMs, "metadata-file": metadataFile };
 }

@@ -7,7 +7,6 @@ const NO_SUMMARY: ReadonlyMap<string, string> = new Map();
 /** Reads a snapshot's JSON form. v1 snapshots that list their manifests inline have an empty `manifestList`. */
 export function parseSnapshot(json: JsonFields): Snapshot {
   const inline = !json.has("manifest-list") && json.has("manifests");
-  const summary = json.has("summary") ? json.stringsLater("summary") : () => NO_SUMMARY;
   return {
     snapshotId: json.long("snapshot-id"),
     parentSnapshotId: json.has("parent-snapshot-id") ? json.long("parent-snapshot-id") : null,
@@ -15,10 +14,7 @@ export function parseSnapshot(json: JsonFields): Snapshot {
     timestampMs: json.long("timestamp-ms"),
     manifestList: json.has("manifest-list") ? json.string("manifest-list") : "",
     ...(inline && { manifests: manifestsOf(json) }),
-    // Most of a table's metadata is summaries of snapshots that nobody asks for.
-    get summary() {
-      return summary();
-    },
+    summary: json.has("summary") ? json.strings("summary") : NO_SUMMARY,
     schemaId: json.has("schema-id") ? json.int("schema-id") : null,
     firstRowId: json.has("first-row-id") ? json.long("first-row-id") : null,
     addedRows: json.has("added-rows") ? json.long("added-rows") : null,

@@ -28,3 +28,12 @@ export function highHalf(value: bigint): number {
   WHOLE[0] = value;
   return HALVES[1] as number;
 }
+
+/** `high * 10^9 + low`, as far as 64 bits hold it: both whole and not negative, `high` below 10^10 and `low` below 10^9. */
+export function fromDecimal(high: number, low: number): bigint {
+  // In steps of 16 bits, so that no product leaves the 53 bits of a double.
+  const upper = Math.floor(high / 0x1_0000);
+  const ends = (high - upper * 0x1_0000) * 1e9 + low;
+  const rest = upper * 1e9 + Math.floor(ends / 0x1_0000);
+  return fromHalves(((rest & 0xffff) << 16) | (ends & 0xffff), Math.floor(rest / 0x1_0000));
+}

@@ -2,6 +2,7 @@ import { FrazilError } from "../../errors.ts";
 import { parseJson } from "../../json/exact-json.ts";
 import { JsonFields } from "../../json/fields.ts";
 import { tableMetadataOf } from "../../metadata/metadata-json.ts";
+import { METADATA_ELEMENTS } from "../../metadata/snapshot-reader.ts";
 import type { LoadedTable, TableIdent } from "../catalog.ts";
 
 /** Access to a store that the catalog lends for the locations that begin with `prefix` (REST spec, `StorageCredential`). */
@@ -17,12 +18,14 @@ export interface TableAnswer {
   readonly lent: readonly LentCredential[];
 }
 
+const ANSWER_ELEMENTS = new Map([["metadata", METADATA_ELEMENTS]]);
+
 /**
  * Reads a table from the answer to load, create, register or commit.
  * @throws FrazilError `corrupt` when it is none; `unsupported` for later format versions and encrypted tables.
  */
 export function parseTableAnswer(text: string, ident: TableIdent): TableAnswer {
-  const json = new JsonFields(parseJson(text), "");
+  const json = new JsonFields(parseJson(text, ANSWER_ELEMENTS), "");
   // A table that is staged has no file yet.
   const metadataLocation = json.has("metadata-location") ? json.string("metadata-location") : "";
   const metadata = tableMetadataOf(json.get("metadata") ?? null, metadataLocation || "metadata");

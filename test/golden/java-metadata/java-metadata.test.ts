@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
-import { parseTableMetadata, tableMetadataBytes } from "../../../table-format/metadata/metadata-json.ts";
+import { tableMetadataBytes } from "../../../table-format/metadata/metadata-bytes.ts";
+import { parseTableMetadata } from "../../../table-format/metadata/metadata-json.ts";
 import { snapshotAsOf } from "../../../table-format/metadata/refs.ts";
 
 const read = (name: string): Buffer => readFileSync(new URL(name, import.meta.url));

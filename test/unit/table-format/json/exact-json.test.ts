@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { jsonText, parseJson } from "../../../../table-format/json/exact-json.ts";
-import { JsonFields } from "../../../../table-format/json/fields.ts";
+import { type ElementReader, jsonText, parseJson } from "../../../../table-format/json/exact-json.ts";
+import { type JsonReader, jsonReader, readInt64 } from "../../../../table-format/json/json-reader.ts";
 import type { JsonValue } from "../../../../table-format/metadata/table-metadata.ts";
 
 const { json } = fc.letrec<{ json: JsonValue }>((tie) => ({
@@ -80,37 +80,61 @@ test("integers beyond 2^53 survive, fractions stay numbers", () => {
   expect(jsonText(parseJson(text))).toBe(text);
 });
 
-const partsOf = (text: string): [unknown, unknown][] =>
-  [null, { within: "snapshots", key: "summary" }].map((deferred) => {
-    const document = new JsonFields(parseJson(text, deferred), "");
-    const entries = document
-      .objects("snapshots")
-      .map((fields) => [fields.get("other"), outcomeOf(() => fields.stringsLater("summary")())]);
-    return [entries, document.get("summary")];
-  });
-
-test("objects of strings that are left as text are read as they stand, and all else as always", () => {
-  const strings = fc.dictionary(fc.string({ unit: "binary" }), fc.string({ unit: "binary" }));
-  const below = fc.array(fc.dictionary(fc.constantFrom("summary", "other"), fc.oneof(strings, json)));
+test("reads bytes as it reads the text that they encode, and says where they are no UTF-8", () => {
   fc.assert(
-    fc.property(below, json, (snapshots, summary) => {
-      const [whole, parts] = partsOf(jsonText({ snapshots, summary }));
-      expect(parts).toEqual(whole);
+    fc.property(json, (value) => {
+      const text = jsonText(value);
+      expect(parseJson(new TextEncoder().encode(`\ufeff${text}`))).toEqual(parseJson(text));
     }),
   );
-  const [whole, parts] = partsOf(
-    '{ "snapshots" : [ { "summary" : { "a" : "\\"b\\\\" , "c":"" } , "other":{} } ], "summary": { "a": "b" } }',
-  );
-  expect(parts).toEqual(whole);
+  const broken = Uint8Array.of(...new TextEncoder().encode('{"a":"ü'), 0xc3, ...new TextEncoder().encode('"}'));
+  expect(() => parseJson(broken)).toThrow(/^offset 5: expected UTF-8, found /);
+  expect(() => parseJson(Uint8Array.of(0x5b, 0xc3, 0xbc, 0x5d))).toThrow(/^offset 1: expected a value/);
 });
 
-function outcomeOf(read: () => ReadonlyMap<string, string>): unknown {
-  try {
-    return [...read()];
-  } catch (error) {
-    return (error as Error).message;
+test("elements that a reader makes something of stand as that in their array, the others as always", () => {
+  const small = (reader: JsonReader) => {
+    const value = readInt64(reader);
+    return value === null ? null : { value };
+  };
+  const elements = new Map([
+    ["numbers", small],
+    ["inside", new Map([["more", small]])],
+  ] as [string, ElementReader][]);
+  const text = '{"numbers":[1, -2 ,[3],"x"],"more":[4],"inside":{"more":[5],"numbers":[6]},"other":{"numbers":[7]}}';
+  expect(parseJson(text, elements)).toEqual({
+    numbers: [{ value: 1n }, -2n, [3n], "x"],
+    more: [4n],
+    inside: { more: [{ value: 5n }], numbers: [6n] },
+    other: { numbers: [7n] },
+  });
+  expect(parseJson('{"numbers":{"more":[1]}}', elements)).toEqual({ numbers: { more: [1n] } });
+  expect(() => parseJson('{"numbers":[1 2]}', elements)).toThrow(/offset 14/);
+});
+
+test("int64 is read to the last digit, and nothing else as such", () => {
+  const read = (text: string): bigint | null => readInt64(jsonReader(text));
+  fc.assert(
+    fc.property(fc.bigInt({ min: 0n, max: 2n ** 63n - 1n }), (value) => {
+      expect(read(`${value},`)).toBe(value);
+    }),
+  );
+  for (const value of [0n, 9n, 10n ** 15n - 1n, 10n ** 15n, 10n ** 18n, 2n ** 32n * 10n ** 9n, 2n ** 63n - 1n]) {
+    expect(read(String(value))).toBe(value);
   }
-}
+  for (const other of [
+    String(2n ** 63n),
+    "9999999999999999999",
+    "10000000000000000000",
+    "01",
+    "1.0",
+    "1e3",
+    "-1",
+    "x",
+    "",
+  ])
+    expect(read(other)).toBeNull();
+});
 
 test("a key named __proto__ is data", () => {
   const value = parseJson('{"__proto__":{"polluted":true}}') as Record<string, JsonValue>;

@@ -1,6 +1,7 @@
 import { gzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
-import { parseTableMetadata, tableMetadataBytes } from "../../../../table-format/metadata/metadata-json.ts";
+import { tableMetadataBytes } from "../../../../table-format/metadata/metadata-bytes.ts";
+import { parseTableMetadata } from "../../../../table-format/metadata/metadata-json.ts";
 import { ancestors } from "../../../../table-format/metadata/refs.ts";
 import type { TableMetadata } from "../../../../table-format/metadata/table-metadata.ts";
 import { BIG, T0, tableWith } from "./fixture.ts";
