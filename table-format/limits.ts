@@ -39,6 +39,9 @@ export const GZIP_AT_ONCE_BYTES = 512 * 1024;
 /** Guards against a gzip bomb; the largest tables known have metadata files of some hundred MB. */
 export const MAX_METADATA_BYTES = 1 << 30;
 
+/** Metadata files, as they are stored, whose tables a catalog keeps: a table that others commit to is read anew each time, with all its snapshots. */
+export const MAX_CACHED_METADATA_BYTES = 64 * 1024 * 1024;
+
 /** The footer of a Parquet file: those of thousands of columns and row groups have some ten MB, and reading one takes many times its size. */
 export const MAX_PARQUET_FOOTER_BYTES = 64 * 1024 * 1024;
 

@@ -1,6 +1,7 @@
 import { FrazilError } from "../errors.ts";
 import type { FileIO } from "../io/file-io.ts";
 import { unlessGone } from "../io/unless-gone.ts";
+import { MAX_CACHED_METADATA_BYTES } from "../limits.ts";
 import { parseTableMetadata } from "../metadata/metadata-json.ts";
 import type { TableMetadata } from "../metadata/table-metadata.ts";
 import type { LoadedTable, TableIdent } from "./catalog.ts";
@@ -15,7 +16,8 @@ const UNIQUE_NAME = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12
 /** Reads metadata files and remembers them by location, so that polling a table that does not move costs one small read. */
 export class MetadataFiles {
   readonly #io: FileIO;
-  readonly #cached = new Map<string, TableMetadata>();
+  readonly #cached = new Map<string, { readonly metadata: TableMetadata; readonly sizeBytes: number }>();
+  #cachedBytes = 0;
 
   constructor(io: FileIO) {
     this.#io = io;
@@ -24,20 +26,37 @@ export class MetadataFiles {
   async load(location: string): Promise<TableMetadata> {
     const known = this.#cached.get(location);
     if (known !== undefined) {
-      this.remember(location, known);
-      return known;
+      this.#keep(location, known.metadata, known.sizeBytes);
+      return known.metadata;
     }
-    const metadata = parseTableMetadata(await this.#io.read(location), location);
-    this.remember(location, metadata);
+    const bytes = await this.#io.read(location);
+    const metadata = parseTableMetadata(bytes, location);
+    this.#keep(location, metadata, bytes.length);
     return metadata;
   }
 
-  /** Keeps what a file is known to hold; the least recently used one goes. */
+  /** Keeps what a file is known to hold that was made of another one, with which it shares nearly all. */
   remember(location: string, metadata: TableMetadata): void {
+    this.#keep(location, metadata, this.#cached.get(location)?.sizeBytes ?? 0);
+  }
+
+  /** The least recently used ones go, but not the last. */
+  #keep(location: string, metadata: TableMetadata, sizeBytes: number): void {
     if (!UNIQUE_NAME.test(location)) return;
+    this.#forget(location);
+    this.#cached.set(location, { metadata, sizeBytes });
+    this.#cachedBytes += sizeBytes;
+    while (
+      this.#cached.size > MAX_CACHED_FILES ||
+      (this.#cachedBytes > MAX_CACHED_METADATA_BYTES && this.#cached.size > 1)
+    ) {
+      this.#forget(this.#cached.keys().next().value as string);
+    }
+  }
+
+  #forget(location: string): void {
+    this.#cachedBytes -= this.#cached.get(location)?.sizeBytes ?? 0;
     this.#cached.delete(location);
-    this.#cached.set(location, metadata);
-    if (this.#cached.size > MAX_CACHED_FILES) this.#cached.delete(this.#cached.keys().next().value as string);
   }
 
   /**
