@@ -96,7 +96,7 @@ export { RoaringBitmap } from "./puffin/roaring.ts";
 export { ThetaSketch } from "./puffin/theta-sketch.ts";
 export { planAppends, scanAppends, type SnapshotRange } from "./scan/appends.ts";
 export { readColumns } from "./scan/data-columns.ts";
-export { type ChangedRows, type ChangelogPlan, diffSnapshots } from "./scan/changelog.ts";
+export { type ChangedRows, type ChangelogPlan, countOf, countRows, diffSnapshots } from "./scan/changelog.ts";
 export {
   CHANGELOG_FIELDS,
   type ChangelogOptions,
@@ -106,10 +106,13 @@ export {
 } from "./scan/changelog-scan.ts";
 export { type DeletedPositions, deletedPositions } from "./scan/deleted-positions.ts";
 export { equalityDeletes, matchEqualityDeletes } from "./scan/equality-deletes.ts";
+export { fileRows, type ScannedRows } from "./scan/file-rows.ts";
 export { type FileScanTask, planFiles, type PlanOptions } from "./scan/file-tasks.ts";
 export { planSnapshot, type SnapshotPlan } from "./scan/plan.ts";
 export { readPositionDeletes, writePositionDeletes } from "./scan/position-deletes.ts";
-export { readTasks, type ScannedRows, type ScanOptions, scanRows } from "./scan/rows.ts";
+export { type MatchedRows, matchRows } from "./scan/row-matching.ts";
+export type { RowMarks } from "./scan/row-marks.ts";
+export { readTasks, type ScanOptions, scanRows } from "./scan/rows.ts";
 export { type PointInTime, timeTravel } from "./scan/time-travel.ts";
 export { addColumns, canWiden, widenField } from "./schema/evolve.ts";
 export { fieldById, fieldByName, highestFieldId, type NewField, newSchema } from "./schema/schema.ts";

@@ -90,6 +90,12 @@ export const MAX_EXPRESSION_DEPTH = 1_000;
 /** Keys of rows held at once while those that went are matched with those that came, some hundred bytes each; of more several passes are made. */
 export const MATCHED_ROWS_HELD = 500_000;
 
+/** Files of manifests kept while two snapshots are compared, at 1 to 5 kB each: most are asked for two or three times. */
+export const DIFFED_ENTRIES_HELD = 10_000;
+
+/** Keys of equality deletes held by a reader, some 80 bytes each: those of a day of a busy table, so that none is read for each data file. */
+export const EQUALITY_KEYS_HELD = 2_000_000;
+
 /** Data files whose first rows are read while a scan gives those of the file before, so that an object store's answers are awaited together. */
 export const SCANNED_FILES_AHEAD = 8;
 

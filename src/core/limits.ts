@@ -99,12 +99,6 @@ export const FOLLOW_POLL_MS = 500;
 /** Rows of a table that its source hands over at a time: long runs in each column, and a checkpoint can close between two. */
 export const TABLE_SOURCE_ROWS = 16_384;
 
-/** Rows of one data file that are picked out in one go; of more, the file is read row group by row group, each once. */
-export const TABLE_SPARSE_ROWS = 65_536;
-
-/** Rows of one snapshot, of those that went or those that came, whose keys are held to pair them: at 60 to 150 bytes each. */
-export const TABLE_PAIRED_ROWS = 1_000_000;
-
 /** How long a table that is read may not be there when a job starts: as long as a stack takes that starts all at once. */
 export const TABLE_START_LIMIT_MS = 60_000;
 

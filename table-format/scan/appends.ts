@@ -8,9 +8,10 @@ import { readManifestList } from "../manifest/manifest-list.ts";
 import { readManifest } from "../manifest/manifest-reader.ts";
 import { ancestors, currentSchema, currentSnapshot, snapshotById, snapshotSchema } from "../metadata/refs.ts";
 import type { Snapshot, TableMetadata } from "../metadata/table-metadata.ts";
+import type { ScannedRows } from "./file-rows.ts";
 import { type FileScanTask, filterOf, ofContent, type PlanOptions } from "./file-tasks.ts";
 import { plannedFile } from "./live-files.ts";
-import { readTasks, type ScannedRows, type ScanOptions } from "./rows.ts";
+import { readTasks, type ScanOptions } from "./rows.ts";
 
 /** Snapshots of one line of ancestors. */
 export interface SnapshotRange {

@@ -1,6 +1,7 @@
 import { createBuilder } from "../arrow/builder.ts";
 import type { Column } from "../arrow/column.ts";
 import { FrazilError } from "../errors.ts";
+import type { Expression } from "../expression/expression.ts";
 import type { FileIO } from "../io/file-io.ts";
 import type { ManifestCache } from "../manifest/manifest-reader.ts";
 import { ancestors, currentSnapshot, snapshotById, snapshotSchema } from "../metadata/refs.ts";
@@ -10,9 +11,11 @@ import { explicitRowIds, ROW_ID_FIELD } from "../parquet/lineage.ts";
 import { checkIdentifierField, nestedFields } from "../schema/schema.ts";
 import type { NestedField, Schema } from "../schema/types.ts";
 import type { AnyColumn } from "../values/cell.ts";
-import { type ChangedRows, diffSnapshots } from "./changelog.ts";
-import { readRowsAt } from "./data-columns.ts";
+import { type ChangedRows, countOf, diffSnapshots } from "./changelog.ts";
+import { fileRows, inTurn, type ScannedRows } from "./file-rows.ts";
+import { planFiles, type PlanOptions } from "./file-tasks.ts";
 import { type MatchedRows, matchRows, type RowIdentity } from "./row-matching.ts";
+import { readTasks } from "./rows.ts";
 
 /** What happened to a row: it came, it went, or it is one of the two states of a row that changed. */
 export type ChangeType = "INSERT" | "DELETE" | "UPDATE_BEFORE" | "UPDATE_AFTER";
@@ -50,6 +53,13 @@ export interface ChangelogOptions {
   readonly schema?: Schema;
   /** The columns to read; by default all of the schema. Rows that differ in other columns alone have not changed. */
   readonly fields?: readonly NestedField[];
+  /**
+   * Which rows count: the changes are those of the table's rows of which it is true, as of a view with that condition. An update of which
+   * one side alone fulfils it is the `DELETE` or `INSERT` of that side, so that whoever applies the changes to his copy of these rows
+   * holds them still. (Spark and Delta filter the rows of a changelog instead: a lone `UPDATE_BEFORE` then stands for a row that left,
+   * and a lone `UPDATE_AFTER` for one that came.) The filter knows the columns of `schema`, whether they are among `fields` or not.
+   */
+  readonly filter?: Expression;
   readonly manifests?: ManifestCache;
 }
 
@@ -57,13 +67,14 @@ export interface ChangelogOptions {
  * Reads what changed between two snapshots, snapshot by snapshot, oldest first: of each the rows that went, then those that came. A row
  * that went and came back with equal values does not show, nor does a snapshot that only moved rows to other files (`replace`). What
  * deletion vectors, position deletes and equality deletes hide is told row by row. Read are data files that differ and those of which
- * deletes take rows, never others.
+ * deletes take rows, never others, nor those that can hold no row of the filter.
  *
- * Held are a row group of one file, the manifest entries that differ, the delete files of both snapshots, and, for a snapshot by which
- * rows went and came, what `matchRows` says.
+ * Held are the first row groups of a few files (`SCANNED_FILES_AHEAD`, `SCANNED_BYTES_AHEAD`), what `diffSnapshots` says, and, for a
+ * snapshot by which rows went and came, what `matchRows` says. From the empty table rows are read as by `scanRows`, file by file, and no
+ * list of files is held.
  *
  * @throws FrazilError `not-found` when a snapshot is not held; `config` when `from` is no ancestor of `to` (and the change is not to be
- * `net`), or a name no identifier field; as `readColumns`
+ * `net`), a name no identifier field, or for a filter that does not fit the schema; as `readColumns`
  */
 export async function* changelogScan(
   io: FileIO,
@@ -76,15 +87,22 @@ export async function* changelogScan(
   const schema = options.schema ?? snapshotSchema(metadata, from !== null && isNewer(from, to) ? from : to);
   const fields = options.fields ?? schema.fields;
   const identity = identityOf(metadata, schema, options.identifierFields);
+  const compared = identity.by === "fields" ? withFields(schema, fields, identity.fieldIds) : fields;
+  const { filter, manifests } = options;
+  const plan = { schema, ...(filter !== undefined && { filter }), ...(manifests !== undefined && { manifests }) };
   const steps = options.net === true ? [{ from, to }] : stepsBetween(metadata, from, to);
   for (const [ordinal, step] of steps.entries()) {
     if (step.from?.snapshotId === step.to.snapshotId) continue;
-    const plan = await diffSnapshots(io, metadata, step.from, step.to, options.manifests);
-    const compared = identity.by === "fields" ? withFields(schema, fields, identity.fieldIds) : fields;
-    const matched = await matchRows({ io, metadata }, plan, schema, compared, identity);
-    const reading: Reading = { io, metadata, fields, hasRowIds: identity.by === "row-id", ordinal, snapshot: step.to };
-    yield* sideRows(reading, plan.deleted, matched, "deleted");
-    yield* sideRows(reading, plan.inserted, matched, "inserted");
+    const hasRowIds = identity.by === "row-id";
+    const reading: Reading = { io, metadata, schema, fields, hasRowIds, ordinal, snapshot: step.to };
+    if (step.from === null) {
+      yield* allRows(reading, plan);
+      continue;
+    }
+    const changes = await diffSnapshots(io, metadata, step.from, step.to, plan);
+    const matched = await matchRows({ io, metadata, schema }, changes, identity, compared);
+    yield* sideRows(reading, changes.deleted, matched, "deleted");
+    yield* sideRows(reading, changes.inserted, matched, "inserted");
   }
 }
 
@@ -164,10 +182,28 @@ function withFields(schema: Schema, fields: readonly NestedField[], ids: readonl
 interface Reading {
   readonly io: FileIO;
   readonly metadata: TableMetadata;
+  readonly schema: Schema;
   readonly fields: readonly NestedField[];
   readonly hasRowIds: boolean;
   readonly ordinal: number;
   readonly snapshot: Snapshot;
+}
+
+/** What is read of the files. */
+function fieldsOf({ fields, hasRowIds }: Reading): readonly NestedField[] {
+  return hasRowIds ? [...fields, ROW_ID_FIELD] : fields;
+}
+
+/** All rows of the snapshot, as inserts. */
+async function* allRows(
+  reading: Reading,
+  plan: PlanOptions & { readonly schema: Schema },
+): AsyncGenerator<ChangelogRows> {
+  const { io, metadata, snapshot } = reading;
+  const tasks = planFiles(io, metadata, snapshot, plan);
+  for await (const rows of readTasks(io, metadata, tasks, plan.schema, fieldsOf(reading))) {
+    yield changelogRows(reading, rows, new Array<ChangeType>(rows.length).fill("INSERT"));
+  }
 }
 
 const TYPES = {
@@ -181,25 +217,32 @@ async function* sideRows(
   { unchanged, updated }: MatchedRows,
   side: keyof typeof TYPES,
 ): AsyncGenerator<ChangelogRows> {
-  const { io, metadata, snapshot } = reading;
-  const rowId = reading.hasRowIds ? [ROW_ID_FIELD] : [];
-  const wanted = [...reading.fields, ...rowId];
-  const fields = [...wanted, ...CHANGELOG_FIELDS];
-  for (const [index, { file, positions }] of changes.entries()) {
-    const rows = positions === null ? Number(file.recordCount) : positions.cardinality;
-    if (rows === unchanged[side].countOf(index)) continue;
-    const hasChanged = (position: number): boolean => !unchanged[side].has(index, position);
-    for await (const batch of readRowsAt(io, metadata, file, wanted, positions, hasChanged)) {
-      const { length } = batch.positions;
-      const isPaired = (position: number): boolean => updated[side].has(index, position);
-      const types = Array.from(batch.positions, (position) => TYPES[side][isPaired(position) ? "paired" : "alone"]);
-      const idsOf = (stored: Column): Column => explicitRowIds(stored, file, (row) => batch.positions[row] as number);
-      const own = reading.hasRowIds
-        ? [...batch.columns.slice(0, -1), idsOf(batch.columns.at(-1) as Column)]
-        : batch.columns;
-      yield { snapshot, length, fields, columns: [...own, ...changeColumns(reading, types)] };
-    }
+  const { io, metadata, schema } = reading;
+  const [same, paired] = [unchanged[side], updated[side]];
+  const open = async ([index, change]: readonly [number, ChangedRows]) => {
+    const isWanted = (position: number): boolean => !same.has(index, position);
+    return fileRows(io, metadata, { ...change, isWanted }, schema, fieldsOf(reading));
+  };
+  const changed = [...changes.entries()].filter(([index, change]) => countOf(change) > same.countOf(index));
+  for await (const [[index], rows] of inTurn(changed, ([, { file }]) => file.fileSizeBytes, open)) {
+    const isPaired = (position: number): boolean => paired.has(index, position);
+    const types = Array.from(rows.positions, (position) => TYPES[side][isPaired(position) ? "paired" : "alone"]);
+    yield changelogRows(reading, rows, types);
   }
+}
+
+/** Rows of a file with what stands behind them. */
+function changelogRows(reading: Reading, rows: ScannedRows, types: readonly ChangeType[]): ChangelogRows {
+  const { snapshot, hasRowIds } = reading;
+  const { file, positions, length, columns } = rows;
+  const idsOf = (stored: Column): Column => explicitRowIds(stored, file, (row) => positions[row] as number);
+  const own = hasRowIds ? [...columns.slice(0, -1), idsOf(columns.at(-1) as Column)] : columns;
+  return {
+    snapshot,
+    length,
+    fields: [...fieldsOf(reading), ...CHANGELOG_FIELDS],
+    columns: [...own, ...changeColumns(reading, types)],
+  };
 }
 
 /** The values of `CHANGELOG_FIELDS`. */

@@ -15,102 +15,45 @@ import type { NestedField } from "../schema/types.ts";
 import type { AnyColumn } from "../values/cell.ts";
 import { gatherAny } from "../values/gather-any.ts";
 
+/** What of a data file is read, and how. */
+export interface ColumnReading {
+  /** Awaited after each column of a batch, so that others may have their turn. */
+  readonly breathe?: () => Promise<void>;
+  /** Row groups are passed over when their statistics say that it is true of none of their rows. */
+  readonly filter?: BoundExpression;
+  /** Row groups without any of these positions are passed over. */
+  readonly positions?: RoaringBitmap;
+  /** Columns that `more` of a batch reads. */
+  readonly later?: readonly NestedField[];
+}
+
 /**
  * Reads columns of any type from a data or delete file of a table, in file order: row numbers of the batches add up to positions.
  * A column that the file lacks is filled as the spec says ("Column Projection"): from the file's partition when that is an identity of
  * it, by the table's name mapping, from the field's `initial-default`, or with nulls.
  *
  * @param fields the batch's columns stand in this order
- * @param breathe awaited after each column of a batch, so that others may have their turn
- * @param filter row groups are passed over when their statistics say that it is true of none of their rows
- * @param later columns that `more` of a batch reads
- * @throws FrazilError `unsupported` naming the format of an ORC or encrypted file; `not-found`, `corrupt`
+ * @throws FrazilError `unsupported` naming the format of an ORC or encrypted file; `not-found`; `corrupt`, also when the file has not as
+ * many rows as its manifest says
  */
 export async function* readColumns(
   io: FileIO,
   metadata: TableMetadata,
   file: DataFile,
   fields: readonly NestedField[],
-  breathe?: () => Promise<void>,
-  filter?: BoundExpression,
-  later?: readonly NestedField[],
-): AsyncGenerator<PlacedBatch> {
-  const choose =
-    (wanted: BoundExpression) =>
-    (footer: DataFileFooter): RowGroupChoice => {
-      const ranges = rowGroupRanges(footer);
-      return (place) => mayMatch(wanted, ranges(place));
-    };
-  // A filter that is always true needs no statistics.
-  const choice = filter === undefined || filter.kind === "true" ? undefined : choose(filter);
-  yield* readCounted(io, metadata, file, fields, breathe, choice, later);
-}
-
-/** Some rows of a part of a file. */
-interface RowsAt {
-  /** In the file, one a row. */
-  readonly positions: Uint32Array;
-  readonly columns: readonly AnyColumn[];
-}
-
-/**
- * Reads rows of a file by their positions, as `readColumns` does, row group by row group. Row groups without any are not read.
- * @param positions null: every row
- * @param isWanted which of them are
- * @throws FrazilError as `readColumns`
- */
-export async function* readRowsAt(
-  io: FileIO,
-  metadata: TableMetadata,
-  file: DataFile,
-  fields: readonly NestedField[],
-  positions: RoaringBitmap | null,
-  isWanted: (position: number) => boolean,
-): AsyncGenerator<RowsAt> {
-  const choose = (wanted: RoaringBitmap) => (): RowGroupChoice => {
-    let below = 0;
-    let start = 0;
-    return (_place, groupRows) => {
-      const before = below;
-      start += groupRows;
-      below = wanted.rank(start);
-      return below > before;
-    };
-  };
-  const choice = positions === null ? undefined : choose(positions);
-  for await (const { start, length, more } of readCounted(io, metadata, file, [], undefined, choice, fields)) {
-    const rows = new Uint32Array(length);
-    let count = 0;
-    for (let row = 0; row < length; row++) {
-      if (positions?.has(start + row) !== false && isWanted(start + row)) rows[count++] = row;
-    }
-    if (count === 0) continue;
-    const chosen = rows.subarray(0, count);
-    yield { positions: chosen.map((row) => start + row), columns: await more(chosen) };
-  }
-}
-
-/** @throws FrazilError `corrupt` when the file has not as many rows as its manifest says */
-async function* readCounted(
-  io: FileIO,
-  metadata: TableMetadata,
-  file: DataFile,
-  fields: readonly NestedField[],
-  breathe?: () => Promise<void>,
-  choose?: (footer: DataFileFooter) => RowGroupChoice,
-  later?: readonly NestedField[],
+  reading: ColumnReading = {},
 ): AsyncGenerator<PlacedBatch> {
   const sources = { mapping: nameMapping(metadata.properties), constants: constantsOf(metadata, file) };
   let rows = 0n;
-  const counting = (footer: DataFileFooter): RowGroupChoice => {
-    const isChosen = choose?.(footer);
+  const choose = (footer: DataFileFooter): RowGroupChoice => {
+    const isChosen = groupChoice(footer, reading);
     return (place, groupRows) => {
-      const isRead = isChosen?.(place, groupRows) !== false;
+      const isRead = isChosen(place, groupRows);
       if (!isRead) rows += BigInt(groupRows);
       return isRead;
     };
   };
-  for await (const batch of readFileColumns(io, file, fields, sources, breathe, counting, later)) {
+  for await (const batch of readFileColumns(io, file, fields, sources, reading.breathe, choose, reading.later)) {
     rows += BigInt(batch.length);
     yield batch;
   }
@@ -118,6 +61,21 @@ async function* readCounted(
     const message = `${file.filePath}: expected ${file.recordCount} rows, as its manifest says, found ${rows}`;
     throw new FrazilError("corrupt", "RECORD_COUNT", message);
   }
+}
+
+/** Which row groups may hold rows that are wanted; asked for each in turn. */
+function groupChoice(footer: DataFileFooter, { filter, positions }: ColumnReading): RowGroupChoice {
+  // A filter that is always true needs no statistics.
+  const ranges = filter === undefined || filter.kind === "true" ? null : rowGroupRanges(footer);
+  let start = 0;
+  let below = 0;
+  return (place, groupRows) => {
+    const before = below;
+    start += groupRows;
+    below = positions?.rank(start) ?? 0;
+    if (positions !== undefined && below === before) return false;
+    return filter === undefined || ranges === null || mayMatch(filter, ranges(place));
+  };
 }
 
 /**

@@ -1,11 +1,13 @@
 import { FrazilError } from "../errors.ts";
 import { decodeBound } from "../expression/metrics-range.ts";
 import type { FileIO } from "../io/file-io.ts";
+import { EQUALITY_KEYS_HELD } from "../limits.ts";
 import type { DataFile, LiveFile } from "../manifest/data-file.ts";
 import { schemasCurrentFirst } from "../manifest/manifest-reader.ts";
 import { isMisordered } from "../manifest/partition-match.ts";
 import { specById } from "../metadata/refs.ts";
 import type { TableMetadata } from "../metadata/table-metadata.ts";
+import { isUnpartitioned } from "../partition/spec.ts";
 import { tupleKey } from "../partition/tuple.ts";
 import { RoaringBitmap } from "../puffin/roaring.ts";
 import { isComparable, isPrimitive, typeText } from "../schema/type-json.ts";
@@ -34,7 +36,7 @@ export function equalityDeleteIndex<T extends LiveFile>(
   const byPartition = new Map<string, T[]>();
   for (const each of deleteFiles) {
     if (each.file.content !== "equality-deletes") continue;
-    if (isUnpartitioned(metadata, each.file.specId)) everywhere.push(each);
+    if (isUnpartitioned(specById(metadata, each.file.specId))) everywhere.push(each);
     else push(byPartition, partitionKey(each.file), each);
   }
   if (everywhere.length === 0 && byPartition.size === 0) return () => [];
@@ -59,11 +61,6 @@ export function matchEqualityDeletes<T extends LiveFile>(
   return matched;
 }
 
-/** A spec without fields, or with void ones alone. */
-function isUnpartitioned(metadata: TableMetadata, specId: number): boolean {
-  return specById(metadata, specId).fields.every(({ transform }) => transform === "void");
-}
-
 /** False when the bounds of a key column say that no row can be equal. */
 function mayMatch(metadata: TableMetadata, data: DataFile, deletes: DataFile): boolean {
   return (deletes.equalityIds ?? []).every((id) => {
@@ -81,20 +78,32 @@ function mayMatch(metadata: TableMetadata, data: DataFile, deletes: DataFile): b
   });
 }
 
-/** A reader that loads each equality delete file once, however many data files it is about; its keys are held. */
+/**
+ * A reader of equality deletes that holds the keys of up to `EQUALITY_KEYS_HELD` deletes for further data files, or of one larger delete
+ * file. A data file is read once for each so many keys that may be about it.
+ */
 export function equalityDeletes(io: FileIO, metadata: TableMetadata): EqualityDeletes {
-  const loaded = new Map<string, Promise<ReadonlySet<string>>>();
+  const loaded = new Map<string, { readonly count: number; readonly keys: Promise<ReadonlySet<string>> }>();
+  let held = 0;
+  const read = async (file: DataFile, keys: readonly KeyField[]): Promise<ReadonlySet<string>> => {
+    const found = new Set<string>();
+    for await (const key of rowKeys(io, metadata, file, keys)) found.add(key);
+    return found;
+  };
   const keysOf = (file: DataFile, keys: readonly KeyField[]): Promise<ReadonlySet<string>> => {
-    let loading = loaded.get(file.filePath);
-    if (loading === undefined) {
-      loading = (async () => {
-        const found = new Set<string>();
-        for await (const key of rowKeys(io, metadata, file, keys)) found.add(key);
-        return found;
-      })();
-      loaded.set(file.filePath, loading);
+    const known = loaded.get(file.filePath);
+    if (known !== undefined) return known.keys;
+    const count = Number(file.recordCount);
+    // A map keeps the order of insertion: what was loaded first goes first.
+    for (const [path, oldest] of loaded) {
+      if (held + count <= EQUALITY_KEYS_HELD) break;
+      loaded.delete(path);
+      held -= oldest.count;
     }
-    return loading;
+    const loading = { count, keys: read(file, keys) };
+    loaded.set(file.filePath, loading);
+    held += count;
+    return loading.keys;
   };
   return {
     of: async (dataFile, deletes) => {
@@ -103,16 +112,34 @@ export function equalityDeletes(io: FileIO, metadata: TableMetadata): EqualityDe
       for (const members of byColumns.values()) {
         const [first] = members as [LiveFile, ...LiveFile[]];
         const keys = idsOf(first.file).map((id) => keyField(metadata, id, first.file));
-        const gone = await Promise.all(members.map(({ file }) => keysOf(file, keys)));
-        let position = 0;
-        for await (const key of rowKeys(io, metadata, dataFile, keys)) {
-          if (gone.some((set) => set.has(key))) dead.add(position);
-          position++;
+        for (const some of portions(members)) {
+          const gone = await Promise.all(some.map(({ file }) => keysOf(file, keys)));
+          let position = 0;
+          for await (const key of rowKeys(io, metadata, dataFile, keys)) {
+            if (gone.some((set) => set.has(key))) dead.add(position);
+            position++;
+          }
         }
       }
       return dead;
     },
   };
+}
+
+/** Delete files of up to so many keys at a time. */
+function portions(deletes: readonly LiveFile[]): LiveFile[][] {
+  const all: LiveFile[][] = [];
+  let room = 0;
+  for (const each of deletes) {
+    const count = Number(each.file.recordCount);
+    if (all.length === 0 || count > room) {
+      all.push([]);
+      room = EQUALITY_KEYS_HELD;
+    }
+    all.at(-1)?.push(each);
+    room -= count;
+  }
+  return all;
 }
 
 /** In one order, whatever the delete file's. */

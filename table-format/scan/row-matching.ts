@@ -1,25 +1,33 @@
+import type { Column } from "../arrow/column.ts";
+import { must } from "../errors.ts";
 import type { FileIO } from "../io/file-io.ts";
 import { MATCHED_ROWS_HELD } from "../limits.ts";
-import type { DataFile } from "../manifest/data-file.ts";
 import type { TableMetadata } from "../metadata/table-metadata.ts";
 import { explicitRowIds, ROW_ID_FIELD } from "../parquet/lineage.ts";
 import { valueKey } from "../partition/tuple.ts";
 import type { NestedField, Schema } from "../schema/types.ts";
-import type { Column } from "../arrow/column.ts";
-import { must } from "../errors.ts";
 import { type AnyColumn, cellAt } from "../values/cell.ts";
 import { valueAt } from "../values/single-value.ts";
-import type { ChangedRows, ChangelogPlan } from "./changelog.ts";
-import { readRowsAt } from "./data-columns.ts";
+import { type ChangedRows, type ChangelogPlan, countRows } from "./changelog.ts";
+import { fileRows, inTurn, type ScannedRows } from "./file-rows.ts";
 import { leafColumn, part } from "./row-filter.ts";
 import { boundedKey, cellKey } from "./row-key.ts";
 import { RowMarks } from "./row-marks.ts";
+import { RowsByKey } from "./rows-by-key.ts";
 
 /** What tells that a row that came is one that went, changed: the values of identifier fields, or row ids. */
 export type RowIdentity =
   | { readonly by: "fields"; readonly fieldIds: readonly number[] }
   | { readonly by: "row-id" }
   | { readonly by: "nothing" };
+
+/** Of which table, and by which of its schemas. */
+export interface MatchedTable {
+  readonly io: FileIO;
+  readonly metadata: TableMetadata;
+  /** That the rows are read by, and that the filter of a changelog was bound to. */
+  readonly schema: Schema;
+}
 
 /** The rows of a changelog that have a counterpart, of each of its lists. */
 export interface MatchedRows {
@@ -39,25 +47,26 @@ interface Sides {
  * where rows are told by their ids or by nothing, rows without a counterpart that have equal values. Each row has one counterpart at most.
  *
  * Reads the rows of both lists, file by file, once or, by row id, up to two times; when one list is empty not at all. Held are the keys of
- * as many rows as `heldRows`, in one pass for each so many rows of the shorter list, and a bit or so for each row that is matched.
+ * as many rows as `heldRows`, in one pass for each so many rows of the shorter list, a bit or so for each row that is matched, and the
+ * first row groups of a few files. Rows that share an identity are held together, however many they are.
  *
- * @param schema has the columns; rows are equal when they are in `fields`, which hold those of the identity
+ * @param compared rows are equal when they are in these fields, which hold those of the identity; null: rows are not compared, and all that
+ * share an identity are updates
  * @throws FrazilError as `readColumns`
  */
 export async function matchRows(
-  table: { readonly io: FileIO; readonly metadata: TableMetadata },
+  table: MatchedTable,
   plan: Pick<ChangelogPlan, "deleted" | "inserted">,
-  schema: Schema,
-  fields: readonly NestedField[],
   identity: RowIdentity,
+  compared: readonly NestedField[] | null,
   heldRows: number = MATCHED_ROWS_HELD,
 ): Promise<MatchedRows> {
   const sides = (): Sides => ({ deleted: new RowMarks(), inserted: new RowMarks() });
   const [unchanged, updated] = [sides(), sides()];
-  const match = async (keys: RowKeys): Promise<void> => {
+  const match = async (key: RowKey, whole: RowKey | null): Promise<void> => {
     const left = (list: "deleted" | "inserted"): List => ({
       rows: plan[list],
-      count: rowsIn(plan[list]) - unchanged[list].count - updated[list].count,
+      count: countRows(plan[list]) - unchanged[list].count - updated[list].count,
       isLeft: (file, position) => !unchanged[list].has(file, position) && !updated[list].has(file, position),
       unchanged: unchanged[list],
       updated: updated[list],
@@ -66,22 +75,14 @@ export async function matchRows(
     const [held, other] = lists[0].count <= lists[1].count ? lists : [lists[1], lists[0]];
     if (held.count === 0) return;
     const passes = Math.ceil(held.count / heldRows);
-    for (let pass = 0; pass < passes; pass++) await matchPass(table, keys, held, other, { pass, passes });
+    for (let pass = 0; pass < passes; pass++) await matchPass(table, key, whole, held, other, { pass, passes });
   };
-  const values = valuesKey(fields);
-  if (identity.by === "fields") await match(both(fieldsKey(schema, identity.fieldIds), values));
-  if (identity.by === "row-id") await match(both(ROW_ID_KEY, values));
+  const values = compared === null ? null : valuesKey(compared);
+  if (identity.by === "fields") await match(fieldsKey(table.schema, identity.fieldIds), values);
+  if (identity.by === "row-id") await match(ROW_ID_KEY, values === null ? null : bothKeys(ROW_ID_KEY, values));
   // Rows with equal values have one key, and are matched already.
-  if (identity.by !== "fields") await match(both(values, NOTHING));
+  if (identity.by !== "fields" && values !== null) await match(values, values);
   return { unchanged, updated };
-}
-
-/** How many rows a list names. */
-function rowsIn(changes: readonly ChangedRows[]): number {
-  let sum = 0;
-  for (const { file, positions } of changes)
-    sum += positions === null ? Number(file.recordCount) : positions.cardinality;
-  return sum;
 }
 
 /** A list of changed rows, of which some are left to be matched. */
@@ -96,43 +97,15 @@ interface List {
 /** Reads a key of rows. */
 interface RowKey {
   readonly fields: readonly NestedField[];
-  /** The key of a row of a batch of rows at positions of a file; null: it has none. */
-  of(columns: readonly AnyColumn[], file: DataFile, positions: Uint32Array): (row: number) => string | null;
+  /** The key of a row of a batch, whose columns are those of `fields`; null: it has none. */
+  of(columns: readonly AnyColumn[], batch: Pick<ScannedRows, "file" | "positions">): KeyReader;
 }
 
-/** What tells which row it is, and what tells how it is. */
-interface RowKeys {
-  readonly fields: readonly NestedField[];
-  of(
-    columns: readonly AnyColumn[],
-    file: DataFile,
-    positions: Uint32Array,
-  ): Record<"identity" | "value", (row: number) => string | null>;
-}
-
-function both(identity: RowKey, value: RowKey): RowKeys {
-  // A column that both want is read once.
-  const fields = [...new Set([...identity.fields, ...value.fields])];
-  const placesOf = (key: RowKey): number[] => key.fields.map((field) => fields.indexOf(field));
-  const [ofIdentity, ofValue] = [placesOf(identity), placesOf(value)];
-  return {
-    fields,
-    of: (columns, file, positions) => {
-      const chosen = (places: readonly number[]) => places.map((place) => columns[place] as AnyColumn);
-      return {
-        identity: identity.of(chosen(ofIdentity), file, positions),
-        value: value.of(chosen(ofValue), file, positions),
-      };
-    },
-  };
-}
-
-/** All rows are alike. */
-const NOTHING: RowKey = { fields: [], of: () => () => "" };
+type KeyReader = (row: number) => string | null;
 
 const ROW_ID_KEY: RowKey = {
   fields: [ROW_ID_FIELD],
-  of: ([stored], file, positions) => {
+  of: ([stored], { file, positions }) => {
     const ids = explicitRowIds(stored as Column, file, (row) => positions[row] as number);
     return (row) => {
       const id = valueAt(ids, row);
@@ -146,6 +119,19 @@ function valuesKey(fields: readonly NestedField[]): RowKey {
     fields,
     of: (columns) => (row) =>
       boundedKey(fields.map(({ type }, k) => cellKey(type, cellAt(columns[k] as AnyColumn, row))).join("|")),
+  };
+}
+
+function bothKeys(one: RowKey, other: RowKey): RowKey {
+  return {
+    fields: [...one.fields, ...other.fields],
+    of: (columns, batch) => {
+      const readers = [
+        one.of(columns.slice(0, one.fields.length), batch),
+        other.of(columns.slice(one.fields.length), batch),
+      ];
+      return (row) => boundedKey(readers.map((read) => read(row)).join("|"));
+    },
   };
 }
 
@@ -170,74 +156,90 @@ function fieldsKey(schema: Schema, fieldIds: readonly number[]): RowKey {
   };
 }
 
-/** Matches the rows whose identities fall to one of several passes. */
+/** Matches the rows whose identities fall to one of several passes. @param whole is equal for equal rows of one identity */
 async function matchPass(
-  table: { readonly io: FileIO; readonly metadata: TableMetadata },
-  keys: RowKeys,
+  table: MatchedTable,
+  key: RowKey,
+  whole: RowKey | null,
   held: List,
   other: List,
   { pass, passes }: { readonly pass: number; readonly passes: number },
 ): Promise<void> {
   const isMine = passes === 1 ? () => true : (text: string) => bucketOf(text, passes) === pass;
-  const known = new Map<string, Known>();
-  await eachKey(table, keys, held, (identity, file, position, value) => {
+  const [rows, changed] = [new Places(), new Places()];
+  const [byIdentity, byValue, changedByIdentity] = [new RowsByKey(), new RowsByKey(), new RowsByKey()];
+  await eachKey(table, key, whole, held, (identity, file, position, value) => {
     if (!isMine(identity)) return;
-    const row = { file, position, value: value() };
-    const same = known.get(identity);
-    if (same === undefined) known.set(identity, { rows: [row], changed: [] });
-    else same.rows.push(row);
+    const row = rows.add(file, position);
+    byIdentity.add(identity, row);
+    if (whole !== null) byValue.add(value(), row);
   });
-  await eachKey(table, keys, other, (identity, file, position, value) => {
-    const same = known.get(identity);
-    if (same === undefined || same.rows.length === 0) return;
-    const text = value();
-    const equal = same.rows.findIndex((row) => row.value === text);
-    const [counterpart] = equal < 0 ? [] : same.rows.splice(equal, 1);
-    if (counterpart !== undefined) {
-      held.unchanged.mark(counterpart.file, counterpart.position);
+  await eachKey(table, key, whole, other, (identity, file, position, value) => {
+    const copies = byIdentity.count(identity);
+    if (copies === 0) return;
+    const equal = whole === null ? undefined : byValue.take(value());
+    if (equal !== undefined) {
+      rows.mark(held.unchanged, equal);
       other.unchanged.mark(file, position);
-    } else if (same.changed.length < same.rows.length) {
+    } else if (changedByIdentity.count(identity) < copies) {
       // An equal row may still come: what has changed is known at the end.
-      same.changed.push({ file, position });
+      changedByIdentity.add(identity, changed.add(file, position));
     }
   });
-  for (const { rows, changed } of known.values()) {
-    for (const [k, counterpart] of changed.slice(0, rows.length).entries()) {
-      const row = rows[k] as Place;
-      held.updated.mark(row.file, row.position);
-      other.updated.mark(counterpart.file, counterpart.position);
+  for (const identity of changedByIdentity.keys()) {
+    const unequal = byIdentity.rowsOf(identity).filter((row) => !rows.isMarked(held.unchanged, row));
+    const counterparts = changedByIdentity.rowsOf(identity);
+    for (const [k, row] of unequal.slice(0, counterparts.length).entries()) {
+      rows.mark(held.updated, row);
+      changed.mark(other.updated, counterparts[k] as number);
     }
   }
 }
 
-interface Place {
-  readonly file: number;
-  readonly position: number;
+/** Places of rows, by the number that each is given. */
+class Places {
+  readonly #files: number[] = [];
+  readonly #positions: number[] = [];
+
+  add(file: number, position: number): number {
+    this.#files.push(file);
+    return this.#positions.push(position) - 1;
+  }
+
+  mark(marks: RowMarks, row: number): void {
+    marks.mark(this.#files[row] as number, this.#positions[row] as number);
+  }
+
+  isMarked(marks: RowMarks, row: number): boolean {
+    return marks.has(this.#files[row] as number, this.#positions[row] as number);
+  }
 }
 
-/** The rows of one identity. */
-interface Known {
-  /** Of the list that is held, those that have no counterpart yet. */
-  readonly rows: (Place & { readonly value: string | null })[];
-  /** Of the other one, those that are equal to none of them. */
-  readonly changed: Place[];
-}
-
-/** Reads the identities of the rows of a list that are left, and the place of each; its value where it is asked for. */
+/** Reads the identities of the rows of a list that are left, and the place of each; the whole row's key where it is asked for. */
 async function eachKey(
-  { io, metadata }: { readonly io: FileIO; readonly metadata: TableMetadata },
-  keys: RowKeys,
+  { io, metadata, schema }: MatchedTable,
+  key: RowKey,
+  whole: RowKey | null,
   list: List,
-  visit: (identity: string, file: number, position: number, value: () => string | null) => void,
+  visit: (identity: string, file: number, position: number, value: () => string) => void,
 ): Promise<void> {
-  for (const [index, { file, positions: all }] of list.rows.entries()) {
-    const isLeft = (position: number): boolean => list.isLeft(index, position);
-    for await (const { positions, columns } of readRowsAt(io, metadata, file, keys.fields, all, isLeft)) {
-      const keyOf = keys.of(columns, file, positions);
-      for (let row = 0; row < positions.length; row++) {
-        const identity = keyOf.identity(row);
-        if (identity !== null) visit(identity, index, positions[row] as number, () => keyOf.value(row));
-      }
+  // A column that both want is read once.
+  const fields = [...new Set([...key.fields, ...(whole?.fields ?? [])])];
+  const placesOf = (some: RowKey): number[] => some.fields.map((field) => fields.indexOf(field));
+  const [ofKey, ofWhole] = [placesOf(key), whole === null ? [] : placesOf(whole)];
+  const open = async ([index, change]: readonly [number, ChangedRows]) => {
+    const isWanted = (position: number): boolean => list.isLeft(index, position);
+    return fileRows(io, metadata, { ...change, isWanted }, schema, fields);
+  };
+  const files = inTurn(list.rows.entries(), ([, { file }]) => file.fileSizeBytes, open);
+  for await (const [[index], batch] of files) {
+    const chosen = (places: readonly number[]) => places.map((place) => batch.columns[place] as AnyColumn);
+    const identityOf = key.of(chosen(ofKey), batch);
+    const valueOf = whole?.of(chosen(ofWhole), batch);
+    for (let row = 0; row < batch.length; row++) {
+      const identity = identityOf(row);
+      if (identity === null) continue;
+      visit(identity, index, batch.positions[row] as number, () => must(valueOf?.(row), "the key of a whole row"));
     }
   }
 }

@@ -85,9 +85,11 @@ function identityText(field: NestedField, cell: Cell | null, isKey: boolean): st
   return cell === null && !isKey ? null : JSON.stringify(canonicalCell(field.type, cell));
 }
 
-interface FullRow {
+export interface FullRow {
   readonly values: string;
   readonly identity: string | null;
+  /** Of a column, by its name. */
+  readonly valueOf: (term: string) => Cell | null;
 }
 
 const ROW_ID: NestedField = { id: 2147483540, name: "_row_id", required: false, type: { kind: "long" } };
@@ -114,6 +116,7 @@ export async function fullRows(
       rows.push({
         values: valuesText(fields, cells),
         identity: identityText(field, key === null ? id : (cells[key] ?? null), key !== null),
+        valueOf: (term) => cells[fields.findIndex(({ name }) => name === term)] ?? null,
       });
     }
   }

@@ -142,7 +142,7 @@ async function* liveBatches({ io }: MaintenanceContext, job: RewriteJob): AsyncG
   const keepsLineage = table.metadata.formatVersion >= 3;
   for (const { live, deleted } of inputs) {
     let start = 0;
-    for await (const batch of readColumns(io, table.metadata, live.file, fields, () => pacer.breathe())) {
+    for await (const batch of readColumns(io, table.metadata, live.file, fields, { breathe: () => pacer.breathe() })) {
       yield await liveRows(keepsLineage ? explicitLineage(batch, live, start) : batch, start, deleted, pacer);
       start += batch.length;
       await pacer.breathe();

@@ -108,7 +108,7 @@ async function readRows(
   const sourceOf = new Uint32Array(rows.length);
   const rowOf = new Uint32Array(rows.length);
   let next = 0;
-  for await (const { start, length, more } of readColumns(io, metadata, file, [], undefined, undefined, fields)) {
+  for await (const { start, length, more } of readColumns(io, metadata, file, [], { later: fields })) {
     const first = next;
     for (; next < positions.length && (positions[next] as number) < start + length; next++) {
       sourceOf[next] = parts.length;

@@ -1,10 +1,15 @@
 import {
   type ChangelogPlan,
+  countRows,
   diffSnapshots,
+  fieldByName,
   type FileIO,
   type LoadedTable,
   type ManifestCache,
-  type RoaringBitmap,
+  type MatchedRows,
+  matchRows,
+  type RowMarks,
+  type Schema,
   type Snapshot,
   snapshotSchema,
 } from "../../../table-format/index.ts";
@@ -13,9 +18,8 @@ import type { SourceBatch } from "../../core/source.ts";
 import type { TableBinding } from "../../core/table-binding.ts";
 import { type BatchShape, shapeOf, sliceBatch, truncateBatch } from "./batches.ts";
 import { changesNothing, type Step } from "./lineage.ts";
-import { pairRows } from "./pairing.ts";
 import { type PointPart, pointAt, pointText } from "./point.ts";
-import { countOf, type RowSlice, readRows } from "./rows.ts";
+import { type RowSlice, readRows, type TableFiles } from "./rows.ts";
 
 export interface StepReading {
   readonly io: FileIO;
@@ -55,10 +59,10 @@ async function* changesOf(reading: StepReading, step: Step, taken: number): Asyn
   const { io, manifests, table, binding } = reading;
   const { metadata } = table;
   const schema = snapshotSchema(metadata, step.to);
-  const plan = await diffSnapshots(io, metadata, step.of === "rows" ? null : step.from, step.to, manifests);
+  const plan = await diffSnapshots(io, metadata, step.of === "rows" ? null : step.from, step.to, { manifests });
   const files = { io, metadata };
   const shape = shapeOf(reading, schema);
-  const went = plan.deleted.reduce((sum, choice) => sum + countOf(choice), 0);
+  const went = countRows(plan.deleted);
   const part = (rows: number): PointPart => ({ of: step.of, taken: rows });
   const pointAfter = (number: number) => pointText(pointAt(step.to, reading.generation, part(number + 1)));
   const batchOf = (slice: RowSlice, ops: Uint8Array, cut: BatchShape): SourceBatch => {
@@ -79,30 +83,44 @@ async function* changesOf(reading: StepReading, step: Step, taken: number): Asyn
     }
     return;
   }
-  const pairing = await pairRows(files, schema, step.to, plan, shape.key);
+  const { unchanged, updated } = await pairedRows(files, schema, step.to, plan, shape.key);
   const history = binding.mode === "history";
   const gone = history ? shape : shape.ofDeletes;
-  const keep = outside(history ? [pairing.sameBefore] : [pairing.sameBefore, pairing.before]);
-  for await (const slice of readRows(files, schema, gone.fieldIds, plan.deleted, { from: taken, keep })) {
-    yield batchOf(slice, opsOf(slice, pairing.before, Op.updateBefore, Op.delete), gone);
+  const left = history ? [unchanged.deleted] : [unchanged.deleted, updated.deleted];
+  for await (const slice of readRows(files, schema, gone.fieldIds, plan.deleted, { from: taken, without: left })) {
+    yield batchOf(slice, opsOf(slice, updated.deleted, Op.updateBefore, Op.delete), gone);
   }
-  const came = { from: taken - went, keep: outside([pairing.sameAfter]) };
+  const came = { from: taken - went, without: [unchanged.inserted] };
   for await (const slice of readRows(files, schema, shape.fieldIds, plan.inserted, came)) {
-    const ops = opsOf(slice, pairing.after, Op.update, Op.insert);
+    const ops = opsOf(slice, updated.inserted, Op.update, Op.insert);
     yield batchOf({ ...slice, numbers: slice.numbers.map((number) => number + went) }, ops, shape);
   }
 }
 
-function opsOf({ numbers, length }: RowSlice, paired: RoaringBitmap, yes: number, no: number): Uint8Array {
-  const ops = new Uint8Array(length).fill(no);
-  if (paired.cardinality === 0) return ops;
-  for (let row = 0; row < length; row++) if (paired.has(numbers[row] as number)) ops[row] = yes;
-  return ops;
+/**
+ * Pairs the rows that went with those that came, by key. Where data files were removed, rows that are equal in all columns cancel each
+ * other out first: engines that copy on write move rows which they do not change. Else the values of updates need not be compared.
+ *
+ * @param key names of columns; null: rows have no key
+ */
+async function pairedRows(
+  { io, metadata }: TableFiles,
+  schema: Schema,
+  to: Snapshot,
+  plan: ChangelogPlan,
+  key: readonly string[] | null,
+): Promise<MatchedRows> {
+  const fieldIds = (key ?? []).map((name) => fieldByName(schema, name)?.id).filter((id) => id !== undefined);
+  const hasKey = key !== null && fieldIds.length === key.length;
+  const compared = to.summary.has("deleted-data-files") ? schema.fields : null;
+  return matchRows({ io, metadata, schema }, plan, hasKey ? { by: "fields", fieldIds } : { by: "nothing" }, compared);
 }
 
-function outside(bitmaps: readonly RoaringBitmap[]): ((number: number) => boolean) | null {
-  const left = bitmaps.filter(({ cardinality }) => cardinality > 0);
-  return left.length === 0 ? null : (number) => !left.some((bitmap) => bitmap.has(number));
+function opsOf({ file, positions, length }: RowSlice, paired: RowMarks, yes: number, no: number): Uint8Array {
+  const ops = new Uint8Array(length).fill(no);
+  if (paired.countOf(file) === 0) return ops;
+  for (let row = 0; row < length; row++) if (paired.has(file, positions[row] as number)) ops[row] = yes;
+  return ops;
 }
 
 /**

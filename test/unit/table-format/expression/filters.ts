@@ -7,8 +7,10 @@ import type {
   UnaryOperation,
 } from "../../../../table-format/expression/expression.ts";
 import type { Value } from "../../../../table-format/manifest/data-file.ts";
-import type { PrimitiveType } from "../../../../table-format/schema/types.ts";
+import { isPrimitive } from "../../../../table-format/schema/type-json.ts";
+import type { PrimitiveType, Schema } from "../../../../table-format/schema/types.ts";
 import type { Dice } from "../../../support/fuzz/mutate.ts";
+import { POOLS } from "../../../support/random-values.ts";
 import { anyValue } from "../columns.ts";
 
 const UNARY: readonly UnaryOperation[] = ["is-null", "not-null"];
@@ -123,6 +125,17 @@ export interface FilterColumn {
   readonly term: string;
   readonly type: PrimitiveType;
   readonly values: readonly Value[];
+}
+
+/** The columns of a random table's schema that have values to compare with. */
+export function filterColumns({ fields }: Schema): FilterColumn[] {
+  return fields.flatMap(({ name, type }) => {
+    const pool = POOLS.find(
+      ([each]) =>
+        each.kind === type.kind && (type.kind !== "decimal" || (each as { scale?: number }).scale === type.scale),
+    );
+    return pool === undefined || !isPrimitive(type) ? [] : [{ term: name, type, values: pool[1] }];
+  });
 }
 
 /** A random filter on some columns, with literals of theirs. */

@@ -138,7 +138,7 @@ test("what is held at once does not decide what is matched", async () => {
     const schema = snapshotSchema(metadata, must(after, "a snapshot"));
     const counts = async (held: number) => {
       const identity = { by: "fields", fieldIds: [1] } as const;
-      const { unchanged, updated } = await matchRows({ io, metadata }, plan, schema, schema.fields, identity, held);
+      const { unchanged, updated } = await matchRows({ io, metadata, schema }, plan, identity, schema.fields, held);
       const sides = [unchanged.deleted, unchanged.inserted, updated.deleted, updated.inserted];
       return sides.map(({ count }) => count);
     };

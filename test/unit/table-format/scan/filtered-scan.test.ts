@@ -2,31 +2,18 @@ import { expect, test } from "vitest";
 import { createMemoryStorage } from "../../../../src/storage/memory.ts";
 import type { Expression } from "../../../../table-format/expression/expression.ts";
 import { must, snapshotById } from "../../../../table-format/index.ts";
-import { isPrimitive } from "../../../../table-format/schema/type-json.ts";
-import type { Schema } from "../../../../table-format/schema/types.ts";
 import { planFiles } from "../../../../table-format/scan/file-tasks.ts";
 import { planSnapshot } from "../../../../table-format/scan/plan.ts";
 import { scanLines } from "../../../support/canonical-cells.ts";
 import { Dice } from "../../../support/fuzz/mutate.ts";
 import { RandomTable } from "../../../support/random-table.ts";
-import { modelLines, POOLS, valueOf } from "../../../support/random-values.ts";
-import { type FilterColumn, randomFilter, truthOf } from "../expression/filters.ts";
+import { modelLines, valueOf } from "../../../support/random-values.ts";
+import { filterColumns, randomFilter, truthOf } from "../expression/filters.ts";
 
 /** `FRAZIL_RANDOM_FILTERS` sets another number of tables, `FRAZIL_RANDOM_SEED` the first seed. */
 const TABLES = Number(process.env["FRAZIL_RANDOM_FILTERS"] ?? 6);
 const FIRST = Number(process.env["FRAZIL_RANDOM_SEED"] ?? 1);
 const FILTERS = 25;
-
-/** The columns of a schema that have values to compare with. */
-function columnsOf({ fields }: Schema): FilterColumn[] {
-  return fields.flatMap(({ name, type }) => {
-    const pool = POOLS.find(
-      ([each]) =>
-        each.kind === type.kind && (type.kind !== "decimal" || (each as { scale?: number }).scale === type.scale),
-    );
-    return pool === undefined || !isPrimitive(type) ? [] : [{ term: name, type, values: pool[1] }];
-  });
-}
 
 test.each(Array.from({ length: TABLES }, (_, i) => FIRST + i))(
   "table %i: each snapshot by random filters gives the rows of which they are true",
@@ -42,7 +29,7 @@ test.each(Array.from({ length: TABLES }, (_, i) => FIRST + i))(
     for (let i = 0; i < FILTERS; i++) {
       const [id, { rows, schema }] = dice.pick(all);
       const snapshot = must(snapshotById(metadata, id), "a snapshot");
-      const filter: Expression = randomFilter(columnsOf(schema), dice);
+      const filter: Expression = randomFilter(filterColumns(schema), dice);
       const wanted = rows.filter((row) => {
         const valueAt = (term: string) =>
           valueOf(

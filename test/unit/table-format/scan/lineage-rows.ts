@@ -9,6 +9,7 @@ import {
   parquetDataFile,
   withLineage,
 } from "../../../../table-format/index.ts";
+import type { FilterColumn } from "../expression/filters.ts";
 
 /** A row with what lineage says of it. */
 export interface IdRow {
@@ -17,6 +18,12 @@ export interface IdRow {
   readonly _row_id?: bigint | null;
   readonly _last_updated_sequence_number?: bigint | null;
 }
+
+/** What filters on them compare. */
+export const ID_ROW_COLUMNS: readonly FilterColumn[] = [
+  { term: "id", type: { kind: "long" }, values: [1n, 3n, 10n, 20n, 29n] },
+  { term: "part", type: { kind: "string" }, values: ["a", "b", "c"] },
+];
 
 /** A data file of rows, with the lineage that they bring. */
 export async function writeIdRows(

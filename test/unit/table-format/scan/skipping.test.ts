@@ -168,14 +168,7 @@ describe("row groups", () => {
           const read: number[] = [];
           const filter = bindExpression(predicate, schema);
           const file = dataFile({ ...encoded, filePath });
-          for await (const { start, length } of readColumns(
-            io,
-            tableMetadata(),
-            file,
-            schema.fields,
-            undefined,
-            filter,
-          )) {
+          for await (const { start, length } of readColumns(io, tableMetadata(), file, schema.fields, { filter })) {
             for (let row = 0; row < length; row++) read.push(start + row);
           }
           for (const [place, value] of rows.entries()) {
@@ -198,7 +191,7 @@ describe("row groups", () => {
     for (const field of schema.fields) {
       const filter = bindExpression({ type: "eq", term: field.name, value: from + 3n }, schema);
       const starts: number[] = [];
-      for await (const { start } of readColumns(io, tableMetadata(), file, schema.fields, undefined, filter)) {
+      for await (const { start } of readColumns(io, tableMetadata(), file, schema.fields, { filter })) {
         starts.push(start);
       }
       expect(starts).toEqual([3]);
