@@ -8,7 +8,7 @@ import {
   type Seen,
   startRestServer,
 } from "../../../../support/rest/rest-server.ts";
-import { appended, creation, snapshotOn, T0 } from "../../metadata/fixture.ts";
+import { appended, creation, schema, snapshotOn, T0 } from "../../metadata/fixture.ts";
 
 const orders: TableIdent = { namespace: ["shop"], name: "orders" };
 const items: TableIdent = { namespace: ["shop"], name: "items" };
@@ -249,6 +249,74 @@ describe("refusals", () => {
     await expect(catalog.renameTable(orders, items)).rejects.toMatchObject({ code: "REST_NOT_IMPLEMENTED" });
     expect(server.seen.map(({ method }) => method)).not.toContain("POST");
   });
+});
+
+test("every requirement and every update arrives as it was meant", async () => {
+  await catalog.commit([create(orders)]);
+  for (const id of [1n, 2n]) await catalog.commit([await append(orders, id)]);
+  const tag = { type: "tag", snapshotId: 2n } as const;
+  const setup = [
+    { action: "set-snapshot-ref", name: "old", ref: tag },
+    { action: "set-properties", updates: new Map([["gone", "1"]]) },
+  ] as const;
+  await catalog.commit([{ ident: orders, requirements: [], updates: setup }]);
+  const { metadata } = (await catalog.loadTable(orders))!;
+  const note = { id: 4, name: "note", required: false, type: { kind: "string" } } as const;
+  const wider = { ...schema, schemaId: 1, fields: [...schema.fields, note] };
+  const bucket = { sourceId: 1, fieldId: 1001, name: "id_bucket", transform: "bucket[4]" };
+  const byId = { transform: "identity", sourceId: 1, direction: "desc", nullOrder: "nulls-last" } as const;
+  const third = snapshotOn(metadata, 3n);
+  const blob = { type: "t", snapshotId: 2n, sequenceNumber: 2n, fields: [1], properties: { ndv: "5" } };
+  const statistics = { snapshotId: 2n, path: "/s.puffin", fileSizeBytes: 9n, footerSizeBytes: 4n, blobs: [blob] };
+  const change: TableChange = {
+    ident: orders,
+    requirements: [
+      { type: "assert-table-uuid", uuid: metadata.tableUuid },
+      { type: "assert-ref-snapshot-id", ref: "main", snapshotId: 2n },
+      { type: "assert-ref-snapshot-id", ref: "none", snapshotId: null },
+      { type: "assert-last-assigned-field-id", lastAssignedFieldId: 3 },
+      { type: "assert-current-schema-id", currentSchemaId: 0 },
+      { type: "assert-last-assigned-partition-id", lastAssignedPartitionId: 1000 },
+      { type: "assert-default-spec-id", defaultSpecId: 0 },
+      { type: "assert-default-sort-order-id", defaultSortOrderId: 0 },
+    ],
+    updates: [
+      { action: "assign-uuid", uuid: metadata.tableUuid },
+      { action: "upgrade-format-version", formatVersion: 3 },
+      { action: "add-schema", schema: wider, lastColumnId: 4 },
+      { action: "set-current-schema", schemaId: -1 },
+      { action: "add-spec", spec: { specId: 1, fields: [bucket] } },
+      { action: "set-default-spec", specId: -1 },
+      { action: "add-sort-order", sortOrder: { orderId: 1, fields: [byId] } },
+      { action: "set-default-sort-order", sortOrderId: -1 },
+      ...appended(third),
+      { action: "set-snapshot-ref", name: "kept", ref: { ...tag, maxRefAgeMs: 5n } },
+      { action: "remove-snapshot-ref", name: "old" },
+      { action: "set-statistics", statistics },
+      { action: "remove-statistics", snapshotId: 1n },
+      { action: "remove-partition-statistics", snapshotId: 1n },
+      { action: "remove-snapshots", snapshotIds: [1n] },
+      { action: "remove-schemas", schemaIds: [0] },
+      { action: "remove-partition-specs", specIds: [0] },
+      { action: "set-location", location: metadata.location },
+      { action: "set-properties", updates: new Map([["note", "ü"]]) },
+      { action: "remove-properties", removals: ["gone"] },
+    ],
+  };
+  const arrived: TableChange[] = [];
+  const commit = behind.commit.bind(behind);
+  behind.commit = (changes, claim) => {
+    arrived.push(...changes);
+    return commit(changes, claim);
+  };
+  const outcome = await catalog.commit([change]);
+  expect(arrived).toEqual([change]);
+  if (outcome.outcome !== "committed") throw new Error(JSON.stringify(outcome));
+  const { schemas, partitionSpecs, refs, properties } = outcome.tables[0]!.metadata;
+  expect(schemas.map(({ schemaId }) => schemaId)).toEqual([1]);
+  expect(partitionSpecs.map(({ specId }) => specId)).toEqual([1]);
+  expect([...refs.keys()]).toEqual(["main", "kept"]);
+  expect(Object.fromEntries(properties)).toEqual({ note: "ü" });
 });
 
 describe("reads", () => {
