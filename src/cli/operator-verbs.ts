@@ -18,6 +18,7 @@ export function addOperatorVerbs(program: Command): void {
       "instead: read a job's source from its beginning, and compare the keys with those of its tables",
     )
     .option("--head", "only what the current snapshot needs; without it, every snapshot that is held")
+    .option("--deep", "read all data of the current snapshot, too, not only keys and the footers of files")
     .action(
       verb(async (context, names: string[], options: VerifyOptions) =>
         (await import("./commands/verify.ts")).verify(context, names, options),

@@ -49,7 +49,8 @@ async function keysOnce(warehouse: Warehouse, table: LoadedTable): Promise<Count
     const finding = tell(
       `snapshot ${at.snapshot?.snapshotId}`,
       "rows that can be read",
-      error.message,
+      // DuckDB shows the statement below its reason.
+      error.message.split("\n", 1)[0] ?? error.message,
       error.hint ?? "see what is found of its objects",
     );
     return { rows: null, unique: null, findings: [finding] };

@@ -10,8 +10,11 @@ import { NOTHING, type RepairPlan } from "../../maintenance/repair/repair.ts";
 import { planDoubledRows, planDropMissing } from "../../maintenance/repair/rows.ts";
 import { planStatisticsRepair } from "../../maintenance/repair/statistics.ts";
 import { planTagRepair } from "../../maintenance/repair/tag.ts";
+import { verifyMetadata } from "../../maintenance/verify/metadata.ts";
 import { verifiedSnapshots, verifyObjects } from "../../maintenance/verify/objects.ts";
 import { tableReferences } from "../../maintenance/verify/references.ts";
+import { verifyRows } from "../../maintenance/verify/rows.ts";
+import { verifyVectors } from "../../maintenance/verify/vectors.ts";
 import { tableNow } from "../../query/as-of.ts";
 import { countKeys } from "../../query/duplicate-keys.ts";
 import { namedTable } from "../../query/table-names.ts";
@@ -76,7 +79,19 @@ async function planAll(repairing: Repairing, name: string): Promise<RepairPlan> 
       if (plan.repairs.length > 0 || plan.refusals.length > 0) return plan;
     }
   }
-  return planTable(repairing, await namedTable(warehouse, name));
+  try {
+    return await planTable(repairing, await namedTable(warehouse, name));
+  } catch (error) {
+    if (!(error instanceof FrazilError) || !isBrokenTable(error)) throw error;
+    const hint =
+      "bring the file back from a backup or an older version of it; without one the table's rows are in its data files, and a new table can take them (add_files of another engine)";
+    return { repairs: [], refusals: [{ table: name, problem: error.message, hint }] };
+  }
+}
+
+/** Its metadata is gone or nonsense, or something that it names: which is not to be guessed. */
+function isBrokenTable({ kind, code }: FrazilError): boolean {
+  return kind === "corrupt" || (kind === "not-found" && code !== "TABLE_NOT_FOUND");
 }
 
 async function planTable({ context, warehouse, options }: Repairing, table: LoadedTable): Promise<RepairPlan> {
@@ -109,7 +124,14 @@ async function planRows(
   const references = await tableReferences(warehouse.io, table, verifiedSnapshots(table, true));
   const found = await verifyObjects(warehouse, table, references);
   const kindOf = (location: string) => references.objects.get(location)?.kind;
-  const broken = [...found, ...references.findings.filter(({ check }) => check === "objects")];
+  const known = new Set(found.map(({ object }) => object));
+  const broken = [
+    ...found,
+    ...references.findings,
+    ...verifyMetadata(table),
+    ...(await verifyRows(warehouse.io, table, known, false)),
+    ...(await verifyVectors(warehouse.io, table, references)),
+  ];
   const gone = new Set(
     found
       .filter(({ object, found: what }) => what === "nothing" && kindOf(object) === "data file")

@@ -7,9 +7,11 @@ import { EXIT, FrazilError } from "../../core/errors.ts";
 import { VERIFY_FINDINGS_SHOWN } from "../../core/limits.ts";
 import type { Finding } from "../../maintenance/verify/finding.ts";
 import { verifyHistory } from "../../maintenance/verify/history.ts";
+import { verifyMetadata } from "../../maintenance/verify/metadata.ts";
 import { verifiedSnapshots, verifyObjects } from "../../maintenance/verify/objects.ts";
 import { verifyPipeline } from "../../maintenance/verify/pipeline.ts";
 import { tableReferences } from "../../maintenance/verify/references.ts";
+import { verifyRows } from "../../maintenance/verify/rows.ts";
 import { verifyVectors } from "../../maintenance/verify/vectors.ts";
 import { tablesWithoutHint, verifyHint } from "../../maintenance/verify/version-hint.ts";
 import { listTables, namedTable } from "../../query/table-names.ts";
@@ -23,11 +25,13 @@ import { warehouseSettings, withWarehouse } from "../warehouse-option.ts";
 export interface VerifyOptions {
   readonly all?: boolean;
   readonly head?: boolean;
+  /** Reads all data of the head, not only keys and footers. */
+  readonly deep?: boolean;
   /** A job file: its source against its tables. */
   readonly source?: string;
 }
 
-/** `frazil verify <table…> | --all [--head] | --source <job>`: ends with 0 when all is as it must be, else with 65 and one line a finding. */
+/** `frazil verify <table…> | --all [--head] [--deep] | --source <job>`: ends with 0 when all is as it must be, else with 65 and one line a finding. */
 export async function verify(context: CliContext, names: readonly string[], options: VerifyOptions): Promise<void> {
   if (options.source !== undefined) {
     if (names.length > 0 || options.all === true) {
@@ -48,7 +52,13 @@ export async function verify(context: CliContext, names: readonly string[], opti
   }
   const isObjectStore = warehouseSettings(context).catalog.type === "object-store";
   await withWarehouse(context, async (warehouse) => {
-    const verifying: Verifying = { context, warehouse, isObjectStore, headOnly: options.head === true };
+    const verifying: Verifying = {
+      context,
+      warehouse,
+      isObjectStore,
+      headOnly: options.head === true,
+      deep: options.deep === true,
+    };
     const pipelines = new Set<string>();
     let found = 0;
     const unhinted = isObjectStore ? await tablesWithoutHint(warehouse.io, warehouse.location) : [];
@@ -81,6 +91,7 @@ interface Verifying {
   readonly warehouse: Warehouse;
   readonly isObjectStore: boolean;
   readonly headOnly: boolean;
+  readonly deep: boolean;
 }
 
 /** A table whose metadata is gone has a name all the same. */
@@ -102,7 +113,7 @@ interface Verified {
 }
 
 async function verifyTable(
-  { context, warehouse, isObjectStore, headOnly }: Verifying,
+  { context, warehouse, isObjectStore, headOnly, deep }: Verifying,
   ident: TableIdent,
 ): Promise<{ readonly findings: number; readonly pipelines: readonly string[] }> {
   const { catalog, io } = warehouse;
@@ -129,6 +140,7 @@ async function verifyTable(
   const references = await tableReferences(io, table, snapshots);
   const objects = await verifyObjects(warehouse, table, references);
   const vectors = await verifyVectors(io, table, references);
+  const rows = await verifyRows(io, table, new Set(objects.map(({ object }) => object)), deep);
   // Where pipelines write to a branch, that is what their keys, tags and positions are of.
   const writers = writersCatalog(catalog, table);
   const written = (await writers.loadTable(ident)) ?? table;
@@ -136,6 +148,8 @@ async function verifyTable(
   const findings = [
     ...objects,
     ...references.findings,
+    ...verifyMetadata(table),
+    ...rows,
     ...vectors,
     ...keys.findings,
     ...verifyHistory(written, comparePlainPoints),

@@ -14,16 +14,23 @@ const METADATA_SUFFIX = ".metadata.json";
 export async function planHintRepair(io: FileIO, ident: TableIdent, tableLocation: string): Promise<RepairPlan> {
   const hint = `${tableLocation}/metadata/version-hint.text`;
   const name = identText(ident);
+  // In this order: a commit between the two reads would make the hint name a file that the list lacks, and be taken back.
+  const held = await io.readTagged(hint);
   const versions = await metadataVersions(io, tableLocation);
   const newest = versions.at(-1);
   if (newest === undefined) return NOTHING;
-  const held = await io.readTagged(hint);
   const text = held === null ? null : Buffer.from(held.bytes).toString("utf8").trim();
   const wanted = fileName(newest.location).slice(0, -METADATA_SUFFIX.length);
   if (text === wanted) return NOTHING;
   // A commit that is under way has written the next version and not yet named it.
   const current = versions.find(({ location }) => fileName(location) === `${text}${METADATA_SUFFIX}`);
   if (current !== undefined && newest.version <= current.version + 1) return NOTHING;
+  const lost = lostVersion(text, newest);
+  if (lost !== null) {
+    const problem = `the hint ${hint} names ${lost}${METADATA_SUFFIX}, which is gone and newer than all that are there`;
+    const how = `bring it back from a backup, or from a copy: metadata/v${Number(lost.slice(0, lost.indexOf("-")))}.metadata.json if there is one; to give up what it committed, write ${wanted} into the hint`;
+    return { repairs: [], refusals: [{ table: name, problem, hint: how }] };
+  }
   const doubt = await doubtOf(io, versions, newest, current);
   if (doubt !== null) {
     const problem = `the hint ${hint} holds ${text === null ? "nothing" : JSON.stringify(text.slice(0, 60))}, and which metadata file is the table cannot be proven: ${doubt}`;
@@ -65,6 +72,12 @@ async function doubtOf(
     ({ location, version }) => location !== newest.location && version >= from && !log.has(location),
   );
   return beside === undefined ? null : `${newest.location} does not know ${beside.location}`;
+}
+
+/** What the hint names, where no metadata file is as new: a commit that has been, and whose file is gone. */
+function lostVersion(text: string | null, newest: MetadataVersion): string | null {
+  const version = /^(\d{5,})-[0-9a-f-]{36}$/i.exec(text ?? "")?.[1];
+  return version !== undefined && Number(version) > newest.version ? text : null;
 }
 
 function fileName(location: string): string {

@@ -27,3 +27,8 @@ export interface Finding {
   /** What to do. */
   readonly hint: string;
 }
+
+/** What to do about a data file that is there and is not what it was. */
+export function lostFileHint(table: string): string {
+  return `bring the object back from a backup or an older version of it; if there is none, delete it and give its rows up: frazil repair ${table} --drop-missing`;
+}

@@ -7,7 +7,7 @@ import {
   type Snapshot,
 } from "../../../table-format/index.ts";
 import { EXPIRE_REQUESTS_IN_FLIGHT } from "../../core/limits.ts";
-import type { Finding } from "./finding.ts";
+import { type Finding, lostFileHint } from "./finding.ts";
 import { type ObjectReference, type TableReferences, tableReferences } from "./references.ts";
 
 interface Absent {
@@ -36,7 +36,7 @@ export async function verifyObjects(
       object: location,
       expected: `a ${reference.kind} of ${reference.sizeBytes} bytes`,
       found: `${sizeBytes} bytes`,
-      hint: hintFor(reference),
+      hint: reference.kind === "data file" ? lostFileHint(name) : hintFor(reference, name),
     });
   };
   for await (const { location, sizeBytes } of io.list(table.metadata.location.replace(/\/+$/, ""))) {
@@ -56,7 +56,7 @@ export async function verifyObjects(
       object: location,
       expected: `a ${reference.kind}, needed by snapshot ${reference.snapshotId}`,
       found: "nothing",
-      hint: hintFor(reference),
+      hint: hintFor(reference, name),
     });
   }
   return findings;
@@ -86,9 +86,9 @@ export function verifiedSnapshots({ metadata }: LoadedTable, headOnly: boolean):
   return metadata.snapshots.filter(({ snapshotId }) => snapshotId === metadata.currentSnapshotId);
 }
 
-function hintFor({ kind }: ObjectReference): string {
+function hintFor({ kind }: ObjectReference, table: string): string {
   const back = "bring the object back from a backup or an older version of it";
-  if (kind === "statistics file") return `${back}, or drop it from the table: frazil repair`;
-  if (kind === "data file") return `${back}, or give its rows up: frazil repair --drop-missing`;
+  if (kind === "statistics file") return `${back}, or drop it from the table: frazil repair ${table}`;
+  if (kind === "data file") return `${back}, or give its rows up: frazil repair ${table} --drop-missing`;
   return `${back}; or roll back to a snapshot that does not need it (frazil rollback)`;
 }

@@ -194,6 +194,13 @@ function verifyNoted(
     const hint = "somebody else wrote the ledger: frazil repair";
     return [tell(name, `snapshot ${snapshotId} of the pipeline`, "one of somebody else", hint)];
   }
+  // Both main and tag were moved back, which no verb does: to each its own snapshot, the history looks whole.
+  const setBack = tagged === null ? [] : backwards(stamp.position, tagged.stamp.position, compare);
+  if (setBack.length > 0) {
+    const [[split, point, has]] = setBack as [(typeof setBack)[number]];
+    const hint = `somebody moved main and the tag back: frazil rollback ${name} --to ${snapshotId} brings the rows back; else the job reads them again`;
+    return [tell(name, `position ${point} or above of ${split}, as the ledger's snapshot has`, has ?? "none", hint)];
+  }
   return positionsBehind(stamp.position, cut, compare).map(({ split, point, limit }) =>
     tell(name, `position ${limit ?? "none"} or below of ${split}, that of the cut`, point, repairHint(null)),
   );

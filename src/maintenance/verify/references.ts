@@ -37,7 +37,7 @@ export interface TableReferences {
   readonly dataRows: ReadonlyMap<string, bigint>;
   /** Position delete files and vectors, by `contentKey`. */
   readonly deleteFiles: ReadonlyMap<string, DataFile>;
-  /** Manifests that cannot be read though they are there, wrong counts, second vectors. */
+  /** Manifests that cannot be read though they are there, wrong counts, files that are listed twice, second vectors. */
   readonly findings: readonly Finding[];
 }
 
@@ -45,6 +45,8 @@ export interface TableReferences {
 interface Listed {
   /** The data file of each live vector. */
   readonly vectors: readonly string[];
+  /** Live data files. */
+  readonly dataFiles: readonly string[];
 }
 
 /**
@@ -109,9 +111,61 @@ class Walk implements TableReferences {
     this.objects.set(manifestList, { kind: "manifest list", sizeBytes: null, snapshotId });
     const manifests =
       (await this.#read(manifestList, "manifest list", () => readManifestList(this.#io, snapshot))) ?? [];
-    const unseen = manifests.filter(({ path }) => !this.#listed.has(path));
+    this.#checkList(snapshot, manifests);
+    // Named twice, it is read once.
+    const unseen = [...new Map(manifests.map((each) => [each.path, each])).values()].filter(
+      ({ path }) => !this.#listed.has(path),
+    );
     await mapConcurrently(unseen, EXPIRE_REQUESTS_IN_FLIGHT, (manifest) => this.#manifest(manifest, snapshotId));
     this.#checkVectors(snapshotId, manifests);
+    // Of older snapshots that would cost their number times their files.
+    if (snapshotId === this.#table.metadata.currentSnapshotId) this.#checkDataFiles(snapshotId, manifests);
+  }
+
+  /** The list against itself and, where a pipeline counted its files, against what the summary says. */
+  #checkList({ snapshotId, manifestList, summary }: Snapshot, manifests: readonly ManifestFile[]): void {
+    const tell = (expected: string, found: string): void =>
+      void this.findings.push({
+        check: "manifests",
+        table: this.#name,
+        object: manifestList,
+        expected,
+        found,
+        hint: `${UNREADABLE_HINT} (frazil rollback)`,
+      });
+    const names = new Set(manifests.map(({ path }) => path));
+    if (names.size < manifests.length) {
+      tell(`each manifest once, of snapshot ${snapshotId}`, `${manifests.length - names.size} named again`);
+    }
+    const said = summary.get("total-data-files");
+    if (said === undefined || !summary.has("ingest.pipe")) return;
+    const data = manifests.filter(({ content }) => content === "data");
+    const counts = data.map(({ addedFilesCount, existingFilesCount }) =>
+      addedFilesCount === null || existingFilesCount === null ? null : addedFilesCount + existingFilesCount,
+    );
+    if (counts.includes(null)) return;
+    const found = counts.reduce<number>((sum, count) => sum + (count ?? 0), 0);
+    if (String(found) !== said) tell(`${said} data files, as snapshot ${snapshotId} says`, String(found));
+  }
+
+  #checkDataFiles(snapshotId: bigint, manifests: readonly ManifestFile[]): void {
+    const seen = new Set<string>();
+    for (const path of new Set(manifests.map((manifest) => manifest.path))) {
+      for (const dataFile of this.#listed.get(path)?.dataFiles ?? []) {
+        if (!seen.has(dataFile)) {
+          seen.add(dataFile);
+          continue;
+        }
+        this.findings.push({
+          check: "manifests",
+          table: this.#name,
+          object: dataFile,
+          expected: `a data file that snapshot ${snapshotId} holds once`,
+          found: "several entries",
+          hint: "readers give its rows more than once: roll back to a snapshot before it (frazil rollback)",
+        });
+      }
+    }
   }
 
   async #manifest(manifest: ManifestFile, snapshotId: bigint): Promise<void> {
@@ -127,7 +181,10 @@ class Walk implements TableReferences {
       else if (file.content === "position-deletes") this.deleteFiles.set(contentKey(file), file);
     }
     const vectors = live.filter(({ file }) => isDeletionVector(file));
-    this.#listed.set(path, { vectors: vectors.map(({ file }) => file.referencedDataFile ?? "") });
+    this.#listed.set(path, {
+      vectors: vectors.map(({ file }) => file.referencedDataFile ?? ""),
+      dataFiles: live.flatMap(({ file }) => (file.content === "data" ? [file.filePath] : [])),
+    });
     if (entries !== null) this.#checkCounts(manifest, entries);
   }
 
