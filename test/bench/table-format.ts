@@ -44,7 +44,8 @@ const LONG_ROUNDS = 1;
  * what a commit costs as history grows. `--cases`, `--engines`, and for trials `--snapshots`, `--files`, `--manifests`, `--positions`,
  * `--commits`, `--histories`. Every engine's answers are compared with ours.
  *
- * The time of a case is the best of some rounds in one process, memory the most that this process had, its program included.
+ * The time of a case is the best of some rounds in one process, beside it that of the first one, in which code is compiled or loaded;
+ * memory the most that this process had, its program included.
  */
 export async function* tableFormat(progress: (line: string) => void): AsyncIterable<Figure> {
   const cases = choiceOption("cases", CASES);
@@ -183,6 +184,7 @@ async function* compare(
         const figure = `${engine.name} ${what} ${unit === "ms" ? "time" : "cpu"}`;
         const least = Math.min(...all);
         yield { case: name, figure, value: rounded(least), unit: "ms" };
+        yield { case: name, figure: `${figure} first`, value: rounded(must(all[0], "a round")), unit: "ms" };
         const own = ours.times[what];
         if (engine === engines[0] || own === undefined) continue;
         yield { case: name, figure: `${figure} ratio`, value: rounded(least / Math.min(...own[unit])), unit: "" };
