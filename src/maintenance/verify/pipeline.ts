@@ -186,7 +186,8 @@ function verifyNoted(
   if (cut.size === 0) return [];
   const snapshot = snapshotById(loaded.metadata, snapshotId);
   if (snapshot === null) {
-    const hint = "the job's next commits write the ledger anew; until then there is no consistent cut for readers";
+    const hint =
+      "where an expiry of another engine took it, the job's next commits write the ledger anew, and until then there is no consistent cut for readers; where the table was put back to older metadata, as from a backup, a job that starts leaves out what it lacks since: frazil positions set has it read that again";
     return [tell(name, `snapshot ${snapshotId}`, "the table does not hold it", hint)];
   }
   const stamp = readStamp(snapshot);
