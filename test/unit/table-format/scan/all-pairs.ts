@@ -59,7 +59,9 @@ export async function compareAllPairs(
       for (const [k, to] of ids.entries()) {
         if (to === null) continue;
         const schema = snapshotSchema(metadata, at(k < i && from !== null ? from : to));
-        for (const filter of [null, randomFilter(columnsOf(schema), dice)]) {
+        // Half of the pairs, for time.
+        const filters = (i + k) % 2 === 0 ? [] : [randomFilter(columnsOf(schema), dice)];
+        for (const filter of [null, ...filters]) {
           const { key, compared, options } = paired(schema, filter);
           const { updatesAfter, ...found } = changesOf(
             await changelogRows(io, metadata, { ...options, from, to, net: true }, key),

@@ -6,12 +6,15 @@ import {
   cherryPick,
   createBranch,
   type DataFile,
+  diffSnapshots,
   type Expression,
   type FileIO,
+  type ManifestFile,
   must,
   openDataFileWriter,
   overwriteFiles,
   parquetDataFile,
+  readManifestList,
   RoaringBitmap,
   rollbackTo,
   rowDelta,
@@ -21,7 +24,7 @@ import {
   upgradeFormatVersion,
 } from "../../../../table-format/index.ts";
 import { changelogRows } from "../../../support/changelog-rows.ts";
-import { type TableGiven, WrittenTable } from "../transaction/written-table.ts";
+import { BY_PART, type TableGiven, WrittenTable } from "../transaction/written-table.ts";
 import { compareAllPairs } from "./all-pairs.ts";
 import { ID_ROW_COLUMNS, type IdRow, writeIdRows } from "./lineage-rows.ts";
 
@@ -278,3 +281,31 @@ test("what a filter leaves out is not read, and an update that crosses its edge 
   );
   await expect(told({ type: "eq", term: "nobody", value: 1n })).rejects.toMatchObject({ kind: "config" });
 });
+
+test("manifests that both snapshots have are read where they may be about what changed alone", async () => {
+  const cases = await Cases.create({ spec: BY_PART });
+  const { table } = cases;
+  await table.commit(appendFiles({ dataFiles: await cases.file("1a", "2a", "3a") }));
+  await table.commit(appendFiles({ dataFiles: await cases.file("1b", "2b") }));
+  await table.commit(rowDelta({ deletedRows: [await cases.rowsOf(2, 0)] }));
+  await table.commit(rowDelta({ deletedRows: [await cases.rowsOf(1, 0)] }));
+  const before = await table.head();
+  await table.commit(rowDelta({ deletedRows: [await cases.rowsOf(1, 1)] }));
+  const { metadata } = await table.load();
+  const after = await table.head();
+  const { io, read } = watched(table.io);
+  const { deleted, inserted } = await diffSnapshots(io, metadata, before, after);
+  expect([deleted.map(({ positions }) => [...must(positions, "positions").toArray()]), inserted]).toEqual([[[1]], []]);
+  const isLive = (each: ManifestFile) => each.addedFilesCount !== 0 || each.existingFilesCount !== 0;
+  const manifests = (await readManifestList(table.io, after)).filter(isLive);
+  const readOf = (part: string) => {
+    const mine = manifests.filter(({ partitions }) => utf8(partitions?.[0]?.lowerBound) === part);
+    return mine.map(({ content, path }) => `${content} ${read.has(path)}`).sort();
+  };
+  expect(readOf("a")).toEqual(["data true", "deletes true"]);
+  expect(readOf("b")).toEqual(["data false", "deletes false"]);
+});
+
+function utf8(bytes: Uint8Array | null | undefined): string {
+  return new TextDecoder().decode(must(bytes, "a bound"));
+}
