@@ -436,7 +436,7 @@ describe("rejected messages", () => {
   });
 
   it("are those of bad data, not of a job that asks for what cannot be", () => {
-    const decoder = decoderOf(debeziumJson, bindingOf({ columns: { id: "variant" } }), true);
+    const decoder = decoderOf(debeziumJson, bindingOf({ columns: { id: "unknown" } }), true);
     expect(errorOf(() => decoder.decode([{ value: change("c", null, { id: 1 }) }]))).toMatchObject({ kind: "config" });
   });
 });

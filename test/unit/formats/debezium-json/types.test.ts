@@ -273,7 +273,7 @@ describe("`columns:` over the schema in the message", () => {
     [decimal, base64(1), "timestamp"],
     [{ type: "bytes" }, base64(1), "long"],
     [{ type: "int64", name: "io.debezium.time.MicroTime" }, 1, "timestamp"],
-    [{ type: "string" }, "x", "variant"],
+    [{ type: "string" }, "x", "unknown"],
   ])("%j of %j can never become %s: a setting to change", (field, value, type) => {
     expect(decoded(described(field, value), { x: type })[0]).toBe("COLUMN_TYPE_UNREADABLE");
   });
