@@ -1,4 +1,5 @@
 import {
+  ancestors,
   createManifestCache,
   currentSchema,
   currentSnapshot,
@@ -9,6 +10,7 @@ import {
   type Snapshot,
   type SnapshotRef,
   type TableChange,
+  type TableMetadata,
 } from "../../table-format/index.ts";
 import { FrazilError, must } from "../core/errors.ts";
 import { randomSnapshotId } from "../core/runtime.ts";
@@ -267,7 +269,17 @@ async function restore(
 function publishedUpTo({ branch, metadata }: LoadedTable, target: Snapshot): (readonly [string, SnapshotRef])[] {
   const main = branch === undefined ? undefined : metadata.refs.get(branch);
   if (branch === undefined || main === undefined) return [];
-  return isAncestor(metadata, target.snapshotId, main.snapshotId) ? [[branch, main]] : [];
+  return isBehind(metadata, target, main.snapshotId) ? [[branch, main]] : [];
+}
+
+/**
+ * Whether a snapshot lies on a line of history, or is older than all that is left of it: one that a tag holds, with a hole of expired
+ * snapshots above it. What has not been published is kept as a whole, so that it is none of that.
+ */
+function isBehind(metadata: TableMetadata, { snapshotId, sequenceNumber }: Snapshot, head: bigint): boolean {
+  if (isAncestor(metadata, snapshotId, head)) return true;
+  const oldest = [...ancestors(metadata, head)].at(-1);
+  return oldest !== undefined && oldest.parentSnapshotId !== null && sequenceNumber < oldest.sequenceNumber;
 }
 
 /** An empty snapshot on top of the target: manifests, sequence numbers and row ids stay what they are. */

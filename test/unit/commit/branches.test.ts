@@ -9,7 +9,7 @@ import { tableAsOf } from "../../../src/query/as-of.ts";
 import { currentSnapshot, type LoadedTable, refSnapshot } from "../../../table-format/index.ts";
 import { change, memoryWarehouse, Process, upsertRule, type Warehouse } from "../../support/checkpoints.ts";
 import { ForeignWriter } from "../../support/foreign-writer.ts";
-import { compactTable } from "../../support/table-chain.ts";
+import { compactTable, expireTable } from "../../support/table-chain.ts";
 import { tableRows } from "../../support/table-rows.ts";
 import { virtualRuntime } from "../../support/virtual-runtime.ts";
 
@@ -272,6 +272,29 @@ it("loses none of its own rows where both lines go back to what they share", asy
   await next.checkpoint(log.slice(Number(next.reached.get("t/0"))));
   await publish(warehouse);
   expect(await rowsOf(warehouse, "a")).toEqual(["1|x|1", "2|x|2"]);
+});
+
+// Simulation, seed 19631: `main` stayed where it was, and nothing could be published any more.
+it("takes main back to a snapshot that a tag holds below history that has expired", async () => {
+  const warehouse = memoryWarehouse("memory");
+  const log = ["+1:x:1", "~1:x:2", "~1:x:3", "~1:x:4"].map(a);
+  const process = await Process.start(onBranch(warehouse), [upsertRule("a")]);
+  await process.checkpoint(log.slice(0, 1));
+  await publish(warehouse);
+  const target = currentSnapshot((await load(warehouse, "a")).metadata)!;
+  const ref = { type: "tag" as const, snapshotId: target.snapshotId };
+  await new ForeignWriter(warehouse, "a").update([{ action: "set-snapshot-ref", name: "kept", ref }]);
+  for (const at of [1, 2, 3]) await process.checkpoint(log.slice(at, at + 1));
+  await publish(warehouse);
+  expect(await expireTable(warehouse, "shop.a", 1, 9007)).toBeGreaterThan(0);
+  const place = { ...onBranch(warehouse), warehouseLocation: "mem://w", runtime: virtualRuntime(9008) };
+  const request = { table: await load(place, "a"), target, keepPosition: false };
+  await rollBack(place, await planRollback(place, request));
+  expect(await rowsOf(warehouse, "a")).toEqual(["1|x|1"]);
+  const next = await Process.start(onBranch(warehouse), [upsertRule("a")]);
+  await next.checkpoint(log.slice(Number(next.reached.get("t/0"))));
+  await publish(warehouse);
+  expect(await rowsOf(warehouse, "a")).toEqual(["1|x|4"]);
 });
 
 it("does not turn a tag of its branch's name into the branch", async () => {
