@@ -68,10 +68,10 @@ describe.skipIf(missing !== null)(withReason("variants that Spark wrote", missin
     const format = kind === "avro" ? "avro" : "parquet";
     const place = { sqlite: join(folder, "catalog.sqlite"), table: `ns.${name}` };
     const load = async () => must(await warehouse.catalog.loadTable({ namespace: ["ns"], name }), "the table");
-    const bySpark = async () =>
-      (await spark.sql(place, "SELECT id, to_json(v) AS j FROM {table} WHERE id < 200")).rows.map(
-        ({ id, j }) => `${String(id)} ${String(j)}`,
-      );
+    const bySpark = async () => {
+      const { rows } = await spark.sql(place, "SELECT id, to_json(v) AS j FROM {table} WHERE id < 200");
+      return rows.map(({ id, j }) => `${id as string} ${(j as string | null) ?? "null"}`);
+    };
     await spark.sql(
       place,
       `CREATE TABLE {table} (id BIGINT, v VARIANT) USING iceberg TBLPROPERTIES ('format-version'='3', 'write.delete.mode'='merge-on-read', 'write.format.default'='${format}', 'write.parquet.shred-variants'='${shredded}')`,
