@@ -72,10 +72,14 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
   const cutOff = AbortSignal.any([failed.signal, ...(options.cutOff === undefined ? [] : [options.cutOff])]);
   /** A part that fails ends the run, but what was done until then is judged and told. */
   const survived: Survived = (part, work) =>
-    work.catch((error: Error) => {
-      failures.push(`${part}: ${error.message}`);
-      failed.abort();
-    });
+    work.then(
+      () => true,
+      (error: Error) => {
+        failures.push(`${part}: ${error.message}`);
+        failed.abort();
+        return false;
+      },
+    );
   const feeding = survived("the feed", feed.run(BATCH, BATCH_PAUSE_MS * Math.max(1, options.kills / PACED_KILLS)));
   const watching = watch(audits.map((audit, i) => () => survived(`the reader of ${jobs[i]?.name}`, audit.look())));
   const report = (results: readonly AuditResult[]): TortureReport =>
@@ -85,10 +89,13 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
   http?.storm(0);
   await http?.settled();
   feed.stop();
-  await Promise.all([feeding, watching.end()]);
+  const [isFed] = await Promise.all([feeding, watching.end()]);
   progress(`the last runs, after ${seconds()} s`);
   await Promise.all(jobs.map((job) => survived(`the last run of ${job.name}`, catchUp(job))));
-  await Promise.all(audits.map((audit, i) => survived(`the last look at ${jobs[i]?.name}`, audit.finish())));
+  // What a feed that failed has logged last may not have been sent.
+  await Promise.all(
+    audits.map((audit, i) => survived(`the last look at ${jobs[i]?.name}`, isFed ? audit.finish() : audit.look())),
+  );
   const end = report(audits.map((audit) => audit.result()));
   if (end.complaints.length > 0) {
     world.keep();
@@ -97,7 +104,8 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
   return end;
 }
 
-type Survived = (part: string, work: Promise<unknown>) => Promise<unknown>;
+/** Whether it did not fail. */
+type Survived = (part: string, work: Promise<unknown>) => Promise<boolean>;
 
 /** Speaks every so many kills, and of each complaint as soon as it comes. */
 function teller(progress: (line: string) => void, soFar: () => TortureReport): () => void {
