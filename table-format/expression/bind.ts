@@ -111,7 +111,8 @@ function comparable(operation: LiteralOperation | SetOperation, ref: BoundRefere
     if (type.kind !== "string") throw wrongType(operation, ref, "string");
     return type;
   }
-  if (!isComparable(type)) throw wrongType(operation, ref, isPrimitive(type) ? "types with an order" : "primitive types");
+  if (!isComparable(type))
+    throw wrongType(operation, ref, isPrimitive(type) ? "types with an order" : "primitive types");
   return type;
 }
 

@@ -1,47 +1,29 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { createMemoryStorage } from "../../../../../src/storage/memory.ts";
-import { MemoryCatalog, RestCatalog, type TableChange, type TableIdent } from "../../../../../table-format/index.ts";
 import {
-  type Fault,
-  type RestServer,
-  type RestServerOptions,
-  type Seen,
-  startRestServer,
-} from "../../../../support/rest/rest-server.ts";
-import { appended, creation, schema, snapshotOn, T0 } from "../../metadata/fixture.ts";
+  type MemoryCatalog,
+  RestCatalog,
+  type TableChange,
+  type TableIdent,
+} from "../../../../../table-format/index.ts";
+import type { Fault, RestServer, Seen } from "../../../../support/rest/rest-server.ts";
+import { appended, schema, snapshotOn } from "../../metadata/fixture.ts";
+import { createsTable, type ServedCatalog, serveCatalog } from "./fixture.ts";
 
 const orders: TableIdent = { namespace: ["shop"], name: "orders" };
 const items: TableIdent = { namespace: ["shop"], name: "items" };
 
+let served: ServedCatalog;
 let server: RestServer;
 let behind: MemoryCatalog;
 let catalog: RestCatalog;
-let nowMs: number;
-let slept: number[];
 
-type Options = Omit<ConstructorParameters<typeof RestCatalog>[0], "name" | "uri" | "warehouseLocation">;
-
-async function start(serverOptions: RestServerOptions = {}, options: Options = {}): Promise<void> {
-  nowMs = Number(T0);
-  slept = [];
-  const clock = { nowMs: () => nowMs, uuid: () => crypto.randomUUID() };
-  behind = new MemoryCatalog("behind", createMemoryStorage(), "/lake", clock);
-  server = await startRestServer(behind, serverOptions);
-  const sleep = async (ms: number): Promise<void> => void slept.push(ms);
-  catalog = new RestCatalog(
-    { name: "lake", uri: `${server.uri}/`, warehouseLocation: "/lake", ...options },
-    { ...clock, fetch, sleep },
-  );
+async function start(...options: Parameters<typeof serveCatalog>): Promise<void> {
+  served = await serveCatalog(...options);
+  ({ server, behind, catalog } = served);
 }
 
 beforeEach(() => start());
 afterEach(() => server[Symbol.asyncDispose]());
-
-const create = (ident: TableIdent): TableChange => ({
-  ident,
-  requirements: [{ type: "assert-create" }],
-  updates: creation(`/lake/shop/${ident.name}`),
-});
 
 async function append(ident: TableIdent, id: bigint): Promise<TableChange> {
   const table = await behind.loadTable(ident);
@@ -68,7 +50,7 @@ describe("an unknown outcome", () => {
   test.each([500, 502, 503, 504, null])(
     "is told of %s behind the effect, and the commit is sent once",
     async (status) => {
-      await catalog.commit([create(orders)]);
+      await catalog.commit([createsTable(orders)]);
       faultCommits({ at: "behind", status });
       expect(await catalog.commit([await append(orders, 1n)])).toMatchObject({ outcome: "unknown" });
       expect(commits()).toHaveLength(2);
@@ -80,7 +62,7 @@ describe("an unknown outcome", () => {
   test.each([500, 503, 429, null])(
     "is told of %s before the effect, and the same commit may be sent again",
     async (status) => {
-      await catalog.commit([create(orders)]);
+      await catalog.commit([createsTable(orders)]);
       faultCommits({ at: "before", status });
       const change = await append(orders, 1n);
       expect(await catalog.commit([change])).toMatchObject({ outcome: "unknown" });
@@ -91,7 +73,7 @@ describe("an unknown outcome", () => {
   );
 
   test("is a commit when our own snapshot is what stands against it", async () => {
-    await catalog.commit([create(orders)]);
+    await catalog.commit([createsTable(orders)]);
     const change = await append(orders, 1n);
     // What a proxy does that repeats a request: the first one's success becomes a conflict with ourselves.
     faultCommits({ at: "behind", status: 409 });
@@ -104,7 +86,7 @@ describe("an unknown outcome", () => {
   test.each(["before", "behind"] as const)("is told of a commit over several tables, %s the effect", async (at) => {
     await server[Symbol.asyncDispose]();
     await start({}, { transactions: true });
-    expect(await catalog.commit([create(orders), create(items)])).toMatchObject({ outcome: "committed" });
+    expect(await catalog.commit([createsTable(orders), createsTable(items)])).toMatchObject({ outcome: "committed" });
     const changes = [await append(orders, 1n), await append(items, 2n)];
     let isFirst = true;
     server.fault = ({ url }) => {
@@ -121,7 +103,7 @@ describe("an unknown outcome", () => {
   });
 
   test("of a verb without an answer is no success, and the verb is sent once", async () => {
-    await catalog.commit([create(orders)]);
+    await catalog.commit([createsTable(orders)]);
     const { metadataLocation } = (await catalog.loadTable(orders))!;
     const verbs: readonly (readonly [RegExp, () => Promise<unknown>])[] = [
       [/\/rename$/, () => catalog.renameTable(orders, items)],
@@ -139,7 +121,7 @@ describe("an unknown outcome", () => {
   });
 
   test("of a table that was answered in a form that cannot be read", async () => {
-    await catalog.commit([create(orders)]);
+    await catalog.commit([createsTable(orders)]);
     faultCommits({ at: "behind", status: 200 });
     expect(await catalog.commit([await append(orders, 1n)])).toMatchObject({ outcome: "unknown" });
   });
@@ -152,7 +134,7 @@ describe("keys of repeated requests", () => {
   });
 
   test("let a lost answer be asked for again", async () => {
-    await catalog.commit([create(orders)]);
+    await catalog.commit([createsTable(orders)]);
     faultCommits({ at: "behind", status: null }, { at: "behind", status: 503 });
     expect(await catalog.commit([await append(orders, 1n)])).toMatchObject({ outcome: "committed" });
     const keys = commits().map(({ headers }) => headers["idempotency-key"] as string);
@@ -160,12 +142,12 @@ describe("keys of repeated requests", () => {
     expect(new Set(keys.slice(1)).size).toBe(1);
     expect(keys[0]).not.toBe(keys[1]);
     expect(keys[1]).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
-    expect(parseInt(keys[1]!.replace("-", "").slice(0, 12), 16)).toBe(nowMs);
+    expect(parseInt(keys[1]!.replace("-", "").slice(0, 12), 16)).toBe(served.nowMs);
     expect((await behind.loadTable(orders))?.metadata.snapshots).toHaveLength(1);
   });
 
   test("let a verb be asked for again", async () => {
-    await catalog.commit([create(orders)]);
+    await catalog.commit([createsTable(orders)]);
     const faults: (Fault | null)[] = [
       { at: "behind", status: null },
       { at: "behind", status: 502 },
@@ -177,7 +159,7 @@ describe("keys of repeated requests", () => {
   });
 
   test("leave a conflict behind a lost answer unknown", async () => {
-    await catalog.commit([create(orders)]);
+    await catalog.commit([createsTable(orders)]);
     faultCommits({ at: "before", status: null }, { at: "before", status: 409 });
     expect(await catalog.commit([await append(orders, 1n)])).toMatchObject({ outcome: "unknown" });
   });
@@ -185,7 +167,7 @@ describe("keys of repeated requests", () => {
 
 describe("refusals", () => {
   test("a 409 is a conflict, and names what the table no longer meets", async () => {
-    await catalog.commit([create(orders)]);
+    await catalog.commit([createsTable(orders)]);
     const late = await append(orders, 2n);
     await catalog.loadTable(orders);
     await behind.commit([await append(orders, 1n)]);
@@ -197,7 +179,7 @@ describe("refusals", () => {
   });
 
   test("a refusal of the contents is an error, one of rights another", async () => {
-    await catalog.commit([create(orders)]);
+    await catalog.commit([createsTable(orders)]);
     faultCommits({ at: "before", status: 400 }, { at: "before", status: 403 });
     const change = await append(orders, 1n);
     await expect(catalog.commit([change])).rejects.toMatchObject({ kind: "data", code: "REST_REFUSED" });
@@ -236,7 +218,12 @@ describe("refusals", () => {
       asked++;
       return answer({ namespaces: [], "next-page-token": "more" });
     };
-    const context = { nowMs: () => nowMs, uuid: () => crypto.randomUUID(), sleep: async () => undefined, fetch: stub };
+    const context = {
+      nowMs: () => served.nowMs,
+      uuid: () => crypto.randomUUID(),
+      sleep: async () => undefined,
+      fetch: stub,
+    };
     const endless = new RestCatalog({ name: "lake", uri: "http://none", warehouseLocation: "/lake" }, context);
     await expect(endless.listNamespaces()).rejects.toMatchObject({ kind: "corrupt", code: "REST_ENDLESS_LIST" });
     expect(asked).toBe(2);
@@ -245,14 +232,16 @@ describe("refusals", () => {
   test("a server that commits one table at a time is not sent several", async () => {
     await server[Symbol.asyncDispose]();
     await start({ endpoints: ["GET /v1/{prefix}/namespaces"] }, { transactions: true });
-    await expect(catalog.commit([create(orders), create(items)])).rejects.toMatchObject({ code: "ONE_TABLE_ONLY" });
+    await expect(catalog.commit([createsTable(orders), createsTable(items)])).rejects.toMatchObject({
+      code: "ONE_TABLE_ONLY",
+    });
     await expect(catalog.renameTable(orders, items)).rejects.toMatchObject({ code: "REST_NOT_IMPLEMENTED" });
     expect(server.seen.map(({ method }) => method)).not.toContain("POST");
   });
 });
 
 test("every requirement and every update arrives as it was meant", async () => {
-  await catalog.commit([create(orders)]);
+  await catalog.commit([createsTable(orders)]);
   for (const id of [1n, 2n]) await catalog.commit([await append(orders, id)]);
   const tag = { type: "tag", snapshotId: 2n } as const;
   const setup = [
@@ -321,25 +310,25 @@ test("every requirement and every update arrives as it was meant", async () => {
 
 describe("reads", () => {
   test("are repeated, after the wait that the server asks for", async () => {
-    await catalog.commit([create(orders)]);
+    await catalog.commit([createsTable(orders)]);
     const faults: (Fault | null)[] = [
       { at: "before", status: 503, headers: { "Retry-After": "7" } },
-      { at: "before", status: 429, headers: { "Retry-After": new Date(nowMs + 3000).toUTCString() } },
+      { at: "before", status: 429, headers: { "Retry-After": new Date(served.nowMs + 3000).toUTCString() } },
       { at: "before", status: null },
     ];
     server.fault = () => faults.shift() ?? null;
     expect(await catalog.loadTable(orders)).not.toBeNull();
-    expect(slept).toEqual([7000, 3000, 800]);
+    expect(served.slept).toEqual([7000, 3000, 800]);
   });
 
   test("give up in the end", async () => {
     server.fault = () => ({ at: "before", status: 503, headers: { "Retry-After": "86400" } });
     await expect(catalog.listNamespaces()).rejects.toMatchObject({ kind: "unavailable", code: "REST_UNAVAILABLE" });
-    expect(slept).toEqual([30_000, 30_000, 30_000, 30_000]);
+    expect(served.slept).toEqual([30_000, 30_000, 30_000, 30_000]);
   });
 
   test("of a table that has not moved carry no metadata", async () => {
-    await catalog.commit([create(orders)]);
+    await catalog.commit([createsTable(orders)]);
     const first = await catalog.loadTable(orders);
     expect(server.seen.at(-1)?.headers["if-none-match"]).toBe(`"${first?.metadataLocation}"`);
     expect(await catalog.loadTable(orders)).toBe(first);
@@ -353,7 +342,7 @@ describe("names", () => {
     const names = ["a", "b", "c", "d%1F", "é ü?#&"];
     for (const name of names) await catalog.ensureNamespace([name]);
     await catalog.ensureNamespace(["é ü?#&", "x%2Fy"]);
-    for (const name of ["1", "2", "ü &?"]) await catalog.commit([create({ namespace: ["a"], name })]);
+    for (const name of ["1", "2", "ü &?"]) await catalog.commit([createsTable({ namespace: ["a"], name })]);
     expect((await catalog.listNamespaces()).map((levels) => levels.join("/"))).toEqual([...names, "é ü?#&/x%2Fy"]);
     expect((await catalog.listTables(["a"])).map(({ name }) => name)).toEqual(["1", "2", "ü &?"]);
     expect(await catalog.loadTable({ namespace: ["a"], name: "ü &?" })).not.toBeNull();
@@ -373,130 +362,5 @@ describe("names", () => {
     await catalog.namespaces.change(["shop"], new Map([["team", "x"]]), ["owner"]);
     expect(await catalog.namespaces.properties(["shop"])).toEqual(new Map([["team", "x"]]));
     expect(await catalog.namespaces.properties(["none"])).toBeNull();
-  });
-});
-
-describe("who asks", () => {
-  test("is shown by a token, and headers go with each request", async () => {
-    await server[Symbol.asyncDispose]();
-    await start({}, { token: "abc", headers: { "X-Tenant": "t1" } });
-    await catalog.listNamespaces();
-    for (const { headers } of server.seen) {
-      expect(headers).toMatchObject({ authorization: "Bearer abc", "x-tenant": "t1" });
-    }
-  });
-
-  test("is shown by the token and the headers that the server's configuration gives, under our own", async () => {
-    await server[Symbol.asyncDispose]();
-    const overrides = { token: "given", "header.X-Tenant": "theirs", "header.X-Trace": "on" };
-    await start({ overrides }, { headers: { "X-Tenant": "ours" } });
-    await catalog.listNamespaces();
-    const [config, ...others] = server.seen;
-    expect(config?.headers.authorization).toBeUndefined();
-    for (const { headers } of others) {
-      expect(headers).toMatchObject({ authorization: "Bearer given", "x-tenant": "ours", "x-trace": "on" });
-    }
-    expect(others).not.toEqual([]);
-  });
-
-  test("is shown by a token of another server, which alone sees the credential", async () => {
-    await using issuer = await startRestServer(behind, { oauth: { credential: "me:secret", lifetimeS: 3600 } });
-    await server[Symbol.asyncDispose]();
-    await start({}, { credential: "me:secret", oauth2ServerUri: `${issuer.uri}/v1/oauth/tokens` });
-    await catalog.listNamespaces();
-    expect(issuer.seen.map(({ url }) => url)).toEqual(["/v1/oauth/tokens"]);
-    for (const { headers, body } of server.seen) {
-      expect(headers.authorization).toBe("Bearer token-0-catalog");
-      expect(body).not.toContain("secret");
-    }
-  });
-
-  test("is shown by client credentials, with a new token before the old one ends and when one is refused", async () => {
-    await server[Symbol.asyncDispose]();
-    await start({ oauth: { credential: "me:se:cret", lifetimeS: 3600 } }, { credential: "me:se:cret", scope: "all" });
-    const asked = (): number => server.seen.filter(({ url }) => url === "/v1/oauth/tokens").length;
-    await Promise.all([catalog.listNamespaces(), catalog.loadTable(orders)]);
-    expect(asked()).toBe(1);
-    expect(server.seen.at(-1)?.headers.authorization).toBe("Bearer token-0-all");
-    nowMs += 3_539_999;
-    await catalog.listNamespaces();
-    expect(asked()).toBe(1);
-    nowMs -= 3_539_999;
-    nowMs += 3_540_000;
-    await Promise.all([1, 2, 3].map(() => catalog.listNamespaces()));
-    expect(asked()).toBe(2);
-    server.tokens.clear();
-    expect(await catalog.commit([create(orders)])).toMatchObject({ outcome: "committed" });
-    expect(asked()).toBe(3);
-  });
-
-  test("is refused by name, without the secret", async () => {
-    await server[Symbol.asyncDispose]();
-    await start({ oauth: { credential: "me:right", lifetimeS: 60 } }, { credential: "me:wrong" });
-    const error = await catalog.listNamespaces().catch((thrown: unknown) => thrown);
-    expect(error).toMatchObject({ kind: "permission", code: "REST_CREDENTIALS" });
-    expect(String(error)).not.toContain("wrong");
-  });
-});
-
-describe("lent access", () => {
-  const end = (): string => String(nowMs + 3_600_000);
-  let lends: number;
-  const lend = ({ name }: TableIdent): { prefix: string; config: Record<string, string> }[] => {
-    const config = { "s3.access-key-id": `${name}-${++lends}`, "s3.session-token-expires-at-ms": end() };
-    return [
-      { prefix: "/lake", config: { ...config, "s3.access-key-id": "too wide" } },
-      { prefix: `/lake/shop/${name}`, config },
-    ];
-  };
-  const key = async (location: string): Promise<string | undefined> =>
-    (await catalog.lend(location))?.properties.get("s3.access-key-id");
-
-  async function restart(more: RestServerOptions = {}): Promise<void> {
-    lends = 0;
-    await server[Symbol.asyncDispose]();
-    await start({ lend, ...more }, { vendedCredentials: true });
-    await catalog.ensureNamespace(["shop"]);
-  }
-
-  test("comes with a staged creation, before the table is there, and from then on with the table", async () => {
-    await restart();
-    expect(await key("/lake/shop/orders/metadata/snap-1.avro")).toBe("orders-1");
-    expect(server.seen.at(-1)?.headers["x-iceberg-access-delegation"]).toBe("vended-credentials");
-    expect(await behind.loadTable(orders)).toBeNull();
-    expect(await key("/lake/shop/orders/data/a.parquet")).toBe("orders-1");
-    expect(await catalog.commit([create(orders)])).toMatchObject({ outcome: "committed" });
-    expect(await key("/lake/shop/orders/data/a.parquet")).toBe("orders-2");
-    expect(await key("/lake/_ingest/job/ledger.json")).toBeUndefined();
-    expect(await key("/lake/shop/orders_old/data/a.parquet")).toBe("orders_old-3");
-  });
-
-  test.each([
-    ["by loading the table", undefined, /GET .*\/tables\/orders$/],
-    [
-      "where the catalog has a route for it",
-      ["GET /v1/{prefix}/namespaces/{namespace}/tables/{table}/credentials"],
-      /GET .*\/credentials$/,
-    ],
-  ])("is renewed before it ends: %s", async (_how, endpoints, route) => {
-    await restart(endpoints === undefined ? {} : { endpoints });
-    await catalog.commit([create(orders)]);
-    const before = await key("/lake/shop/orders/data/a.parquet");
-    nowMs += 3_500_000;
-    expect(await key("/lake/shop/orders/data/a.parquet")).toBe(before);
-    nowMs += 60_000;
-    const renewed = await Promise.all([1, 2, 3].map((i) => key(`/lake/shop/orders/data/${i}.parquet`)));
-    expect(new Set(renewed).size).toBe(1);
-    expect(renewed[0]).not.toBe(before);
-    const { method, url } = server.seen.at(-1)!;
-    expect(`${method} ${url}`).toMatch(route);
-  });
-
-  test("in the form of signatures by the catalog is refused by name", async () => {
-    await restart({ lend: () => [{ prefix: "/lake", config: { "s3.remote-signing-enabled": "true" } }] });
-    await expect(catalog.lend("/lake/shop/orders/data/a.parquet")).rejects.toMatchObject({
-      kind: "unsupported",
-      code: "REST_REMOTE_SIGNING",
-    });
   });
 });
