@@ -2,17 +2,16 @@ import {
   applyUpdates,
   type CommitOutcome,
   currentSnapshot,
-  identText,
   type LoadedTable,
   type RestCatalog,
   type RestFetch,
-  type TableChange,
   type TableIdent,
   type TableRequirement,
   type TableUpdate,
 } from "../../table-format/index.ts";
 import { FrazilError, must } from "../core/errors.ts";
 import {
+  ATTEMPTS,
   holds,
   inTrial,
   notDone,
@@ -218,16 +217,26 @@ function columnAdded({ metadata }: LoadedTable): TableUpdate[] {
 }
 
 async function probeStale(trial: Trial, ident: TableIdent, stale: Stale): Promise<void> {
-  await advance(trial, ident);
-  const older = await trial.client(ident);
-  const meanwhile = await trial.client(ident);
-  const uuid = { type: "assert-table-uuid", uuid: meanwhile.base.metadata.tableUuid } as const;
-  await commitOrThrow(meanwhile.client, { ident, requirements: [uuid], updates: stale.meanwhile(meanwhile.base) });
-  const id = trial.snapshotId();
-  const outcome = await older.client.commit([trial.commitOn(older.base, id, [stale.asserts(older.base)])]);
-  const after = await trial.now(ident);
-  if (outcome.outcome === "committed" || holds(after, id)) {
-    throw failed("CATALOG_ASSERTS", `no effect of a commit that asserts ${stale.what}`, "that it took effect");
+  for (let attempt = 1; ; attempt++) {
+    await advance(trial, ident);
+    const older = await trial.client(ident);
+    await trial.commitAlone(
+      ident,
+      (base) => {
+        const uuid = { type: "assert-table-uuid", uuid: base.metadata.tableUuid } as const;
+        return { ident, requirements: [uuid], updates: stale.meanwhile(base) };
+      },
+      // One that took effect without an answer is made once more.
+      () => false,
+    );
+    const id = trial.snapshotId();
+    const outcome = await older.client.commit([trial.commitOn(older.base, id, [stale.asserts(older.base)])]);
+    if (outcome.outcome === "committed" || holds(await trial.now(ident), id)) {
+      throw failed("CATALOG_ASSERTS", `no effect of a commit that asserts ${stale.what}`, "that it took effect");
+    }
+    if (outcome.outcome === "conflict") return;
+    // Without an answer it may never have come to the assert.
+    if (attempt === ATTEMPTS) throw notDone(`refuse a commit that asserts ${stale.what}`, outcome);
   }
 }
 
@@ -246,9 +255,12 @@ async function probeOtherTable(trial: Trial, ident: TableIdent): Promise<void> {
 }
 
 async function probeRead(trial: Trial, ident: TableIdent): Promise<void> {
-  const { client, base } = await trial.client(ident);
-  const change = trial.commitOn(base, trial.snapshotId());
-  await commitOrThrow(client, change);
+  const id = trial.snapshotId();
+  const { base, change } = await trial.commitAlone(
+    ident,
+    (table) => trial.commitOn(table, id),
+    (now) => holds(now, id),
+  );
   const sent = applyUpdates(base.metadata, change.updates, { nowMs: 0n, previousMetadataLocation: null });
   const { metadata } = await trial.now(ident);
   const [wanted, found] = [must(currentSnapshot(sent), "just added"), currentSnapshot(metadata)];
@@ -357,15 +369,13 @@ async function probeTorn(trial: Trial, a: TableIdent, b: TableIdent): Promise<vo
 
 /** A commit as a pipeline's, that nobody races. @returns its snapshot */
 async function advance(trial: Trial, ident: TableIdent): Promise<bigint> {
-  const { client, base } = await trial.client(ident);
   const id = trial.snapshotId();
-  await commitOrThrow(client, trial.commitOn(base, id));
+  await trial.commitAlone(
+    ident,
+    (base) => trial.commitOn(base, id),
+    (now) => holds(now, id),
+  );
   return id;
-}
-
-async function commitOrThrow(client: RestCatalog, change: TableChange): Promise<void> {
-  const outcome = await client.commit([change]);
-  if (outcome.outcome !== "committed") throw notDone(`commit to ${identText(change.ident)}`, outcome);
 }
 
 function headOf({ metadata }: LoadedTable): bigint {

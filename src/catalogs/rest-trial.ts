@@ -40,6 +40,9 @@ export interface TriedCatalog {
   readonly runtime: Pick<Runtime, "clock" | "random">;
 }
 
+/** How often something is tried that does not get a plain answer. */
+export const ATTEMPTS = 5;
+
 /** Namespaces to try things in begin with this; each has a random end. */
 const NAMESPACE = "frazil_probe";
 
@@ -166,8 +169,32 @@ export class Trial {
 
   /** Makes a table. @throws FrazilError where the catalog does not, or not as it was told */
   async create(ident: TableIdent): Promise<void> {
-    const outcome = await this.catalog.commit([await this.creation(ident, this.snapshotId())]);
-    if (outcome.outcome !== "committed") throw notDone(`create ${identText(ident)}`, outcome);
+    for (let attempt = 1; ; attempt++) {
+      const outcome = await this.catalog.commit([await this.creation(ident, this.snapshotId())]);
+      if (outcome.outcome === "committed" || (await this.catalog.loadTable(ident)) !== null) return;
+      if (attempt === ATTEMPTS) throw notDone(`create ${identText(ident)}`, outcome);
+    }
+  }
+
+  /**
+   * Commits what nobody races, again if need be: a server may be busy, and an answer may be lost.
+   *
+   * @param took whether it has taken effect
+   * @returns the table as it was before, and the change that took effect
+   * @throws FrazilError where it never did
+   */
+  async commitAlone(
+    ident: TableIdent,
+    changeOn: (base: LoadedTable) => TableChange,
+    took: (now: LoadedTable) => boolean,
+  ): Promise<{ readonly base: LoadedTable; readonly change: TableChange }> {
+    for (let attempt = 1; ; attempt++) {
+      const { client, base } = await this.client(ident);
+      const change = changeOn(base);
+      const outcome = await client.commit([change]);
+      if (outcome.outcome === "committed" || took(await this.now(ident))) return { base, change };
+      if (attempt === ATTEMPTS) throw notDone(`commit to ${identText(ident)}`, outcome);
+    }
   }
 
   /**
