@@ -19,6 +19,8 @@ export class ProtocolLog {
   readonly #line: string;
   readonly #metadataOf: (table: string) => TableMetadata | null;
   readonly #byList = new Map<string, Sent>();
+  /** Of each snapshot that was sent: a process that was suspended may assert one that has expired since. */
+  readonly #stamps = new Map<bigint, Stamp>();
   readonly #expiries: Sent[] = [];
   readonly #applied = new Set<string>();
   #requests = 0;
@@ -110,6 +112,7 @@ export class ProtocolLog {
     }
     const { snapshot } = added;
     const stamp = stampOf(snapshot);
+    if (stamp !== null) this.#stamps.set(snapshot.snapshotId, stamp);
     return {
       ...common,
       kind: this.#kindOf(ident.name, snapshot, tag?.id ?? null),
@@ -128,13 +131,19 @@ export class ProtocolLog {
     if (assertedTag === null) return "create";
     const id = BigInt(assertedTag);
     const tagged = this.#metadataOf(table)?.snapshots.findLast(({ snapshotId }) => snapshotId === id);
-    const before = tagged === undefined ? null : stampOf(tagged);
-    if (before === null || before.epoch === stamp.epoch) return "checkpoint";
+    const before = tagged === undefined ? this.#stamps.get(id) : stampOf(tagged);
+    if (before == null || before.epoch === stamp.epoch) return "checkpoint";
     return JSON.stringify(before.position) === JSON.stringify(stamp.position) ? "fence" : "create";
   }
 }
 
-function stampOf(snapshot: Snapshot): { epoch: number; checkpoint: number; position: LoggedPosition } | null {
+interface Stamp {
+  readonly epoch: number;
+  readonly checkpoint: number;
+  readonly position: LoggedPosition;
+}
+
+function stampOf(snapshot: Snapshot): Stamp | null {
   const stamp = readStamp(snapshot);
   if (stamp === null) return null;
   const position = Object.fromEntries([...stamp.position].map(([split, point]) => [split, Number(point)]));
