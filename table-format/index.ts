@@ -31,6 +31,7 @@ export { checkMayDelete, deleteFiles, ownFiles } from "./catalog/purge.ts";
 export type { RestContext, RestFetch, RestResponse } from "./catalog/rest/http.ts";
 export { RestCatalog, type RestCatalogOptions } from "./catalog/rest/rest-catalog.ts";
 export type { LentCredential } from "./catalog/rest/table-answer.ts";
+export { copyLocation } from "./catalog/version-copies.ts";
 export * from "./errors.ts";
 export { canonicalPath, isWithin, placesInTable } from "./io/canonical-path.ts";
 export { bindExpression } from "./expression/bind.ts";
@@ -55,6 +56,7 @@ export { applyUpdates, checkRequirements, requirementText } from "./metadata/app
 export { schemaIdFor } from "./metadata/apply-layout.ts";
 export { tableMetadataBytes } from "./metadata/metadata-bytes.ts";
 export { parseTableMetadata } from "./metadata/metadata-json.ts";
+export { METADATA_SUFFIX, versionNumber } from "./metadata/metadata-name.ts";
 export {
   ancestors,
   currentSchema,

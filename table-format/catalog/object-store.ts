@@ -1,7 +1,7 @@
 import { FrazilError, must } from "../errors.ts";
 import type { FileIO } from "../io/file-io.ts";
 import { jsonText } from "../json/exact-json.ts";
-import { GZIPPED, isGzipped, METADATA_SUFFIX } from "../metadata/metadata-name.ts";
+import { GZIPPED, isGzipped, METADATA_SUFFIX, versionNumber } from "../metadata/metadata-name.ts";
 import { snapshotById } from "../metadata/refs.ts";
 import { snapshotJson } from "../metadata/snapshot-json.ts";
 import {
@@ -29,8 +29,6 @@ import { deleteFiles, ownFiles } from "./purge.ts";
 import { VersionCopies } from "./version-copies.ts";
 
 const HINT = "/metadata/version-hint.text";
-/** What a hint of ours holds: the name of a metadata file without its end. */
-const HINT_TEXT = /^\d{5,}-[0-9a-f-]{36}(?:\.gz)?$/i;
 
 /**
  * A catalog that is nothing but folders: a table is the folder `<warehouse>/<namespace>/<table>`, and its current metadata file is
@@ -202,7 +200,7 @@ export class ObjectStoreCatalog implements ManagedCatalog {
     const tagged = await this.#io.readTagged(location + HINT);
     if (tagged === null) return null;
     const text = new TextDecoder().decode(tagged.bytes).trim();
-    if (!HINT_TEXT.test(text)) {
+    if (versionNumber(text) === null) {
       throw new FrazilError(
         "unsupported",
         "FOREIGN_HINT",
@@ -234,7 +232,8 @@ export class ObjectStoreCatalog implements ManagedCatalog {
     this.#checkLocation({ ident, requirements: [], updates: [] }, { ident, metadata, metadataLocation });
     const location = this.defaultLocation(ident);
     const given = metadataLocation.slice(`${location}/metadata/`.length, -METADATA_SUFFIX.length);
-    const isOurs = HINT_TEXT.test(given) && metadataLocation === `${location}/metadata/${given}${METADATA_SUFFIX}`;
+    const isOurs =
+      versionNumber(given) !== null && metadataLocation === `${location}/metadata/${given}${METADATA_SUFFIX}`;
     const end = isGzipped(metadataLocation) ? GZIPPED : "";
     const text = isOurs ? given : `${sameCounter(metadataLocation)}-${this.#context.uuid()}${end}`;
     const table = { ident, metadata, metadataLocation: `${location}/metadata/${text}${METADATA_SUFFIX}` };

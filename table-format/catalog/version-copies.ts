@@ -69,7 +69,7 @@ export class VersionCopies {
 }
 
 /** Where the copy of `NNNNN-<uuid>.metadata.json` lies; versions count from 1 there. Null for files of other names. */
-function copyLocation(metadataLocation: string): string | null {
+export function copyLocation(metadataLocation: string): string | null {
   const match = /^(.*\/)(\d{5,15})-[^/]*?((?:\.gz)?\.metadata\.json)$/.exec(metadataLocation);
   return match === null ? null : `${match[1]}v${Number(match[2]) + 1}${match[3]}`;
 }

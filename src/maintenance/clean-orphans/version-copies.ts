@@ -1,7 +1,6 @@
-import type { FileIO, LoadedTable } from "../../../table-format/index.ts";
+import { type FileIO, type LoadedTable, versionNumber } from "../../../table-format/index.ts";
 
-/** What the hint of an object-store catalog holds, and what such a catalog calls metadata files. */
-const HINT_TEXT = /^\d{5,}-[0-9a-f-]{36}(?:\.gz)?$/i;
+/** What an object-store catalog calls metadata files. */
 const METADATA_FILE = /\/(\d{5,15})-[^/]*$/;
 
 /**
@@ -14,7 +13,7 @@ export async function firstCopyOf(
   { metadata, metadataLocation }: LoadedTable,
 ): Promise<number | null> {
   const hint = await io.readTagged(`${metadata.location}/metadata/version-hint.text`);
-  if (hint === null || !HINT_TEXT.test(new TextDecoder().decode(hint.bytes).trim())) return null;
+  if (hint === null || versionNumber(new TextDecoder().decode(hint.bytes).trim()) === null) return null;
   const named = [metadataLocation, ...metadata.metadataLog.map(({ metadataFile }) => metadataFile)];
   const versions = named.flatMap((location) => METADATA_FILE.exec(location)?.[1] ?? []).map(Number);
   return versions.length === 0 ? null : Math.min(...versions) + 1;

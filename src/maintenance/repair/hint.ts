@@ -1,8 +1,14 @@
-import { type FileIO, FrazilError, identText, type TableIdent } from "../../../table-format/index.ts";
+import {
+  copyLocation,
+  type FileIO,
+  FrazilError,
+  identText,
+  METADATA_SUFFIX,
+  type TableIdent,
+  versionNumber,
+} from "../../../table-format/index.ts";
 import { logOf, type MetadataVersion, metadataVersions, readMetadata } from "../verify/version-hint.ts";
 import { NOTHING, type Repair, type RepairPlan } from "./repair.ts";
-
-const METADATA_SUFFIX = ".metadata.json";
 
 /**
  * The hint of a table in an object-store catalog that is gone, holds nonsense, names a file that is gone, or was put back. The newest
@@ -27,8 +33,9 @@ export async function planHintRepair(io: FileIO, ident: TableIdent, tableLocatio
   if (current !== undefined && newest.version <= current.version + 1) return NOTHING;
   const lost = lostVersion(text, newest);
   if (lost !== null) {
+    const file = `${tableLocation}/metadata/${lost}${METADATA_SUFFIX}`;
     const problem = `the hint ${hint} names ${lost}${METADATA_SUFFIX}, which is gone and newer than all that are there`;
-    const how = `bring it back from a backup, or from a copy: metadata/v${Number(lost.slice(0, lost.indexOf("-")))}.metadata.json if there is one; to give up what it committed, write ${wanted} into the hint`;
+    const how = `bring it back from a backup, or from its copy, ${copyLocation(file)}, if there is one; to give up what it committed, write ${wanted} into the hint`;
     return { repairs: [], refusals: [{ table: name, problem, hint: how }] };
   }
   const doubt = await doubtOf(io, versions, newest, current);
@@ -76,8 +83,8 @@ async function doubtOf(
 
 /** What the hint names, where no metadata file is as new: a commit that has been, and whose file is gone. */
 function lostVersion(text: string | null, newest: MetadataVersion): string | null {
-  const version = /^(\d{5,})-[0-9a-f-]{36}$/i.exec(text ?? "")?.[1];
-  return version !== undefined && Number(version) > newest.version ? text : null;
+  const version = versionNumber(text ?? "");
+  return version !== null && version > newest.version ? text : null;
 }
 
 function fileName(location: string): string {

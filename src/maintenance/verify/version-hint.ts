@@ -5,6 +5,7 @@ import {
   type LoadedTable,
   parseTableMetadata,
   type TableMetadata,
+  versionNumber,
 } from "../../../table-format/index.ts";
 import type { Finding } from "./finding.ts";
 
@@ -14,14 +15,17 @@ export interface MetadataVersion {
   readonly version: number;
 }
 
-const VERSION = /\/metadata\/(\d{5,})-[0-9a-f-]{36}(?:\.gz)?\.metadata\.json$/i;
+/** The version of a metadata file as an object-store catalog names it; null for any other file. */
+function versionOf(location: string): number | null {
+  return versionNumber(/\/metadata\/([^/]+)\.metadata\.json$/i.exec(location)?.[1] ?? "");
+}
 
 /** The metadata files in a table's folder, by version, as far as an object-store catalog may have written them. */
 export async function metadataVersions(io: FileIO, tableLocation: string): Promise<MetadataVersion[]> {
   const versions: MetadataVersion[] = [];
   for await (const { location } of io.list(`${tableLocation.replace(/\/+$/, "")}/metadata`)) {
-    const version = VERSION.exec(location)?.[1];
-    if (version !== undefined) versions.push({ location, version: Number(version) });
+    const version = versionOf(location);
+    if (version !== null) versions.push({ location, version });
   }
   return versions.sort((a, b) => a.version - b.version);
 }
@@ -31,11 +35,9 @@ export async function metadataVersions(io: FileIO, tableLocation: string): Promi
  * one proves that the successor was the table. A single file beyond the current one proves nothing: it may be a commit under way.
  */
 export async function verifyHint(io: FileIO, table: LoadedTable): Promise<Finding[]> {
-  const current = VERSION.exec(table.metadataLocation)?.[1];
-  if (current === undefined) return [];
-  const beyond = (await metadataVersions(io, table.metadata.location)).filter(
-    ({ version }) => version >= Number(current) + 2,
-  );
+  const current = versionOf(table.metadataLocation);
+  if (current === null) return [];
+  const beyond = (await metadataVersions(io, table.metadata.location)).filter(({ version }) => version >= current + 2);
   for (const { location } of beyond.toReversed()) {
     const metadata = await readMetadata(io, location);
     if (metadata === null || !logOf(metadata).has(table.metadataLocation)) continue;
@@ -60,7 +62,7 @@ export async function tablesWithoutHint(io: FileIO, warehouseLocation: string): 
   for await (const { location } of io.list(warehouseLocation)) {
     const at = location.lastIndexOf("/metadata/");
     if (at < 0) continue;
-    if (VERSION.test(location)) folders.add(location.slice(0, at));
+    if (versionOf(location) !== null) folders.add(location.slice(0, at));
     else if (location.endsWith("/metadata/version-hint.text")) hinted.add(location.slice(0, at));
   }
   return [...folders.difference(hinted)].map((folder) => withoutHint(folder, warehouseLocation));
