@@ -83,7 +83,13 @@ export { type DataFilePlace, parquetDataFile } from "./parquet/parquet-data-file
 export { NO_SOURCES, readDataFile, readDataFileRows, readParquetColumns } from "./parquet/reader.ts";
 export { partitionPath } from "./partition/path.ts";
 export { type BoundField, bindSpec, parsePartitionBy, UNPARTITIONED } from "./partition/spec.ts";
-export { applyTransform, parseTransform, type Transform, transformResultType } from "./partition/transform.ts";
+export {
+  applyTransform,
+  floorDivide,
+  parseTransform,
+  type Transform,
+  transformResultType,
+} from "./partition/transform.ts";
 export { partitionTuple, tupleKey, type TupleReader, tupleReader } from "./partition/tuple.ts";
 export {
   type DeletionVector,

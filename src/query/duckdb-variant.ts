@@ -30,7 +30,7 @@ import {
   UUID,
   VARCHAR,
 } from "@duckdb/node-api";
-import { decodeVariant, type Variant, type VariantValue } from "../../table-format/index.ts";
+import { decodeVariant, floorDivide, type Variant, type VariantValue } from "../../table-format/index.ts";
 
 /** Digits of a decimal that any variant's fits into. */
 const MOST_DIGITS = 38;
@@ -104,7 +104,7 @@ function scalar(value: Scalar): { readonly type: DuckDBType; readonly value: Duc
       return { type: TIMESTAMP_NS, value: new DuckDBTimestampNanosecondsValue(value.value) };
     case "timestamptz_ns":
       // DuckDB has times with a zone in microseconds only.
-      return { type: TIMESTAMPTZ, value: new DuckDBTimestampTZValue(floored(value.value)) };
+      return { type: TIMESTAMPTZ, value: new DuckDBTimestampTZValue(floorDivide(value.value, NANOS_PER_MICRO)) };
     case "string":
       return { type: VARCHAR, value: value.value };
     case "binary":
@@ -112,9 +112,4 @@ function scalar(value: Scalar): { readonly type: DuckDBType; readonly value: Duc
     case "uuid":
       return { type: UUID, value: uuidValue(value.value) };
   }
-}
-
-function floored(nanos: bigint): bigint {
-  const micros = nanos / NANOS_PER_MICRO;
-  return nanos < 0n && micros * NANOS_PER_MICRO !== nanos ? micros - 1n : micros;
 }

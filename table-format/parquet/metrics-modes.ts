@@ -8,7 +8,8 @@ export type MetricsMode = "none" | "counts" | { readonly truncate: number };
 const DEFAULT: MetricsMode = { truncate: 16 };
 const DEFAULT_MODE = "write.metadata.metrics.default";
 const MAX_INFERRED = "write.metadata.metrics.max-inferred-column-defaults";
-const COLUMN_MODE = "write.metadata.metrics.column.";
+/** What stands before the name of a column in the property that is its mode. */
+export const COLUMN_MODE = "write.metadata.metrics.column.";
 /** Of the columns, in their order, that have metrics where no property says so. */
 const DEFAULT_MAX_INFERRED = 100;
 

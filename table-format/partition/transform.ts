@@ -155,7 +155,8 @@ function microsOf(type: PrimitiveType, value: bigint): bigint {
   return type.kind === "timestamp_ns" || type.kind === "timestamptz_ns" ? floorDivide(value, NANOS_PER_MICRO) : value;
 }
 
-function floorDivide(value: bigint, by: bigint): bigint {
+/** Rounds down, also below zero. */
+export function floorDivide(value: bigint, by: bigint): bigint {
   return (value - floorModulo(value, by)) / by;
 }
 

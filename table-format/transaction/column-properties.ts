@@ -1,12 +1,12 @@
 import { FrazilError } from "../errors.ts";
 import type { TableMetadata } from "../metadata/table-metadata.ts";
 import type { TableUpdate } from "../metadata/updates.ts";
+import { COLUMN_MODE } from "../parquet/metrics-modes.ts";
 import { columnNames } from "../schema/schema.ts";
 import type { Schema } from "../schema/types.ts";
 
 /** Properties that name a column at their end, such as `write.metadata.metrics.column.price`: Java's and their prefixes. */
 const OF_COLUMN = /^(write\.metadata\.metrics|write\.parquet\.[a-z-]+)\.column\./;
-const METRICS = "write.metadata.metrics.column.";
 
 /**
  * What a change of the schema does to the properties of single columns (Java's `PropertyUtil.applySchemaChanges`): they go by the column's
@@ -41,8 +41,8 @@ export function columnPropertyUpdates(
 export function checkColumnProperties(updates: ReadonlyMap<string, string>, schema: Schema): void {
   const names = new Set(columnNames(schema).values());
   for (const key of updates.keys()) {
-    if (!key.startsWith(METRICS) || names.has(key.slice(METRICS.length))) continue;
-    const message = `property ${key}: expected a column, found ${JSON.stringify(key.slice(METRICS.length))}, which the schema does not hold`;
+    if (!key.startsWith(COLUMN_MODE) || names.has(key.slice(COLUMN_MODE.length))) continue;
+    const message = `property ${key}: expected a column, found ${JSON.stringify(key.slice(COLUMN_MODE.length))}, which the schema does not hold`;
     throw new FrazilError("data", "PROPERTY_COLUMN", message, { hint: `columns: ${[...names].join(", ")}` });
   }
 }
