@@ -27,6 +27,8 @@ export interface RollbackPlan {
   readonly tables: readonly PlannedRollback[];
   /** The pipeline's tables that keep their rows. They get the new epoch too. */
   readonly others: readonly LoadedTable[];
+  /** All tables (`namespace.table`) that the pipeline had when this was planned. One that it opens later is in no part of the plan. */
+  readonly seen: ReadonlySet<string>;
   /**
    * The rows stay what they are, whatever is committed meanwhile, and the tables get these positions instead of those of their targets.
    * @param newest what the pipeline committed last to the table
@@ -65,7 +67,13 @@ async function planTable(
   const name = identText(table.ident);
   if (pipeline === null) {
     const head = currentSnapshot(table.metadata);
-    return { pipeline, keepPosition, tables: [{ loaded: table, head, target, stamp: null }], others: [] };
+    return {
+      pipeline,
+      keepPosition,
+      tables: [{ loaded: table, head, target, stamp: null }],
+      others: [],
+      seen: new Set(),
+    };
   }
   if (second !== undefined) {
     const message = `table ${name} is written by several pipelines (${pipelinesOf(table).join(", ")}), whose positions cannot go back together`;
@@ -86,7 +94,7 @@ async function planTable(
     );
   }
   for (const other of others) readPipelineTag(other, pipeline);
-  return { pipeline, keepPosition, tables: [planned(table, target, pipeline)], others };
+  return { pipeline, keepPosition, tables: [planned(table, target, pipeline)], others, seen: namesOf(state.tables) };
 }
 
 async function planPipeline(
@@ -113,7 +121,12 @@ async function planPipeline(
     if (table === found.table) return cut;
     return planned(table.loaded, snapshotAt(table, pipeline, cut.stamp as Stamp, exact), pipeline);
   });
-  return { pipeline, keepPosition, tables: rollbacks, others: [] };
+  return { pipeline, keepPosition, tables: rollbacks, others: [], seen: namesOf(tables) };
+}
+
+/** What a plan of a pipeline has seen. */
+export function namesOf(tables: readonly PipelineTable[]): ReadonlySet<string> {
+  return new Set(tables.map(({ name }) => name));
 }
 
 /** Asked first of tables that are written to a branch: what others call `main` is newer than what is published of those. */

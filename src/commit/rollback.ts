@@ -21,6 +21,7 @@ import { takeover } from "./create-table.ts";
 import { type Ledger, LedgerStore } from "./ledger.ts";
 import { fileNames, tagName } from "./names.ts";
 import { growingPauses } from "./pauses.ts";
+import { pipelinesOf, readPipeline } from "./read-pipeline.ts";
 import { newestStamp, type PlannedRollback, positionAfter, type RollbackPlan } from "./rollback-plan.ts";
 import { refUpdates } from "./snapshot-change.ts";
 import { readStamp, type Stamp, stampSummary } from "./stamp.ts";
@@ -57,7 +58,8 @@ export const POSITION_SET = "ingest.position-set";
  * over theirs.
  *
  * @throws FrazilError `fenced` when a process of the job started meanwhile, `conflict`, `unavailable`. After any of them the tables may
- * be partly rolled back, each with its own position: doing it again is safe.
+ * be partly rolled back, each with its own position: doing it again is safe. Code `TABLES_OPENED` when the job has opened a table since
+ * the plan was made.
  */
 export async function rollBack(context: RollbackContext, plan: RollbackPlan): Promise<readonly RolledBack[]> {
   const loaded = [...plan.tables.map((table) => table.loaded), ...plan.others];
@@ -116,8 +118,9 @@ async function takeLedger(
   context: RollbackContext,
   pipeline: string,
   epoch: bigint,
-  { keepPosition, tables }: RollbackPlan,
+  plan: RollbackPlan,
 ): Promise<void> {
+  const { keepPosition, tables } = plan;
   const store = new LedgerStore(context.io, context.warehouseLocation, pipeline);
   for (;;) {
     const current = await store.read();
@@ -127,9 +130,29 @@ async function takeLedger(
       });
     }
     if (current.ledger.epoch >= epoch) throw fencedError(pipeline, epoch, "the ledger", current.ledger.epoch);
+    // Behind the look at the ledger: a table that is opened later has to be noted there, and then the swap fails.
+    await checkSeen(context, plan);
     const taken = { ...current.ledger, epoch, ...(keepPosition ? {} : without(current.ledger, tables)) };
     if ((await store.swap(taken, current.etag)) !== null) return;
   }
+}
+
+/**
+ * A table that was opened since the plan was made, and perhaps has got rows, would stay where it is while the others go back: the tables would
+ * never have been what they are then.
+ * @throws FrazilError `conflict`, code `TABLES_OPENED`.
+ */
+async function checkSeen(context: RollbackContext, { pipeline, seen, tables }: RollbackPlan): Promise<void> {
+  if (pipeline === null) return;
+  const found = await readPipeline({ ...context, pipeline });
+  const opened = found.tables.filter(({ name }) => !seen.has(name)).map(({ name }) => name);
+  if (opened.length > 0) throw openedSince(pipeline, opened, tables);
+}
+
+function openedSince(pipeline: string, opened: readonly string[], tables: RollbackPlan["tables"]): FrazilError {
+  const planned = tables.map(({ loaded }) => identText(loaded.ident)).join(", ");
+  const message = `the job ${pipeline} has opened ${opened.join(", ")} since this was planned for ${planned}`;
+  return new FrazilError("conflict", "TABLES_OPENED", message, { hint: "do it again: the new plan counts them in" });
 }
 
 /** Where all tables go back the ledger still knows their names, and its position none of them. */
@@ -151,6 +174,8 @@ async function commitParts(context: RollbackContext, own: Own, parts: readonly P
       metadata.snapshots.some(({ snapshotId }) => snapshotId === parts[index]?.snapshotId),
     );
     if (landed.length === parts.length) return;
+    // Behind the look at the tables: rows of one that is opened later come with a commit that moves their tags.
+    if (catalog.atomicAcrossTables) await checkSeen(context, own.plan);
     const changes = await Promise.all(
       parts.map((part, index) => changeOf(context, own, part, must(bases[index], "one base a part"), attempt)),
     );
@@ -177,8 +202,11 @@ async function changeOf(
   const { plan, epoch, checkpoint } = own;
   const { pipeline } = plan;
   const name = identText(base.ident);
-  if (pipeline === null)
+  if (pipeline === null) {
+    const [since] = pipelinesOf(base);
+    if (since !== undefined) throw openedSince(since, [name], plan.tables);
     return restore(context, base, must(rollback, "a table to roll back"), null, snapshotId, attempt);
+  }
   const newest = newestStamp(base, pipeline);
   if (newest !== null && newest.epoch >= epoch) throw fencedError(pipeline, epoch, `table ${name}`, newest.epoch);
   if (rollback === null) {

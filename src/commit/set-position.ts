@@ -4,7 +4,7 @@ import { must } from "../core/errors.ts";
 import type { CommitContext } from "./context.ts";
 import { notedPosition } from "./late-opening.ts";
 import { laterOf } from "./merge-position.ts";
-import { newestStamp, type PlannedRollback, type RollbackPlan } from "./rollback-plan.ts";
+import { namesOf, newestStamp, type PlannedRollback, type RollbackPlan } from "./rollback-plan.ts";
 import type { PipelineState } from "./read-pipeline.ts";
 
 /**
@@ -31,6 +31,7 @@ export function planSetPosition(
     keepPosition: false,
     tables: rollbacks,
     others: [],
+    seen: namesOf(tables),
     setTo(table, newest) {
       const own = newest?.position ?? new Map<string, string>();
       return advance(laterOf(own, noted.get(table) ?? new Map<string, string>(), compare), points);

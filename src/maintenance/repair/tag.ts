@@ -2,7 +2,7 @@ import { currentSnapshot, identText, type LoadedTable, type Snapshot } from "../
 import { BRANCH_ENTRY, tagName } from "../../commit/names.ts";
 import { pipelinesOf, readPipeline } from "../../commit/read-pipeline.ts";
 import { rollBack, type RollbackContext } from "../../commit/rollback.ts";
-import type { RollbackPlan } from "../../commit/rollback-plan.ts";
+import { namesOf, type RollbackPlan } from "../../commit/rollback-plan.ts";
 import type { Stamp } from "../../commit/stamp.ts";
 import { readPipelineTag } from "../../commit/tracked-table.ts";
 import { asWritten } from "../../commit/writer-branch.ts";
@@ -101,6 +101,7 @@ async function rollbackPlan(
     keepPosition: true,
     tables: [{ loaded: table, head, target: head, stamp: newest.stamp }],
     others: others.map(({ loaded }) => loaded).filter((other) => problemOf(other, pipeline) === null),
+    seen: namesOf(tables),
     setTo: () => newest.stamp.position,
   };
 }

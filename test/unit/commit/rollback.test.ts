@@ -9,6 +9,7 @@ import {
   type LoadedTable,
   type Snapshot,
   snapshotById,
+  type TableChange,
 } from "../../../table-format/index.ts";
 import { change, memoryWarehouse, Process, storeGone, upsertRule, type Warehouse } from "../../support/checkpoints.ts";
 import { ForeignWriter } from "../../support/foreign-writer.ts";
@@ -303,6 +304,60 @@ describe("a rollback of one table of several", () => {
     expect(await rowsOf(warehouse, "b")).toEqual(expected(log, "b"));
     // Nothing of the other table was written twice.
     expect(await rowsOf(warehouse, "a")).toEqual(expected(log, "a"));
+  });
+});
+
+// Seed 30958 of the simulation: planned with one table, carried out with three, of which the first alone went back.
+describe.each(["memory", "object-store"] as const)("tables opened between plan and rollback, catalog %s", (kind) => {
+  const log = [a("+1:x:1"), a("~1:x:2"), b("+1:y:1"), a("~1:x:3"), b("~1:y:3")];
+
+  it("have the rollback refused, and nothing is changed; planned anew, all go back", async () => {
+    const warehouse = memoryWarehouse(kind);
+    const process = await Process.start(warehouse, RULES);
+    await process.checkpoint(log.slice(0, 1));
+    const target = await headOf(warehouse, "a");
+    await process.checkpoint(log.slice(1, 2));
+    const find = (table: LoadedTable) => snapshotById(table.metadata, target.snapshotId);
+    const plan = await planRollback(contextOf(warehouse), { pipeline: "test", find, keepPosition: false });
+    await process.checkpoint(log.slice(2, 3));
+    await expect(rollBack(contextOf(warehouse), plan)).rejects.toMatchObject({
+      kind: "conflict",
+      code: "TABLES_OPENED",
+      message: "the job test has opened shop.b since this was planned for shop.a",
+    });
+    // The process has not been fenced.
+    await process.checkpoint(log.slice(3));
+    expect([await rowsOf(warehouse, "a"), await rowsOf(warehouse, "b")]).toEqual([["1|x|3"], ["1|y|3"]]);
+
+    await pipelineBack(warehouse, target);
+    expect([await rowsOf(warehouse, "a"), await rowsOf(warehouse, "b")]).toEqual([["1|x|1"], []]);
+    await replay(warehouse, log);
+    expect([await rowsOf(warehouse, "a"), await rowsOf(warehouse, "b")]).toEqual([["1|x|3"], ["1|y|3"]]);
+  });
+});
+
+describe("tables opened between two attempts of a rollback", () => {
+  it("have it refused, where one commit spans all tables", async () => {
+    const warehouse = memoryWarehouse("memory");
+    const process = await Process.start(warehouse, RULES);
+    await process.checkpoint([a("+1:x:1")]);
+    const target = await headOf(warehouse, "a");
+    await process.checkpoint([a("~1:x:2")]);
+    const find = (table: LoadedTable) => snapshotById(table.metadata, target.snapshotId);
+    const context = contextOf(warehouse);
+    const plan = await planRollback(context, { pipeline: "test", find, keepPosition: false });
+    const catalog = new Proxy(context.catalog, {
+      get(target, property) {
+        const value: unknown = Reflect.get(target, property, target);
+        if (property !== "commit") return typeof value === "function" ? (value.bind(target) as unknown) : value;
+        return async (changes: readonly TableChange[]): Promise<CommitOutcome> => {
+          await process.checkpoint([b("+1:y:1"), a("~1:x:3")]);
+          return target.commit(changes);
+        };
+      },
+    });
+    await expect(rollBack({ ...context, catalog }, plan)).rejects.toMatchObject({ code: "TABLES_OPENED" });
+    expect([await rowsOf(warehouse, "a"), await rowsOf(warehouse, "b")]).toEqual([["1|x|3"], ["1|y|1"]]);
   });
 });
 
