@@ -14,11 +14,12 @@ export function explored(model: Model): Exploration {
   return result;
 }
 
-/** Explores a model that lacks a protection and prints what it breaks after how many steps. */
+/** Explores a model that lacks a protection and prints what it breaks after how many steps, and which. */
 export function brokenBy(model: Model): Exploration {
   const result = explore(model, { maxStates: MAX_STATES, nowMs: () => performance.now() });
   const { violation } = result;
   const harm = violation === null ? "nothing breaks" : `${violation.invariant} | ${violation.trace.length} steps`;
-  process.stdout.write(`| ${model.name} | ${harm} |\n`);
+  const trace = violation === null ? "" : `  ${violation.trace.join("; ")}\n`;
+  process.stdout.write(`| ${model.name} | ${harm} |\n${trace}`);
   return result;
 }

@@ -107,8 +107,10 @@ export function clientActions(places: Places, removed: Removed, number: number):
   }
 
   const refused = (s: Uint8Array): true => {
-    if (removed.has("a refusal is looked into") || isInEffect(s) !== "yes") return rest(s, At.idle);
-    return committed(s);
+    if (!removed.has("a refusal is looked into") && isInEffect(s) === "yes") return committed(s);
+    if (!removed.has("conflicts are answered with a fresh load")) return rest(s, At.idle);
+    s[c] = At.prepared;
+    return true;
   };
 
   const applied = step("hint applied or refused", false, (s) => {

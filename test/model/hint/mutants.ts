@@ -15,4 +15,5 @@ export const MUTANTS: readonly Mutant[] = [
   { without: ["metadata files up to the present version go"], bounds: { commits: [1, 0], logged: 1, cleanings: 1 } },
   { without: ["metadata files of later versions stay"], bounds: { commits: [1, 0], logged: 1, cleanings: 1 } },
   { without: ["nothing is deleted on an unknown outcome"], bounds: { commits: [1, 0], logged: 1, delays: 1 } },
+  { without: ["conflicts are answered with a fresh load"], bounds: { commits: [1, 1], logged: 1 } },
 ];

@@ -15,16 +15,20 @@ export interface Bounds {
   readonly undos?: number;
 }
 
-/** A protection that a mutant lacks. */
-export type Protection =
-  | "the hint is replaced if it matches"
-  | "commits on top do not hide one's own"
-  | "beyond the log only the mark counts"
-  | "a refusal is looked into"
-  | "the old hint is never restored"
-  | "metadata files up to the present version go"
-  | "metadata files of later versions stay"
-  | "nothing is deleted on an unknown outcome";
+/** What a mutant may lack. */
+export const PROTECTIONS = [
+  "the hint is replaced if it matches",
+  "commits on top do not hide one's own",
+  "beyond the log only the mark counts",
+  "a refusal is looked into",
+  "the old hint is never restored",
+  "metadata files up to the present version go",
+  "metadata files of later versions stay",
+  "nothing is deleted on an unknown outcome",
+  "conflicts are answered with a fresh load",
+] as const;
+
+export type Protection = (typeof PROTECTIONS)[number];
 
 export type Removed = ReadonlySet<Protection>;
 

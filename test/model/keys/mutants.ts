@@ -46,4 +46,8 @@ export const MUTANTS: readonly Mutant[] = [
     without: ["sequence numbers only rise"],
     bounds: { changes: changesOf("+0 +1 ~0 ~1"), foreignRewrites: 1, undos: 1, delays: 1 },
   },
+  {
+    without: ["conflicts are answered with a fresh load"],
+    bounds: { changes: changesOf("+0 ~0"), foreignRewrites: 1 },
+  },
 ];

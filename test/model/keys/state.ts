@@ -25,25 +25,29 @@ export interface Bounds {
   readonly memoryIsFull?: boolean;
 }
 
-/** A protection that a mutant lacks. */
-export type Protection =
-  | "the writer asserts main"
-  | "vectors are merged"
-  | "vectors are read again after a foreign commit"
-  | "deaths are carried over to new files"
-  | "rank leaves out deleted rows"
-  | "rows are followed through compactions"
-  | "the index changes after the commit"
-  | "foreign files are indexed"
-  | "keys are resolved anew on another base"
-  | "compaction asserts main"
-  | "compaction looks whether its inputs are live"
-  | "a hit that is not live falls through to the disk"
-  | "every key of a checkpoint is resolved"
-  | "compacted files are indexed unless their inputs were"
-  | "file numbers are not used again"
-  | "rows that live again are learned anew"
-  | "sequence numbers only rise";
+/** What a mutant may lack. */
+export const PROTECTIONS = [
+  "the writer asserts main",
+  "vectors are merged",
+  "vectors are read again after a foreign commit",
+  "deaths are carried over to new files",
+  "rank leaves out deleted rows",
+  "rows are followed through compactions",
+  "the index changes after the commit",
+  "foreign files are indexed",
+  "keys are resolved anew on another base",
+  "compaction asserts main",
+  "compaction looks whether its inputs are live",
+  "a hit that is not live falls through to the disk",
+  "every key of a checkpoint is resolved",
+  "compacted files are indexed unless their inputs were",
+  "file numbers are not used again",
+  "rows that live again are learned anew",
+  "sequence numbers only rise",
+  "conflicts are answered with a fresh load",
+] as const;
+
+export type Protection = (typeof PROTECTIONS)[number];
 
 export type Removed = ReadonlySet<Protection>;
 

@@ -101,7 +101,7 @@ export function writerActions(places: Places, table: Table, index: KeyIndex, rem
       (s[w + WRITER.resolved] !== s[w + WRITER.head] && !removed.has("keys are resolved anew on another base"))
     )
       resolve(s);
-    s[plan + REQUEST.base] = s[places.head]!;
+    if (!resolved || !removed.has("conflicts are answered with a fresh load")) s[plan + REQUEST.base] = s[places.head]!;
     s[plan + REQUEST.tag] = s[places.tag]!;
     s[plan + REQUEST.sequence] = s[places.heads]! + 1;
     s[w] = At.sent;

@@ -37,7 +37,7 @@ export const MUTANTS: readonly Mutant[] = [
     without: ["a job with an unknown outcome is not over"],
     bounds: { offsets: 1, compactions: 1, delays: 1, cleanings: 1 },
   },
-  { without: ["compaction asserts tag and epoch"], bounds: { offsets: 1, compactions: 1, takeOvers: 1, cleanings: 1 } },
+  { without: ["compaction compares epochs"], bounds: { offsets: 1, compactions: 1, takeOvers: 1, cleanings: 1 } },
   { without: ["expiry asserts the refs"], bounds: { offsets: 2, expiries: 1, undos: 1 } },
   {
     without: ["what expiry deletes is decided by reloaded metadata"],
@@ -47,7 +47,18 @@ export const MUTANTS: readonly Mutant[] = [
   { without: ["garbage is decided by name"], bounds: { offsets: 1, cleanings: 1 } },
   { without: ["garbage of jobs is of older epochs"], bounds: { offsets: 1, compactions: 1, cleanings: 1 } },
   { without: ["a rollback needs its target"], bounds: { offsets: 2, compactions: 1, expiries: 1, rollbacks: 1 } },
+  { without: ["a rollback raises the epoch"], bounds: { offsets: 2, rollbacks: 1 } },
+  { without: ["a rollback has its target's position"], bounds: { offsets: 1, rollbacks: 1 } },
+  { without: ["a rollback stops under a newer epoch"], bounds: { offsets: 1, rollbacks: 1, takeOvers: 1 } },
+  {
+    without: ["a rollback asserts the tag", "a rollback asserts main"],
+    bounds: { offsets: 1, rollbacks: 1, takeOvers: 1 },
+  },
   { without: ["main is asserted"], bounds: { offsets: 1, foreignAppends: 1 } },
+  { without: ["the schema is asserted"], bounds: { offsets: 1, schemaChanges: 1 } },
+  { without: ["a start raises the epoch"], bounds: { offsets: 1, takeOvers: 1 } },
+  { without: ["an answer that was lost is looked for"], bounds: { offsets: 1, lostAnswers: 1 } },
+  { without: ["an answer that was lost is no commit"], bounds: { offsets: 1, delays: 1 } },
 ];
 
 /** Without these nothing breaks: each is a second line behind another protection. */
@@ -57,4 +68,14 @@ export const REDUNDANT: readonly Mutant[] = [
     bounds: { offsets: 2, lostAnswers: 1, delays: 1, takeOvers: 1, expiries: 1 },
   },
   { without: ["a snapshot id is taken once"], bounds: { offsets: 1, delays: 1, repeats: 1, undos: 1, rollbacks: 1 } },
+  { without: ["compaction asserts the tag"], bounds: { offsets: 1, compactions: 1, takeOvers: 1, cleanings: 1 } },
+  { without: ["a rollback asserts the tag"], bounds: { offsets: 1, rollbacks: 1, takeOvers: 1 } },
+  {
+    without: ["a rollback asserts main"],
+    bounds: { offsets: 1, rollbacks: 1, takeOvers: 1, foreignAppends: 1 },
+  },
+  {
+    without: ["who has landed behind a take-over stops"],
+    bounds: { offsets: 2, lostAnswers: 1, delays: 1, takeOvers: 1 },
+  },
 ];

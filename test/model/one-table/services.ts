@@ -64,7 +64,7 @@ export function compactorActions(places: Places, table: Table, removed: Removed)
   const { main, tag } = places;
   const { of, isHeld, draw } = table;
   const request = c + SERVICE.request;
-  const asserts = !removed.has("compaction asserts tag and epoch");
+  const compares = !removed.has("compaction compares epochs");
   const epochNow = (s: Uint8Array): number => (s[tag] === 0 ? 0 : s[of(s[tag]!, SNAPSHOT.epoch)]!);
 
   /** Under the name of an earlier job, where names are not random. */
@@ -107,7 +107,7 @@ export function compactorActions(places: Places, table: Table, removed: Removed)
       if (s[c + SERVICE.at] !== Serving.ready) return false;
       const own = s[c + SERVICE.snapshot]!;
       if (own !== 0 && isHeld(s, own)) return rest(s, c);
-      if (s[main] === 0 || (asserts && epochNow(s) !== s[c + SERVICE.epoch])) return rest(s, c);
+      if (s[main] === 0 || (compares && epochNow(s) !== s[c + SERVICE.epoch])) return rest(s, c);
       // Files that are gone, by a rollback: nothing is left to do.
       if ((s[of(s[main]!, SNAPSHOT.files)]! & s[c + SERVICE.chosen]!) !== s[c + SERVICE.chosen]) return rest(s, c);
       if (own === 0) {
@@ -240,8 +240,10 @@ export function operatorActions(places: Places, table: Table, removed: Removed):
       s[places.rollbacks]!--;
       s[o + SERVICE.at] = Serving.ready;
       s[o + SERVICE.chosen] = target;
-      s[o + SERVICE.epoch] = s[places.highestEpoch]! + 1;
-      s[o + SERVICE.file] = table.positionOf(s, target);
+      s[o + SERVICE.epoch] = s[places.highestEpoch]! + (removed.has("a rollback raises the epoch") ? 0 : 1);
+      s[o + SERVICE.file] = removed.has("a rollback has its target's position")
+        ? s[places.highestPosition]!
+        : table.positionOf(s, target);
       s[o + SERVICE.files] = s[places.highestCheckpoint]! + 1;
       return true;
     },
@@ -254,9 +256,11 @@ export function operatorActions(places: Places, table: Table, removed: Removed):
       const own = s[o + SERVICE.snapshot]!;
       const target = s[o + SERVICE.chosen]!;
       if (own !== 0 && isHeld(s, own)) return rest(s, o);
+      const stops = !removed.has("a rollback stops under a newer epoch") && !removed.has("a rollback raises the epoch");
       // Somebody has started meanwhile, or the target is gone.
       const tagEpoch = s[tag] === 0 ? 0 : s[of(s[tag]!, SNAPSHOT.epoch)]!;
-      if (tagEpoch >= s[o + SERVICE.epoch]! || !isHeld(s, target)) return rest(s, o);
+      const isTaken = tagEpoch >= s[o + SERVICE.epoch]! && stops;
+      if (isTaken || !isHeld(s, target)) return rest(s, o);
       if (own === 0) {
         s[o + SERVICE.snapshot] = draw(s);
       }

@@ -142,6 +142,7 @@ export const INVARIANTS = [
   "no false fence",
   "no stop without a cause",
   "no row of others is lost",
+  "files fit the schema",
 ] as const;
 
 export const Broken = {
@@ -154,6 +155,7 @@ export const Broken = {
   falseFence: 7,
   falseStop: 8,
   othersLost: 9,
+  misfit: 10,
 } as const;
 
 /** The first violation of a step stands. */

@@ -13,34 +13,48 @@ import {
   SNAPSHOT,
 } from "./state.ts";
 
-/** A protection that a mutant lacks. */
-export type Protection =
-  | "the tag is asserted"
-  | "the tag moves with main"
-  | "the expected tag is one's own"
-  | "the position is read from the tag"
-  | "the tag does not expire"
-  | "acknowledged after the commit"
-  | "nothing is deleted on an unknown outcome"
-  | "one id over all attempts"
-  | "loads check that main holds the tag"
-  | "idle writers look at the refs"
-  | "rollbacks make new snapshots"
-  | "what the source has forgotten is not passed over"
-  | "a lost tag is no new pipeline"
-  | "snapshots between tag and main stay"
-  | "conflicts are answered with a fresh load"
-  | "names of jobs are random"
-  | "a job with an unknown outcome is not over"
-  | "compaction asserts tag and epoch"
-  | "expiry asserts the refs"
-  | "what expiry deletes is decided by reloaded metadata"
-  | "garbage ends at the tag's checkpoint"
-  | "garbage is decided by name"
-  | "garbage of jobs is of older epochs"
-  | "a rollback needs its target"
-  | "main is asserted"
-  | "a snapshot id is taken once";
+/** What a mutant may lack. */
+export const PROTECTIONS = [
+  "the tag is asserted",
+  "the tag moves with main",
+  "the expected tag is one's own",
+  "the position is read from the tag",
+  "the tag does not expire",
+  "acknowledged after the commit",
+  "nothing is deleted on an unknown outcome",
+  "one id over all attempts",
+  "loads check that main holds the tag",
+  "idle writers look at the refs",
+  "rollbacks make new snapshots",
+  "what the source has forgotten is not passed over",
+  "a lost tag is no new pipeline",
+  "snapshots between tag and main stay",
+  "conflicts are answered with a fresh load",
+  "names of jobs are random",
+  "a job with an unknown outcome is not over",
+  "compaction compares epochs",
+  "compaction asserts the tag",
+  "expiry asserts the refs",
+  "what expiry deletes is decided by reloaded metadata",
+  "garbage ends at the tag's checkpoint",
+  "garbage is decided by name",
+  "garbage of jobs is of older epochs",
+  "a rollback needs its target",
+  "a rollback raises the epoch",
+  "a rollback has its target's position",
+  "a rollback asserts the tag",
+  "a rollback asserts main",
+  "a rollback stops under a newer epoch",
+  "a start raises the epoch",
+  "an answer that was lost is looked for",
+  "an answer that was lost is no commit",
+  "who has landed behind a take-over stops",
+  "main is asserted",
+  "the schema is asserted",
+  "a snapshot id is taken once",
+] as const;
+
+export type Protection = (typeof PROTECTIONS)[number];
 
 export type Removed = ReadonlySet<Protection>;
 
@@ -51,12 +65,13 @@ export function tableOf(places: Places, removed: Removed) {
   const { main, tag, snapshots, files, deleted } = places;
   const withTag = !removed.has("the tag is asserted");
   const withMain = !removed.has("main is asserted");
+  const withSchema = !removed.has("the schema is asserted");
   const takenOnce = !removed.has("a snapshot id is taken once");
   const movesTag = !removed.has("the tag moves with main");
   const newOnRollback = !removed.has("rollbacks make new snapshots");
   const needsTarget = !removed.has("a rollback needs its target");
   const expiryAsserts = !removed.has("expiry asserts the refs");
-  const compactionAsserts = !removed.has("compaction asserts tag and epoch");
+  const compactionAsserts = !removed.has("compaction asserts the tag");
   const tagMayGo = removed.has("the tag does not expire") || removed.has("the position is read from the tag");
   const readsTag = !removed.has("the position is read from the tag");
 
@@ -187,10 +202,14 @@ export function tableOf(places: Places, removed: Removed) {
     const id = s[r + REQUEST.snapshot]!;
     // A snapshot that is there is refused, whatever else the request says.
     if (isHeld(s, id) && takenOnce) return false;
-    if (withMain && s[r + REQUEST.main] !== s[main]) return false;
-    const asserts = kind === Kind.replace ? compactionAsserts : withTag && readsTag;
+    const assertsMain = withMain && (kind !== Kind.rollback || !removed.has("a rollback asserts main"));
+    if (assertsMain && s[r + REQUEST.main] !== s[main]) return false;
+    const asserts =
+      kind === Kind.replace
+        ? compactionAsserts
+        : withTag && readsTag && (kind !== Kind.rollback || !removed.has("a rollback asserts the tag"));
     if (asserts && s[r + REQUEST.tag] !== s[tag]) return false;
-    if (s[r + REQUEST.schema] !== s[places.schema]) return false;
+    if (withSchema && s[r + REQUEST.schema] !== s[places.schema]) return false;
     return kind !== Kind.rollback || !needsTarget || isHeld(s, s[r + REQUEST.removed]!);
   }
 
@@ -220,6 +239,7 @@ export function tableOf(places: Places, removed: Removed) {
     if (kind !== Kind.rollback && lostRows >> places.offsets !== 0) breaks(s, Broken.othersLost);
     s[main] = id;
     if (kind !== Kind.replace && (movesTag || kind !== Kind.checkpoint)) s[tag] = id;
+    if (kind === Kind.checkpoint && s[r + REQUEST.schema] !== s[places.schema]) breaks(s, Broken.misfit);
     if (kind === Kind.checkpoint && s[at + SNAPSHOT.epoch]! < s[places.highestEpoch]!) breaks(s, Broken.fencedWrite);
     // Stamped with the epoch that it was planned under.
     if (kind === Kind.replace && s[at + SNAPSHOT.epoch]! !== beforeEpoch && before !== 0) breaks(s, Broken.fencedWrite);

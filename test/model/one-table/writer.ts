@@ -16,6 +16,7 @@ export function writerActions(places: Places, table: Table, removed: Removed, nu
   const { tag, main, acknowledged } = places;
   const name = `p${number}`;
   const needsTag = !removed.has("a lost tag is no new pipeline") && !removed.has("the position is read from the tag");
+  const goesOn = removed.has("who has landed behind a take-over stops");
   const checksMain = !removed.has("loads check that main holds the tag");
   const step = (what: string, fault: boolean, run: Action["step"]): Action => ({
     name: `${name}: ${what}`,
@@ -108,7 +109,7 @@ export function writerActions(places: Places, table: Table, removed: Removed, nu
     if (s[at] !== At.fencing) return false;
     const own = s[p + PROCESS.snapshot]!;
     const known = removed.has("the position is read from the tag") ? newestOnMain(s) : s[tag]!;
-    if (own !== 0 && isHeld(s, own)) return known === own ? resume(s, own) : end(s, At.fenced);
+    if (own !== 0 && isHeld(s, own)) return known === own || goesOn ? resume(s, own) : end(s, At.fenced);
     if (known === 0 && needsTag) return stop(s);
     if (known !== 0 && s[tag] === known && !tagIsOnMain(s)) return stop(s);
     if (own === 0) {
@@ -118,7 +119,7 @@ export function writerActions(places: Places, table: Table, removed: Removed, nu
       known === 0
         ? [0, 0, 0]
         : [s[of(known, SNAPSHOT.epoch)]!, s[of(known, SNAPSHOT.checkpoint)]!, s[of(known, SNAPSHOT.position)]!];
-    send(s, Kind.fence, epoch + 1, checkpoint, position, 0);
+    send(s, Kind.fence, epoch + (removed.has("a start raises the epoch") ? 0 : 1), checkpoint, position, 0);
     s[request + REQUEST.tag] = s[tag]!;
     s[at] = At.fenceSent;
     return true;
@@ -143,8 +144,8 @@ export function writerActions(places: Places, table: Table, removed: Removed, nu
   const commit = step("load, commit sent", false, (s) => {
     if (s[at] !== At.prepared) return false;
     const own = s[p + PROCESS.snapshot]!;
-    if (own !== 0 && isHeld(s, own))
-      return s[tag] === own || removed.has("the tag moves with main") ? committed(s) : fenced(s);
+    if (own !== 0 && isHeld(s, own) && !removed.has("an answer that was lost is looked for"))
+      return s[tag] === own || goesOn || removed.has("the tag moves with main") ? committed(s) : fenced(s);
     const [fresh, schema] = removed.has("conflicts are answered with a fresh load")
       ? [true, s[p + PROCESS.schema]!]
       : [s[places.schema] === s[p + PROCESS.schema], s[places.schema]!];
@@ -194,6 +195,7 @@ export function writerActions(places: Places, table: Table, removed: Removed, nu
 
   /** The process will look for its snapshot. */
   function unknown(s: Uint8Array): void {
+    if (s[at] === At.commitSent && removed.has("an answer that was lost is no commit")) return answered(s, true);
     table.clearRequest(s, request);
     const file = s[p + PROCESS.file]!;
     if (s[at] === At.commitSent && removed.has("nothing is deleted on an unknown outcome"))

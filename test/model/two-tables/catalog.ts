@@ -67,8 +67,9 @@ export function tablesOf(places: Places, removed: Removed) {
     const id = s[r + REQUEST.snapshot]!;
     const tag = s[tags[table]!]!;
     if (s[of(table, id, SNAPSHOT.held)] === 1) return false;
-    if (s[r] === Kind.create ? tag !== 0 : asserts && tag !== s[r + REQUEST.tag]) return false;
     const isBack = s[r] === Kind.rollback;
+    const moves = asserts && !(isBack && removed.has("a rollback asserts the tag"));
+    if (s[r] === Kind.create ? tag !== 0 : moves && tag !== s[r + REQUEST.tag]) return false;
     const before = tag === 0 || isBack ? 0 : s[of(table, tag, SNAPSHOT.rows)]!;
     const position = s[r + REQUEST.position]!;
     const rows = before | s[r + REQUEST.rows]!;

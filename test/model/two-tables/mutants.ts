@@ -33,6 +33,10 @@ export const MUTANTS: readonly Mutant[] = [
     without: ["a table under one's epoch is somebody else's"],
     bounds: { changes: [B], present: 3, crashes: 1, takeOvers: 2 },
   },
+  {
+    without: ["a ledger under one's epoch is somebody else's"],
+    bounds: { changes: [B], present: 3, crashes: 1, takeOvers: 2 },
+  },
   { without: ["acknowledged when all tables have it"], bounds: { changes: [AB], present: 3 } },
   { without: ["changes up to the position are skipped"], bounds: { changes: [AB], present: 3, crashes: 1 } },
   { without: ["no change beyond the position is skipped"], bounds: { changes: [AB, AB], present: 3, crashes: 1 } },
@@ -51,6 +55,7 @@ export const MUTANTS: readonly Mutant[] = [
     without: ["expiry keeps what tells of a late opening"],
     bounds: { changes: [A, AB], present: 1, crashes: 1, takeOvers: 1, expiries: 1 },
   },
+  { without: ["a rollback asserts the tag"], bounds: { changes: [A], present: 3, rollbacks: 1 } },
   { without: ["the tag is asserted"], bounds: { changes: [A], present: 1, takeOvers: 1 } },
 ];
 
@@ -60,4 +65,6 @@ export const REDUNDANT: readonly Mutant[] = [
     without: ["a refused ledger is read back"],
     bounds: { changes: [A, AB], present: 3, delays: 1, lostAnswers: 1, takeOvers: 1 },
   },
+  { without: ["a start is above the ledger's epoch"], bounds: { changes: [A, AB], present: 3, rollbacks: 1 } },
+  { without: ["a rollback is above the ledger's epoch"], bounds: { changes: [A], present: 3, rollbacks: 2 } },
 ];

@@ -22,7 +22,8 @@ export function operatorActions(places: Places, tables: Tables, removed: Removed
         if ((mask & (1 << table)) !== 0 && tables.positionOf(s, table) <= position) return false;
       if (!spend(s, places.rollbacks)) return false;
       s[o] = Rolling.planned;
-      s[o + OPERATOR.epoch] = Math.max(s[places.ledgerEpoch]!, tables.epochOf(s, 0), tables.epochOf(s, 1)) + 1;
+      const ledger = removed.has("a rollback is above the ledger's epoch") ? 0 : s[places.ledgerEpoch]!;
+      s[o + OPERATOR.epoch] = Math.max(ledger, tables.epochOf(s, 0), tables.epochOf(s, 1)) + 1;
       s[o + OPERATOR.chosen] = mask;
       s[o + OPERATOR.position] = position;
       return true;

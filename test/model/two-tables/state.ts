@@ -17,33 +17,40 @@ export interface Bounds {
   readonly rollbacks?: number;
 }
 
-/** A protection that a mutant lacks. */
-export type Protection =
-  | "a table that is ahead keeps its position"
-  | "the ledger waits until all tables agree"
-  | "idle tables have the ledger's position"
-  | "the ledger is rewritten when positions agree"
-  | "the ledger is taken over"
-  | "the ledger is replaced if it matches"
-  | "expiry keeps what the ledger names"
-  | "expiry keeps what a ledger under way may name"
-  | "new tables are made before the commit"
-  | "new tables are stamped with the position before"
-  | "the anchor goes first"
-  | "the anchor commits when idle"
-  | "tables are listed after the anchor is fenced"
-  | "a table under one's epoch is somebody else's"
-  | "acknowledged when all tables have it"
-  | "changes up to the position are skipped"
-  | "no change beyond the position is skipped"
-  | "reading resumes at the lowest position"
-  | "the tag is asserted"
-  | "a refused ledger is read back"
-  | "a rollback takes the ledger first"
-  | "the ledger forgets tables that go back"
-  | "an opening that came too late is finished"
-  | "an opening that came too late is told by its history"
-  | "expiry keeps what tells of a late opening";
+/** What a mutant may lack. */
+export const PROTECTIONS = [
+  "a table that is ahead keeps its position",
+  "the ledger waits until all tables agree",
+  "idle tables have the ledger's position",
+  "the ledger is rewritten when positions agree",
+  "the ledger is taken over",
+  "the ledger is replaced if it matches",
+  "expiry keeps what the ledger names",
+  "expiry keeps what a ledger under way may name",
+  "new tables are made before the commit",
+  "new tables are stamped with the position before",
+  "the anchor goes first",
+  "the anchor commits when idle",
+  "tables are listed after the anchor is fenced",
+  "a table under one's epoch is somebody else's",
+  "a ledger under one's epoch is somebody else's",
+  "a start is above the ledger's epoch",
+  "a rollback is above the ledger's epoch",
+  "a rollback asserts the tag",
+  "acknowledged when all tables have it",
+  "changes up to the position are skipped",
+  "no change beyond the position is skipped",
+  "reading resumes at the lowest position",
+  "the tag is asserted",
+  "a refused ledger is read back",
+  "a rollback takes the ledger first",
+  "the ledger forgets tables that go back",
+  "an opening that came too late is finished",
+  "an opening that came too late is told by its history",
+  "expiry keeps what tells of a late opening",
+] as const;
+
+export type Protection = (typeof PROTECTIONS)[number];
 
 export type Removed = ReadonlySet<Protection>;
 

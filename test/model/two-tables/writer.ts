@@ -71,7 +71,7 @@ export function writerActions(places: Places, tables: Tables, removed: Removed, 
   const readLedger = step("ledger read", false, (s) => {
     if (s[at] !== At.readLedger) return false;
     s[p + PROCESS.ledger] = s[places.ledgerVersion]!;
-    s[p + PROCESS.epoch] = s[places.ledgerEpoch]! + 1;
+    s[p + PROCESS.epoch] = removed.has("a start is above the ledger's epoch") ? 1 : s[places.ledgerEpoch]! + 1;
     s[p + PROCESS.seesOther] = s[places.tags[OTHER]] === 0 ? 0 : 1;
     // Nothing has been made yet, or the anchor was named and a crash came before it was made.
     const begun =
@@ -146,7 +146,7 @@ export function writerActions(places: Places, tables: Tables, removed: Removed, 
   const takeLedger = step("ledger read, taken over", false, (s) => {
     if (s[at] !== At.takeLedger || s[p + PROCESS.waits] !== 0) return false;
     const epoch = s[places.ledgerEpoch]!;
-    if (epoch >= s[p + PROCESS.epoch]! && !removed.has("a table under one's epoch is somebody else's"))
+    if (epoch >= s[p + PROCESS.epoch]! && !removed.has("a ledger under one's epoch is somebody else's"))
       return fenced(s, epoch);
     takePositions(s);
     if (removed.has("the ledger is taken over")) return resume(s);
