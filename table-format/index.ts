@@ -171,7 +171,13 @@ export type { OperationAttempt, OperationNames, TableOperation, WriteContext } f
 export { type OverwriteFiles, overwriteFiles } from "./transaction/overwrite.ts";
 export type { PositionDelta } from "./transaction/position-deltas.ts";
 export { type ReplacePartitions, replacePartitions } from "./transaction/replace-partitions.ts";
-export { keepBranch, refExpired, type SnapshotRetention, tableRetention } from "./transaction/retention.ts";
+export {
+  keepBranch,
+  reachedByBranches,
+  refExpired,
+  type SnapshotRetention,
+  tableRetention,
+} from "./transaction/retention.ts";
 export { type RewriteFiles, rewriteFiles } from "./transaction/rewrite-files.ts";
 export {
   type ManifestGroup,

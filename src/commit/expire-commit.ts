@@ -22,8 +22,9 @@ type ExpiryContext = Pick<CommitContext, "catalog" | "runtime" | "queue" | "give
 const GIVE_UP_AFTER_MS = 120_000;
 
 /**
- * Takes snapshots out of a table. Every ref is asserted as it is in the base: without that, a request that arrives late could remove what
- * `main` or a tag has been moved to since. When an answer is lost, the metadata tells whether the snapshots are gone.
+ * Takes snapshots out of a table. Every ref is asserted as it is in the base, `main` also where it is not there yet: without that, a request
+ * that arrives late could remove what `main` or a tag has been moved to since. When an answer is lost, the metadata tells whether the
+ * snapshots are gone.
  *
  * @param choose what goes, asked of the base of every attempt
  * @returns null when nothing is left to do. @throws FrazilError `conflict`, `unavailable`, `data` when the table was replaced.
@@ -68,10 +69,10 @@ async function attemptOnce(
       ident: base.ident,
       requirements: [
         { type: "assert-table-uuid", uuid: base.metadata.tableUuid },
-        ...[...base.metadata.refs].map(([ref, { snapshotId }]): TableRequirement => ({
+        ...[...new Set(["main", ...base.metadata.refs.keys()])].map((ref): TableRequirement => ({
           type: "assert-ref-snapshot-id",
           ref,
-          snapshotId,
+          snapshotId: base.metadata.refs.get(ref)?.snapshotId ?? null,
         })),
       ],
       updates: [

@@ -3,8 +3,8 @@ import type { TableRequirement, TableUpdate } from "../metadata/updates.ts";
 
 /**
  * What must still hold of the base for updates to take effect, as Java's `UpdateRequirements` has it: what an update moves is
- * asserted as it was. Beyond Java, a ref that is taken away is asserted too, and all refs where snapshots are: a request that
- * arrives late must not remove what a ref has been moved to since.
+ * asserted as it was. Beyond Java, a ref that is taken away is asserted too, and all refs where snapshots are, `main` also where it is
+ * not there yet: a request that arrives late must not remove what a ref has been moved to since.
  */
 export function requirementsFor(base: TableMetadata, updates: readonly TableUpdate[]): TableRequirement[] {
   const requirements = new Map<string, TableRequirement>();
@@ -18,7 +18,7 @@ export function requirementsFor(base: TableMetadata, updates: readonly TableUpda
       snapshotId: base.refs.get(ref)?.snapshotId ?? null,
     });
   const requireRefs = (): void => {
-    for (const ref of base.refs.keys()) requireRef(ref);
+    for (const ref of ["main", ...base.refs.keys()]) requireRef(ref);
   };
   const requireSchema = (): void =>
     require("schema", { type: "assert-current-schema-id", currentSchemaId: base.currentSchemaId });

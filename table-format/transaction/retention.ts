@@ -60,14 +60,14 @@ export function keepBranch(
   }
 }
 
-/** Snapshots that a branch reaches, whether or not they are kept. */
-export function reachedByBranches(metadata: TableMetadata): Set<bigint> {
-  const reached = new Set<bigint>();
-  for (const { snapshotId, type } of metadata.refs.values()) {
-    if (type === "tag") continue;
-    for (const snapshot of ancestors(metadata, snapshotId)) {
+/** Snapshots that a branch reaches, whether or not they are kept, each with the first such branch. */
+export function reachedByBranches(metadata: TableMetadata): Map<bigint, SnapshotRef> {
+  const reached = new Map<bigint, SnapshotRef>();
+  for (const ref of metadata.refs.values()) {
+    if (ref.type === "tag") continue;
+    for (const snapshot of ancestors(metadata, ref.snapshotId)) {
       if (reached.has(snapshot.snapshotId)) break;
-      reached.add(snapshot.snapshotId);
+      reached.set(snapshot.snapshotId, ref);
     }
   }
   return reached;

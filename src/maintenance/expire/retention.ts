@@ -1,8 +1,11 @@
 import {
   ancestors,
   keepBranch,
+  reachedByBranches,
   refExpired,
+  type Snapshot,
   snapshotById,
+  type SnapshotRef,
   type SnapshotRetention,
   type TableMetadata,
   tableRetention,
@@ -61,7 +64,7 @@ export function retentionPolicy(metadata: TableMetadata, asked: AskedRetention):
 /**
  * What the policy lets go at a time. Beyond the spec's rules it keeps every snapshot that lies between a pipeline's tag and the
  * branch that leads to it: with a hole there the pipeline could not tell a foreign commit from a rollback; what lies between `main` and
- * a branch, so that it can be told whether the branch holds all of `main`; and those in `pinned`.
+ * a branch, so that it can be told whether the branch holds all of `main`, also of a `main` that is yet to come; and those in `pinned`.
  */
 export function expiredAt(
   metadata: TableMetadata,
@@ -86,33 +89,27 @@ export function expiredAt(
   }
   keepForks(metadata, kept);
   // What no branch reaches has been rolled back or belonged to one that is gone: age alone decides.
-  const reached = reachedByBranches(metadata, retention);
+  const reached = reachedByBranches(metadata);
   const reasons: Record<Reason, number> = { age: 0, number: 0, unreached: 0 };
   const snapshotIds: bigint[] = [];
-  for (const { snapshotId, timestampMs } of metadata.snapshots) {
-    const reason = reached.get(snapshotId) ?? "unreached";
-    if (kept.has(snapshotId) || (reason === "unreached" && timestampMs >= oldest)) continue;
+  for (const snapshot of metadata.snapshots) {
+    const { snapshotId, timestampMs } = snapshot;
+    const branch = reached.get(snapshotId);
+    if (kept.has(snapshotId) || (branch === undefined && timestampMs >= oldest)) continue;
     snapshotIds.push(snapshotId);
-    reasons[reason]++;
+    reasons[branch === undefined ? "unreached" : reasonOf(snapshot, branch, retention)]++;
   }
   return { snapshotIds, refs, reasons };
 }
 
-/** Snapshots that a branch reaches, each with the reason for which it goes unless it is kept. */
-function reachedByBranches(
-  metadata: TableMetadata,
+/** Why a snapshot goes that a branch reaches, unless it is kept. */
+function reasonOf(
+  { timestampMs }: Snapshot,
+  { maxSnapshotAgeMs }: SnapshotRef,
   { olderThanMs, nowMs, atMost }: SnapshotRetention,
-): Map<bigint, Reason> {
-  const reached = new Map<bigint, Reason>();
-  for (const { type, snapshotId, maxSnapshotAgeMs } of metadata.refs.values()) {
-    if (type === "tag") continue;
-    const oldest = maxSnapshotAgeMs === undefined ? olderThanMs : nowMs - maxSnapshotAgeMs;
-    for (const snapshot of ancestors(metadata, snapshotId)) {
-      if (reached.has(snapshot.snapshotId)) break;
-      reached.set(snapshot.snapshotId, atMost === undefined || snapshot.timestampMs < oldest ? "age" : "number");
-    }
-  }
-  return reached;
+): Reason {
+  const oldest = maxSnapshotAgeMs === undefined ? olderThanMs : nowMs - maxSnapshotAgeMs;
+  return atMost === undefined || timestampMs < oldest ? "age" : "number";
 }
 
 /** Keeps all snapshots from each branch down to a snapshot; where it does not lead there, what tells so. */
@@ -122,11 +119,18 @@ export function keepDownTo(metadata: TableMetadata, tagged: bigint, kept: Set<bi
   }
 }
 
-/** Keeps what each branch holds beyond the snapshot of `main` that it comes from, and what `main` holds beyond it where a pipeline writes to the branch. */
+/**
+ * Keeps what each branch holds beyond the snapshot of `main` that it comes from, and what `main` holds beyond it where a pipeline writes to
+ * the branch. As long as nothing has been published, all of that branch: `main` may become any snapshot of it.
+ */
 function keepForks(metadata: TableMetadata, kept: Set<bigint>): void {
   const main = metadata.currentSnapshotId;
-  if (main === null) return;
   const written = writerBranch({ metadata });
+  if (main === null) {
+    const head = written === null ? undefined : metadata.refs.get(written)?.snapshotId;
+    if (head !== undefined) for (const { snapshotId } of ancestors(metadata, head)) kept.add(snapshotId);
+    return;
+  }
   const line = new Set(Array.from(ancestors(metadata, main), ({ snapshotId }) => snapshotId));
   for (const [name, { type, snapshotId: head }] of metadata.refs) {
     if (type !== "branch" || name === "main") continue;

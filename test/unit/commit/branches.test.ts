@@ -6,7 +6,7 @@ import { planRollback } from "../../../src/commit/rollback-plan.ts";
 import { rollBack } from "../../../src/commit/rollback.ts";
 import { writersCatalog } from "../../../src/commit/writer-branch.ts";
 import { tableAsOf } from "../../../src/query/as-of.ts";
-import { currentSnapshot, type LoadedTable, refSnapshot } from "../../../table-format/index.ts";
+import { catalogView, currentSnapshot, type LoadedTable, refSnapshot } from "../../../table-format/index.ts";
 import { change, memoryWarehouse, Process, upsertRule, type Warehouse } from "../../support/checkpoints.ts";
 import { ForeignWriter } from "../../support/foreign-writer.ts";
 import { compactTable, expireTable } from "../../support/table-chain.ts";
@@ -296,6 +296,35 @@ it("takes main back to a snapshot that a tag holds below history that has expire
   await publish(warehouse);
   expect(await rowsOf(warehouse, "a")).toEqual(["1|x|4"]);
 });
+
+// Simulation, seed 30905: history went, as nobody had published yet, and then `main` was made a snapshot below the hole.
+it.each(["before", "after"] as const)(
+  "can be published further when the first publication lands %s an expiry",
+  async (when) => {
+    const warehouse = memoryWarehouse("object-store");
+    const process = await Process.start(onBranch(warehouse), [upsertRule("a")]);
+    await process.checkpoint([a("+1:x:1")]);
+    const table = await load(warehouse, "a");
+    const { snapshotId } = refSnapshot(table.metadata, "audit")!;
+    const ref = { type: "tag" as const, snapshotId };
+    await new ForeignWriter(warehouse, "a").update([{ action: "set-snapshot-ref", name: "kept", ref }]);
+    for (const value of [2, 3, 4]) await process.checkpoint([a(`~1:x:${value}`)]);
+    const { catalog } = warehouse;
+    const first = () => fastForward({ ...context(warehouse), catalog }, [{ table, snapshotId }], "main", "audit");
+    const meanwhile = catalogView(catalog, {
+      loadTable: (ident) => catalog.loadTable(ident),
+      async commit(changes, claim) {
+        if (when === "before") await first();
+        return catalog.commit(changes, claim);
+      },
+    });
+    await expireTable({ ...warehouse, catalog: meanwhile }, "shop.a", 1, 9009);
+    await first();
+    expect(await rowsOf(warehouse, "a")).toEqual(["1|x|1"]);
+    expect(await publish(warehouse)).toBe(1);
+    expect(await rowsOf(warehouse, "a")).toEqual(["1|x|4"]);
+  },
+);
 
 it("does not turn a tag of its branch's name into the branch", async () => {
   const warehouse = memoryWarehouse("memory");

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { FrazilError, type TableMetadata } from "../../../../table-format/index.ts";
+import { commitExpiry } from "../../../../src/commit/expire-commit.ts";
 import { setTag } from "../../../../src/commit/tag-snapshot.ts";
 import { rollBack } from "../../../../src/commit/rollback.ts";
 import { runCompaction } from "../../../../src/maintenance/compact/compact.ts";
@@ -126,6 +127,27 @@ it("keeps what somebody tags between the plan and the commit", async () => {
   for (const file of await filesOf(warehouse.io, metadata, metadata.snapshots)) {
     expect(await warehouse.io.stat(file)).not.toBeNull();
   }
+});
+
+it("is chosen anew when main comes into being between the look and the commit", async () => {
+  const { warehouse, process } = await fiveSnapshots();
+  const { metadata } = await loaded(warehouse);
+  const writer = new ForeignWriter(warehouse, "a");
+  await writer.update([
+    { action: "set-snapshot-ref", name: "dev", ref: metadata.refs.get("main")! },
+    { action: "remove-snapshot-ref", name: "main" },
+  ]);
+  const ref = { type: "branch" as const, snapshotId: metadata.snapshots[1]!.snapshotId };
+  const going = metadata.snapshots[2]!.snapshotId;
+  const seen: (bigint | null)[] = [];
+  const context = { catalog: warehouse.catalog, runtime: process.runtime };
+  await commitExpiry(context, await loaded(warehouse), async (base) => {
+    seen.push(base.metadata.currentSnapshotId);
+    if (seen.length === 1) await writer.update([{ action: "set-snapshot-ref", name: "main", ref }]);
+    return { snapshotIds: seen.length === 1 ? [going] : [], refs: [] };
+  });
+  expect(seen).toEqual([null, ref.snapshotId]);
+  expect((await loaded(warehouse)).metadata.snapshots).toHaveLength(metadata.snapshots.length);
 });
 
 it("keeps a file that another engine lists under another name", async () => {

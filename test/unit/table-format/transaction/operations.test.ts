@@ -31,6 +31,7 @@ import {
   upgradeFormatVersion,
 } from "../../../../table-format/index.ts";
 import { readManifest } from "../../../../table-format/manifest/manifest-reader.ts";
+import { requirementsFor } from "../../../../table-format/transaction/requirements.ts";
 import { dataFile } from "../data-file.ts";
 import { BY_PART, equalityDeletes, file, vector, WrittenTable } from "./written-table.ts";
 
@@ -330,6 +331,18 @@ describe("expiry", () => {
     const done = await expireSnapshots({ ...context, catalog }, known);
     expect(done.snapshotIds).not.toContain(first!.snapshotId);
     expect(done.table.metadata.refs.has("late")).toBe(true);
+  });
+
+  test("asserts that main is not there where it is not", async () => {
+    const { table } = await aged();
+    const { metadata } = await table.load();
+    const dev = metadata.refs.get("main")!;
+    const base = { ...metadata, refs: new Map([["dev", dev]]), currentSnapshotId: null };
+    expect(requirementsFor(base, [{ action: "remove-snapshots", snapshotIds: [] }])).toMatchObject([
+      { type: "assert-table-uuid" },
+      { ref: "main", snapshotId: null },
+      { ref: "dev", snapshotId: dev.snapshotId },
+    ]);
   });
 });
 
