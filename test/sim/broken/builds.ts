@@ -18,7 +18,7 @@ export const BROKEN_BUILDS: readonly BrokenBuild[] = [
   },
   {
     name: "acknowledge-first",
-    file: "src/pipeline/run-job.ts",
+    file: "src/pipeline/run-loop.ts",
     find: "      const times = await this.#checkpointer.checkpoint(",
     replace: "      await this.#source.acknowledge(cut);\n      const times = await this.#checkpointer.checkpoint(",
   },
