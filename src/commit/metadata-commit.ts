@@ -7,7 +7,7 @@ import { growingPauses, isOutage } from "./pauses.ts";
 export type MetadataContext = Pick<CommitContext, "catalog" | "runtime" | "queue" | "giveUp">;
 
 /** What a commit of metadata alone changes, by the name that its steps have. */
-type Subject = "refs" | "statistics";
+type Subject = "refs" | "repair" | "statistics";
 
 const GIVE_UP_AFTER_MS = 120_000;
 

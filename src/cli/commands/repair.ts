@@ -5,10 +5,12 @@ import { comparePlainPoints } from "../../core/compare-points.ts";
 import { EXIT, FrazilError } from "../../core/errors.ts";
 import { REPAIRED_ROWS } from "../../core/limits.ts";
 import { planHintRepair } from "../../maintenance/repair/hint.ts";
+import { planKeyRepair } from "../../maintenance/repair/key-fields.ts";
 import { planLedgerRepair } from "../../maintenance/repair/ledger.ts";
 import { NOTHING, type RepairPlan } from "../../maintenance/repair/repair.ts";
 import { planDoubledRows, planDropMissing } from "../../maintenance/repair/rows.ts";
 import { planStatisticsRepair } from "../../maintenance/repair/statistics.ts";
+import { planFolderRepair } from "../../maintenance/repair/table-folder.ts";
 import { planTagRepair } from "../../maintenance/repair/tag.ts";
 import { verifyMetadata } from "../../maintenance/verify/metadata.ts";
 import { verifiedSnapshots, verifyObjects } from "../../maintenance/verify/objects.ts";
@@ -99,6 +101,9 @@ async function planTable({ context, warehouse, options }: Repairing, table: Load
   const place = { ...warehouse, warehouseLocation: warehouse.location, runtime };
   const catalog = writersCatalog(warehouse.catalog, table);
   const written = (await catalog.loadTable(table.ident)) ?? table;
+  // Where the table lies comes before all that is written there.
+  const folder = await planFolderRepair(place, table);
+  if (folder !== NOTHING) return folder;
   const plans = [await planTagRepair({ ...place, catalog }, written)];
   // Notes are written from tags: those come first, and the notes with the next call.
   if (plans[0]?.repairs.length === 0) {
@@ -111,6 +116,8 @@ async function planTable({ context, warehouse, options }: Repairing, table: Load
   );
   // Rows are put right where the pipelines write: `main` gets them with the next publication.
   plans.push(...(await planRows({ ...place, catalog }, { ...warehouse, catalog }, written, options)));
+  // The last one: the others assert the schema that they were planned on.
+  plans.push(planKeyRepair(place, table));
   return { repairs: plans.flatMap(({ repairs }) => repairs), refusals: plans.flatMap(({ refusals }) => refusals) };
 }
 

@@ -7,12 +7,15 @@ import { EXIT, FrazilError } from "../../core/errors.ts";
 import { VERIFY_FINDINGS_SHOWN } from "../../core/limits.ts";
 import type { Finding } from "../../maintenance/verify/finding.ts";
 import { verifyHistory } from "../../maintenance/verify/history.ts";
+import { verifyKeyFields } from "../../maintenance/verify/key-fields.ts";
 import { verifyMetadata } from "../../maintenance/verify/metadata.ts";
 import { verifiedSnapshots, verifyObjects } from "../../maintenance/verify/objects.ts";
 import { verifyPipeline } from "../../maintenance/verify/pipeline.ts";
 import { tableReferences } from "../../maintenance/verify/references.ts";
 import { verifyRows } from "../../maintenance/verify/rows.ts";
+import { verifyFolder } from "../../maintenance/verify/table-folder.ts";
 import { verifyVectors } from "../../maintenance/verify/vectors.ts";
+import { verifyCopy } from "../../maintenance/verify/version-copy.ts";
 import { tablesWithoutHint, verifyHint } from "../../maintenance/verify/version-hint.ts";
 import { listTables, namedTable } from "../../query/table-names.ts";
 import type { Warehouse } from "../../warehouse.ts";
@@ -149,11 +152,13 @@ async function verifyTable(
     ...objects,
     ...references.findings,
     ...verifyMetadata(table),
+    ...(await verifyFolder(io, table)),
     ...rows,
     ...vectors,
+    ...verifyKeyFields(table),
     ...keys.findings,
     ...verifyHistory(written, comparePlainPoints),
-    ...(isObjectStore ? await verifyHint(io, table) : []),
+    ...(isObjectStore ? [...(await verifyHint(io, table)), ...(await verifyCopy(io, table))] : []),
   ];
   const verified = {
     snapshots: snapshots.length,

@@ -15,6 +15,7 @@ import { isMaintenanceName, type OwnName, parseOwnName, pipelineOfTag } from "..
 import { readStamp, type Stamp } from "../../commit/stamp.ts";
 import { asWritten } from "../../commit/writer-branch.ts";
 import { ORPHAN_CANDIDATES_HELD } from "../../core/limits.ts";
+import { checkFolder } from "../verify/table-folder.ts";
 import { NeededFiles } from "./needed-files.ts";
 import { firstCopyOf } from "./version-copies.ts";
 import { isNestedMetadata, type OrphanKind, shapeOf, versionOf } from "./shape.ts";
@@ -78,9 +79,10 @@ export async function planOrphans(
   table: LoadedTable,
   settings: OrphanSettings,
 ): Promise<OrphanPlan> {
-  checkMayDelete(table);
-  checkAlone(table, settings.locations);
   const { io, runtime } = context;
+  checkMayDelete(table);
+  await checkFolder(io, table);
+  checkAlone(table, settings.locations);
   const held = settings.candidatesHeld ?? ORPHAN_CANDIDATES_HELD;
   const sinceMs = runtime.clock.nowMs() - settings.olderThanMs;
   const folder = table.metadata.location.replace(/\/+$/, "");

@@ -1,7 +1,7 @@
 /** Something that can be put right without guessing. */
 export interface Repair {
   /** Which kind, for machines. */
-  readonly repair: "tag" | "ledger" | "hint" | "statistics" | "duplicates" | "missing-data-files";
+  readonly repair: "tag" | "ledger" | "hint" | "location" | "key" | "statistics" | "duplicates" | "missing-data-files";
   /** `namespace.table`; of a ledger the pipeline's name. */
   readonly table: string;
   /** What is done to what, and what proves that it is right. */
