@@ -1,21 +1,14 @@
-import {
-  type Claim,
-  identText,
-  type LoadedTable,
-  parseIdent,
-  snapshotById,
-  type TableIdent,
-} from "../../table-format/index.ts";
+import { type Claim, identText, type LoadedTable, parseIdent, type TableIdent } from "../../table-format/index.ts";
 import { FrazilError } from "../core/errors.ts";
 import type { Position } from "../core/position.ts";
 import type { CommitContext } from "./context.ts";
 import { exactEpoch, fenceTables, nextEpoch } from "./fence.ts";
-import { type Ledger, LedgerStore, type TaggedLedger } from "./ledger.ts";
+import { type Ledger, LedgerStore, naming, type TaggedLedger } from "./ledger.ts";
 import { isLateOpening } from "./late-opening.ts";
 import { laterOf, samePosition, withinCut } from "./merge-position.ts";
 import { anchorKey } from "./names.ts";
-import { readStamp } from "./stamp.ts";
-import { fencedError, lastStamp, readPipelineTag, type TrackedTable } from "./tracked-table.ts";
+import { type PutBack, putBack, withoutPutBack } from "./put-back.ts";
+import { fencedError, readPipelineTag, type TrackedTable } from "./tracked-table.ts";
 
 export interface FoundPipeline {
   readonly anchor: string | null;
@@ -109,15 +102,15 @@ async function takeLedger(
     if (current.ledger.epoch >= epoch) {
       throw fencedError(context.pipeline, epoch, "the ledger", current.ledger.epoch);
     }
-    const held = withLateOpenings(
-      context,
-      found.tables,
-      withoutSetBack(context, found.tables, current.ledger),
-      current.ledger,
-    );
+    const back = found.tables
+      .map(({ loaded }) => putBack(loaded, context.pipeline, current.ledger))
+      .filter((each) => each !== null);
+    const held = withLateOpenings(context, found.tables, withoutPutBack(current.ledger, back), current.ledger);
     const next = cutOf(context, found, held) ?? { ...held, epoch };
     const taken = await store.swap(next, current.etag);
-    if (taken !== null) return taken;
+    if (taken === null) continue;
+    for (const each of back) warnOf(context, each);
+    return taken;
   }
 }
 
@@ -136,25 +129,15 @@ function withLateOpenings(
       !withinCut(held.position, position, comparePoints) && isLateOpening(loaded, pipeline, noted),
   );
   if (late.length === 0) return held;
-  const named = late.map(({ name, tagSnapshotId }) => [name, tagSnapshotId] as const);
-  return { ...held, tables: new Map([...held.tables, ...named]) };
+  return naming(held, late);
 }
 
-/**
- * The ledger without tables whose `main` and tag somebody has set back to before what it names: its position says of rows that they are
- * there which are not any more.
- */
-function withoutSetBack({ pipeline }: CommitContext, tables: readonly TrackedTable[], ledger: Ledger): Ledger {
-  const isSetBack = (table: TrackedTable): boolean => {
-    const noted = snapshotById(table.loaded.metadata, ledger.tables.get(table.name) ?? -1n);
-    const [then, now] = [noted === null ? null : readStamp(noted), lastStamp(table)];
-    return then?.pipeline === pipeline && now !== null && then.checkpoint > now.checkpoint;
-  };
-  const gone = new Set(tables.filter(isSetBack).map(({ name }) => name));
-  if (gone.size === 0) return ledger;
-  // Its names tell what has to be there: where all go they stay, and the position goes.
-  if (gone.size === ledger.tables.size) return { ...ledger, position: new Map() };
-  return { ...ledger, tables: new Map([...ledger.tables].filter(([name]) => !gone.has(name))) };
+function warnOf({ runtime }: CommitContext, { table, noted, found }: PutBack): void {
+  runtime.log.warn("a table was put back to older metadata; what it lacks since is read again", {
+    table,
+    lastCheckpoint: String(noted),
+    foundCheckpoint: String(found),
+  });
 }
 
 function ledgerLost({ pipeline }: CommitContext, table: string): FrazilError {
@@ -175,13 +158,8 @@ function cutOf(
   const [position, ...others] = tables.map((table) => positionWith(context, table, noted));
   if (position === undefined || samePosition(position, noted.position)) return null;
   if (others.some((other) => !samePosition(other, position))) return null;
-  return {
-    anchor,
-    epoch,
-    checkpoint,
-    position,
-    tables: new Map(tables.map((each) => [each.name, each.tagSnapshotId])),
-  };
+  const none = { tables: new Map<string, bigint>(), checkpoints: new Map<string, bigint>() };
+  return naming({ anchor, epoch, checkpoint, position, ...none }, tables);
 }
 
 async function isOurs(context: CommitContext, ident: TableIdent): Promise<boolean> {
@@ -261,7 +239,7 @@ export async function claimAnchor(
   }
   const epoch = ledger === null ? 0n : ledger.ledger.anchor === name ? ledger.ledger.epoch : ledger.ledger.epoch + 1n;
   const named = await store.swap(
-    { anchor: name, epoch, checkpoint: 0n, position: new Map(), tables: new Map() },
+    { anchor: name, epoch, checkpoint: 0n, position: new Map(), tables: new Map(), checkpoints: new Map() },
     ledger?.etag ?? null,
   );
   if (named === null) {

@@ -2,6 +2,7 @@ import { ancestors, identText, type LoadedTable } from "../../table-format/index
 import type { Position } from "../core/position.ts";
 import type { Ledger } from "./ledger.ts";
 import { tagName } from "./names.ts";
+import { putBack } from "./put-back.ts";
 import { POSITION_SET, ROLLBACK_TO } from "./rollback.ts";
 import { readStamp } from "./stamp.ts";
 
@@ -30,9 +31,14 @@ export function isLateOpening({ ident, metadata }: LoadedTable, pipeline: string
   return parent === null && epoch !== null && epoch < ledger.epoch;
 }
 
-/** What a ledger says of a table's position beside its stamp: nothing, unless it names the table, or the table was opened too late. */
+/**
+ * What a ledger says of a table's position beside its stamp: nothing, unless it names the table, or the table was opened too late; nothing of
+ * one that was put back either.
+ */
 export function notedPosition(table: LoadedTable, pipeline: string, ledger: Ledger | null): Position {
-  const isNoted =
-    ledger !== null && (ledger.tables.has(identText(table.ident)) || isLateOpening(table, pipeline, ledger));
+  if (ledger === null) return new Map();
+  const isNoted = ledger.tables.has(identText(table.ident))
+    ? putBack(table, pipeline, ledger) === null
+    : isLateOpening(table, pipeline, ledger);
   return isNoted ? ledger.position : new Map();
 }

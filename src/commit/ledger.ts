@@ -2,6 +2,7 @@ import type { FileIO } from "../../table-format/index.ts";
 import { FrazilError } from "../core/errors.ts";
 import { parsePosition, type Position, positionText } from "../core/position.ts";
 import { ledgerLocation } from "./names.ts";
+import { lastStamp, type TrackedTable } from "./tracked-table.ts";
 
 /**
  * One object per pipeline for catalogs that commit one table at a time (`<warehouse>/_ingest/<pipeline>/ledger.json`). It records the
@@ -16,11 +17,29 @@ export interface Ledger {
   readonly position: Position;
   /** The snapshot of each table (`namespace.table`) at that cut; without a position only the names count. */
   readonly tables: ReadonlyMap<string, bigint>;
+  /**
+   * The number of the last checkpoint that each table has had a commit of: one that has a lower one was put back (`put-back.ts`). Ledgers of
+   * older versions have none.
+   */
+  readonly checkpoints: ReadonlyMap<string, bigint>;
 }
 
 export interface TaggedLedger {
   readonly ledger: Ledger;
   readonly etag: string;
+}
+
+/** A ledger that also names these tables, as they stand. */
+export function naming(ledger: Ledger, tables: readonly TrackedTable[]): Ledger {
+  const checkpoints = tables.flatMap((table) => {
+    const stamp = lastStamp(table);
+    return stamp === null ? [] : [[table.name, stamp.checkpoint] as const];
+  });
+  return {
+    ...ledger,
+    tables: new Map([...ledger.tables, ...tables.map(({ name, tagSnapshotId }) => [name, tagSnapshotId] as const)]),
+    checkpoints: new Map([...ledger.checkpoints, ...checkpoints]),
+  };
 }
 
 /** Reads and swaps a pipeline's ledger. */
@@ -64,7 +83,7 @@ export class LedgerStore {
 }
 
 function ledgerBytes(ledger: Ledger): Uint8Array {
-  const tables = Object.fromEntries([...ledger.tables].map(([name, id]) => [name, String(id)]));
+  const named = [...ledger.checkpoints].filter(([name]) => ledger.tables.has(name));
   return Buffer.from(
     JSON.stringify({
       version: 1,
@@ -72,9 +91,14 @@ function ledgerBytes(ledger: Ledger): Uint8Array {
       epoch: String(ledger.epoch),
       checkpoint: String(ledger.checkpoint),
       position: positionText(ledger.position),
-      tables,
+      tables: numbersJson(ledger.tables),
+      checkpoints: numbersJson(named),
     }),
   );
+}
+
+function numbersJson(numbers: Iterable<readonly [string, bigint]>): Record<string, string> {
+  return Object.fromEntries([...numbers].map(([name, number]) => [name, String(number)]));
 }
 
 function parseLedger(bytes: Uint8Array, location: string): Ledger {
@@ -86,6 +110,7 @@ function parseLedger(bytes: Uint8Array, location: string): Ledger {
       checkpoint: string;
       position: string;
       tables: Record<string, string>;
+      checkpoints?: Record<string, string>;
     };
     if (json.version !== 1) throw new Error(`version 1 expected, ${json.version} found`);
     return {
@@ -93,11 +118,16 @@ function parseLedger(bytes: Uint8Array, location: string): Ledger {
       epoch: BigInt(json.epoch),
       checkpoint: BigInt(json.checkpoint),
       position: parsePosition(json.position),
-      tables: new Map(Object.entries(json.tables).map(([name, id]) => [name, BigInt(id)])),
+      tables: numbersOf(json.tables),
+      checkpoints: numbersOf(json.checkpoints ?? {}),
     };
   } catch (cause) {
     throw new FrazilError("corrupt", "LEDGER_CORRUPT", `the ledger ${location} cannot be read: ${String(cause)}`, {
       cause,
     });
   }
+}
+
+function numbersOf(json: Readonly<Record<string, string>>): Map<string, bigint> {
+  return new Map(Object.entries(json).map(([name, number]) => [name, BigInt(number)]));
 }

@@ -10,7 +10,7 @@ import { claimAnchor, findPipeline, tableKey } from "./find-pipeline.ts";
 import { laterOf, reachedByAll, samePosition, withinCut } from "./merge-position.ts";
 import { fileNames, type FileNames } from "./names.ts";
 import { growingPauses, isOutage } from "./pauses.ts";
-import { type Ledger, LedgerStore, type TaggedLedger } from "./ledger.ts";
+import { type Ledger, LedgerStore, naming, type TaggedLedger } from "./ledger.ts";
 import { type FileChanges, NO_FILES } from "./snapshot-change.ts";
 import type { Stamp } from "./stamp.ts";
 import { checkStillOurs, fencedError, lastStamp, type TrackedTable } from "./tracked-table.ts";
@@ -161,8 +161,7 @@ export class PipelineCommitter {
       // that they are in the table which are yet to come: then each table's own stamp counts.
       const agrees = withinCut(ledger.position, reached, this.#context.comparePoints);
       const position: Position = agrees ? ledger.position : new Map();
-      const tables = new Map([...ledger.tables, [name, table.tagSnapshotId]]);
-      await this.#writeLedger({ ...ledger, epoch: this.#epoch, position, tables });
+      await this.#writeLedger(naming({ ...ledger, epoch: this.#epoch, position }, [table]));
     }
     return table;
   }
@@ -254,14 +253,15 @@ export class PipelineCommitter {
     for (const table of this.#tables.values()) {
       if (!withinCut(table.position, cut, comparePoints)) return;
     }
-    const tables = new Map([...this.#tables.values()].map((table) => [table.name, table.tagSnapshotId]));
-    await this.#writeLedger({
+    const ledger: Ledger = {
       anchor: must(this.#anchor, "a pipeline with tables has an anchor"),
       epoch: this.#epoch,
       checkpoint: this.#checkpoint,
       position: cut,
-      tables,
-    });
+      tables: new Map(),
+      checkpoints: new Map(),
+    };
+    await this.#writeLedger(naming(ledger, [...this.#tables.values()]));
     for (const table of this.#tables.values()) table.position = laterOf(table.position, cut, comparePoints);
     if (!samePosition(this.#acknowledged, cut)) this.#acknowledged = cut;
   }

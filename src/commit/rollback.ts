@@ -21,6 +21,7 @@ import { takeover } from "./create-table.ts";
 import { type Ledger, LedgerStore } from "./ledger.ts";
 import { fileNames, tagName } from "./names.ts";
 import { growingPauses } from "./pauses.ts";
+import { putBack, withoutPutBack } from "./put-back.ts";
 import { pipelinesOf, readPipeline } from "./read-pipeline.ts";
 import { newestStamp, type PlannedRollback, positionAfter, type RollbackPlan } from "./rollback-plan.ts";
 import { refUpdates } from "./snapshot-change.ts";
@@ -132,8 +133,10 @@ async function takeLedger(
     if (current.ledger.epoch >= epoch) throw fencedError(pipeline, epoch, "the ledger", current.ledger.epoch);
     // Behind the look at the ledger: a table that is opened later has to be noted there, and then the swap fails.
     await checkSeen(context, plan);
-    const taken = { ...current.ledger, epoch, ...(keepPosition ? {} : without(current.ledger, tables)) };
-    if ((await store.swap(taken, current.etag)) !== null) return;
+    // With a position that stays, too, a table goes on from its own where it was put back by hand: its new stamp would hide that.
+    const back = tables.map(({ loaded }) => putBack(loaded, pipeline, current.ledger)).filter((each) => each !== null);
+    const rest = keepPosition ? withoutPutBack(current.ledger, back) : without(current.ledger, tables);
+    if ((await store.swap({ ...current.ledger, ...rest, epoch }, current.etag)) !== null) return;
   }
 }
 

@@ -97,5 +97,8 @@ function ledgerOf(tables: readonly PipelineTable[], before: Ledger | null): Ledg
     tables: new Map(
       tables.flatMap(({ name, tagged }) => (tagged === null ? [] : [[name, tagged.snapshot.snapshotId]])),
     ),
+    checkpoints: new Map(
+      tables.flatMap(({ name, tagged }) => (tagged === null ? [] : [[name, tagged.stamp.checkpoint]])),
+    ),
   };
 }

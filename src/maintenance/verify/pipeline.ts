@@ -7,6 +7,7 @@ import {
   type PipelineTable,
   readPipeline,
 } from "../../commit/read-pipeline.ts";
+import { type PutBack, putBack } from "../../commit/put-back.ts";
 import { readStamp } from "../../commit/stamp.ts";
 import { FrazilError } from "../../core/errors.ts";
 import type { Position } from "../../core/position.ts";
@@ -50,7 +51,7 @@ async function lookOnce(place: PipelinePlace, compare: Compare): Promise<Finding
   return [
     ...verifyAnchor(place, state, compare, tell),
     ...(place.catalog.claims ? await verifyClaims(place, state, tell) : []),
-    ...(atomicAcrossTables ? [] : verifyLedger(state, compare, tell)),
+    ...(atomicAcrossTables ? [] : verifyLedger(place, state, compare, tell)),
   ];
 }
 
@@ -135,7 +136,12 @@ async function verifyClaims(
     );
 }
 
-function verifyLedger({ anchor, tables, ledger }: PipelineState, compare: Compare, tell: Tell): Finding[] {
+function verifyLedger(
+  { pipeline }: PipelinePlace,
+  { anchor, tables, ledger }: PipelineState,
+  compare: Compare,
+  tell: Tell,
+): Finding[] {
   if (ledger === null) {
     if (tables.length === 0) return [];
     return [tell("the ledger", "a ledger", "none", repairHint(tables[0] ?? null))];
@@ -156,7 +162,12 @@ function verifyLedger({ anchor, tables, ledger }: PipelineState, compare: Compar
       findings.push(tell(name, `table ${name} with the tag of the pipeline`, "no such table", hint));
       continue;
     }
-    findings.push(...verifyNoted(table, snapshotId, noted.position, compare, tell));
+    const back = putBack(table.loaded, pipeline, noted);
+    findings.push(
+      ...(back === null
+        ? verifyNoted(table, snapshotId, noted.position, compare, tell)
+        : [tellPutBack(table, back, snapshotId, tell)]),
+    );
     if (name !== anchor || table.tagged === null) continue;
     // The anchor takes part in each commit: a ledger ahead of it says of rows that they are there which are not.
     for (const [split, point, has] of backwards(noted.position, table.tagged.stamp.position, compare)) {
@@ -175,6 +186,16 @@ function verifyLedger({ anchor, tables, ledger }: PipelineState, compare: Compar
 
 const START_HINT = "a rollback or a start was cut short: start the job, or do the rollback again";
 
+/** Its older metadata, or main and tag moved back, which no verb does: to each its own snapshot, the history looks whole. */
+function tellPutBack({ name, loaded }: PipelineTable, { noted, found }: PutBack, id: bigint, tell: Tell): Finding {
+  const forward =
+    snapshotById(loaded.metadata, id) === null
+      ? "its newer metadata brings"
+      : `frazil rollback ${name} --to ${id} brings`;
+  const hint = `somebody moved main and the tag back, or put the table back to older metadata, as from a backup: ${forward} the rows back; else the job reads again what it lacks when it is started`;
+  return tell(name, `checkpoint ${noted} or above, as the ledger knows of it`, String(found), hint);
+}
+
 /** The cut that readers get: the snapshot is held, of the pipeline, and not beyond the cut. */
 function verifyNoted(
   { name, loaded, tagged }: PipelineTable,
@@ -187,20 +208,13 @@ function verifyNoted(
   const snapshot = snapshotById(loaded.metadata, snapshotId);
   if (snapshot === null) {
     const hint =
-      "where an expiry of another engine took it, the job's next commits write the ledger anew, and until then there is no consistent cut for readers; where the table was put back to older metadata, as from a backup, a job that starts leaves out what it lacks since: frazil positions set has it read that again";
+      "an expiry of another engine took it: the job's next commits write the ledger anew, and until then there is no consistent cut for readers";
     return [tell(name, `snapshot ${snapshotId}`, "the table does not hold it", hint)];
   }
   const stamp = readStamp(snapshot);
   if (stamp === null || (tagged !== null && stamp.pipeline !== tagged.stamp.pipeline)) {
     const hint = "somebody else wrote the ledger: frazil repair";
     return [tell(name, `snapshot ${snapshotId} of the pipeline`, "one of somebody else", hint)];
-  }
-  // Both main and tag were moved back, which no verb does: to each its own snapshot, the history looks whole.
-  const setBack = tagged === null ? [] : backwards(stamp.position, tagged.stamp.position, compare);
-  if (setBack.length > 0) {
-    const [[split, point, has]] = setBack as [(typeof setBack)[number]];
-    const hint = `somebody moved main and the tag back: frazil rollback ${name} --to ${snapshotId} brings the rows back; else the job reads them again`;
-    return [tell(name, `position ${point} or above of ${split}, as the ledger's snapshot has`, has ?? "none", hint)];
   }
   return positionsBehind(stamp.position, cut, compare).map(({ split, point, limit }) =>
     tell(name, `position ${limit ?? "none"} or below of ${split}, that of the cut`, point, repairHint(null)),
