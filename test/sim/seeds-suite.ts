@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { runCampaign } from "./campaign.ts";
 import { commandOf } from "./shrink.ts";
 import { CRASH_POINTS } from "./world/crash-points.ts";
+import { FAULTS } from "./world/faults.ts";
 
 /** Seeds of each file. Two files, so that two cores work on them; more by hand: `npm run sim -- --from 3000 --seeds 2000`. */
 const SEEDS = Number(process.env["FRAZIL_SIM_SEEDS"] ?? 1_000);
@@ -35,8 +36,10 @@ export function testSeeds(share: number): void {
       expect(totals.commits).toBeGreaterThan(SEEDS * 10);
       expect(sum(totals.faults)).toBeGreaterThan(SEEDS * 5);
       expect(sum(totals.crashPoints)).toBeGreaterThan(SEEDS * 3);
-      if (SEEDS >= 1_000)
+      if (SEEDS >= 1_000) {
+        expect(FAULTS.filter((fault) => totals.faults[fault] === undefined)).toEqual([]);
         expect(CRASH_POINTS.filter((point) => totals.crashPoints[point] === undefined).length).toBeLessThan(10);
+      }
     },
     // Far less than a second each, where the machine has nothing else to do.
     SEEDS * 60_000,

@@ -10,12 +10,17 @@ export interface Shrunk {
 /**
  * Makes a failure smaller: leaves out one part after the other, and transactions at the end, as long as the same promise is broken.
  * @param progress told of each thing that could be left out
+ * @param run simulates the seed with what is left
  */
-export async function shrink(failed: SeedResult, progress: (text: string) => void = () => undefined): Promise<Shrunk> {
+export async function shrink(
+  failed: SeedResult,
+  progress: (text: string) => void = () => undefined,
+  run: (seed: number, given: Given) => Promise<SeedResult> = runSeed,
+): Promise<Shrunk> {
   const { seed } = failed;
   let best: Shrunk = { given: {}, result: failed };
   const better = async (given: Given): Promise<boolean> => {
-    const result = await runSeed(seed, given);
+    const result = await run(seed, given);
     if (result.failure === null || result.failure.rule !== failed.failure?.rule) return false;
     best = { given, result };
     return true;

@@ -58,7 +58,7 @@ async function setBack(sim: Simulation, place: Place, draw: Draw): Promise<void>
   const target = table === null ? null : earlier(table, draw);
   if (target === null) return;
   sim.setBack = true;
-  sim.rolledBack = true;
+  sim.rowsGoBack();
   sim.brokenTables = 1;
   try {
     await new ForeignWriter(place, name).rollback(target.snapshotId);

@@ -77,7 +77,7 @@ export function startOperator(sim: Simulation, job: JobSupervisor, stopped: () =
         place,
         all ? { pipeline: PIPELINE, find, keepPosition: false } : { table, target, keepPosition: false },
       );
-      sim.rolledBack = true;
+      sim.rowsGoBack();
       job.takeovers.push(scheduler.nowMs);
       await rollBack(place, plan);
       sim.count("rollbacks");

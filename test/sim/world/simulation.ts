@@ -19,6 +19,7 @@ import { clientOf, Network } from "./network.ts";
 import { ObjectStore } from "./object-store.ts";
 import { accountsSum, checkSnapshot, Oracle, Violation } from "./oracle.ts";
 import { type Fate, ProcessDied, SimProcess } from "./process.ts";
+import type { ProtocolEvent } from "../../model/events.ts";
 import { ProtocolLog } from "./protocol-log.ts";
 import { type Draw, Scheduler } from "./scheduler.ts";
 import type { Part, Settings } from "./settings.ts";
@@ -62,8 +63,8 @@ export class Simulation {
   readonly processes: SimProcess[] = [];
   /** Nothing goes wrong any more. */
   calm = false;
-  /** An operator has taken rows back that had been acknowledged. */
-  rolledBack = false;
+  /** How much of the log came before rows went back that may have been acknowledged; null: none have. */
+  #wentBackAt: number | null = null;
   /** Somebody has set `main` back by hand; `brokenTables` are to be mended yet. */
   setBack = false;
   brokenTables = 0;
@@ -119,6 +120,20 @@ export class Simulation {
 
   get snapshots(): number {
     return this.#snapshots;
+  }
+
+  /** An operator, or somebody who sets `main` back, takes rows back from now on that may have been acknowledged. */
+  rowsGoBack(): void {
+    this.#wentBackAt ??= this.log.events.length;
+  }
+
+  get rolledBack(): boolean {
+    return this.#wentBackAt !== null;
+  }
+
+  /** What happened before any rows went back: a run of the protocol that the model explores. */
+  get eventsBefore(): readonly ProtocolEvent[] {
+    return this.#wentBackAt === null ? this.log.events : this.log.events.slice(0, this.#wentBackAt);
   }
 
   get hours(): number {
