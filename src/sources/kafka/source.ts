@@ -16,7 +16,8 @@ import type { Source, SourceBatch } from "../../core/source.ts";
 import type { StreamIds } from "../../core/stream-id.ts";
 import { KafkajsLog } from "./cluster.ts";
 import { type KafkaSettings, parseAddress } from "./config.ts";
-import { FetchAhead, partitionsOf, type SplitStart } from "./fetch-ahead.ts";
+import { FetchAhead } from "./reading/fetch-ahead.ts";
+import type { SplitStart } from "./reading/reading-split.ts";
 import type { KafkaLog, OffsetQuery } from "./log.ts";
 import { readSizes } from "./read-sizes.ts";
 import { readSlabs, type RecordSet } from "./record-slab.ts";
@@ -30,6 +31,7 @@ import {
   type LedPartition,
   lostOffsets,
   madeAnew,
+  partitionsOf,
   splitName,
   splitPoint,
 } from "./split.ts";

@@ -1,6 +1,6 @@
 import { type CountedPoint, parseCounted } from "../../core/counted-point.ts";
 import { FrazilError } from "../../core/errors.ts";
-import type { KafkaLog, OffsetAnswer, OffsetQuery, TopicPartition } from "./log.ts";
+import type { KafkaLog, OffsetAnswer, OffsetQuery, TopicDescription, TopicPartition } from "./log.ts";
 import { answerError } from "./broker-error.ts";
 import type { ChangedId } from "./topic-ids.ts";
 
@@ -19,6 +19,11 @@ export function splitPoint(split: string, point: string): CountedPoint {
 /** A topic partition and the broker that serves it. */
 export interface LedPartition extends TopicPartition {
   readonly leader: number | null;
+}
+
+/** All partitions of all topics that have no error. */
+export function partitionsOf(topics: readonly TopicDescription[]): LedPartition[] {
+  return topics.flatMap(({ topic, partitions }) => partitions.map((partition) => ({ topic, ...partition })));
 }
 
 /**

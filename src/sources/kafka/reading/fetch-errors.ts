@@ -1,5 +1,5 @@
-import { FrazilError } from "../../core/errors.ts";
-import { HINT_ANEW } from "./split.ts";
+import { FrazilError } from "../../../core/errors.ts";
+import { HINT_ANEW } from "../split.ts";
 
 /** What errors tell of a split: its name, and the offset that is asked for. */
 interface FetchedSplit {

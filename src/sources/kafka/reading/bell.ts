@@ -1,4 +1,4 @@
-import type { Clock } from "../../core/runtime.ts";
+import type { Clock } from "../../../core/runtime.ts";
 
 /** Wakes one waiter. A ring that finds nobody waiting is remembered for the next one. */
 export class Bell {
