@@ -158,7 +158,7 @@ async function verifyTable(
     ...verifyKeyFields(table),
     ...keys.findings,
     ...verifyHistory(written, comparePlainPoints),
-    ...(isObjectStore ? [...(await verifyHint(io, table)), ...(await verifyCopy(io, table))] : []),
+    ...(isObjectStore ? [...(await verifyHint(warehouse, table)), ...(await verifyCopy(io, table))] : []),
   ];
   const verified = {
     snapshots: snapshots.length,

@@ -1,4 +1,5 @@
 import {
+  type Catalog,
   type FileIO,
   FrazilError,
   identText,
@@ -32,15 +33,22 @@ export async function metadataVersions(io: FileIO, tableLocation: string): Promi
 
 /**
  * Looks whether the hint of a table in an object-store catalog was put back: a metadata file that was built on a successor of the current
- * one proves that the successor was the table. A single file beyond the current one proves nothing: it may be a commit under way.
+ * one proves that the successor was the table. A single file beyond the current one proves nothing: it may be a commit under way. Neither
+ * do those of a job that went on since the table was loaded: what is found counts if the hint, asked once more, is still behind it.
  */
-export async function verifyHint(io: FileIO, table: LoadedTable): Promise<Finding[]> {
+export async function verifyHint(
+  { io, catalog }: { readonly io: FileIO; readonly catalog: Pick<Catalog, "loadTable"> },
+  table: LoadedTable,
+): Promise<Finding[]> {
   const current = versionOf(table.metadataLocation);
   if (current === null) return [];
   const beyond = (await metadataVersions(io, table.metadata.location)).filter(({ version }) => version >= current + 2);
-  for (const { location } of beyond.toReversed()) {
+  for (const { location, version } of beyond.toReversed()) {
     const metadata = await readMetadata(io, location);
     if (metadata === null || !logOf(metadata).has(table.metadataLocation)) continue;
+    const now = await catalog.loadTable(table.ident);
+    if (now?.metadata.tableUuid !== table.metadata.tableUuid) return [];
+    if ((versionOf(now.metadataLocation) ?? version) >= version) return [];
     return [
       {
         check: "objects",

@@ -167,7 +167,7 @@ describe("a wrong hint", () => {
     const old = names.sort().at(-3)!;
     if (how === "gone") await warehouse.io.delete(HINT);
     else await put(warehouse, how === "nonsense" ? "7" : old);
-    if (how === "put back") expect(await verifyHint(warehouse.io, await load(warehouse))).toHaveLength(1);
+    if (how === "put back") expect(await verifyHint(warehouse, await load(warehouse))).toHaveLength(1);
     await runAll(await plan(warehouse));
     expect(await text(warehouse)).toBe(right);
     expect(await rowsOf(warehouse)).toEqual(rows);
@@ -178,7 +178,7 @@ describe("a wrong hint", () => {
     const { metadata, metadataLocation } = await load(warehouse);
     const before = metadata.metadataLog.at(-1)!.metadataFile;
     await put(warehouse, before.split("/").at(-1)!.slice(0, -14));
-    expect(await verifyHint(warehouse.io, await load(warehouse))).toEqual([]);
+    expect(await verifyHint(warehouse, await load(warehouse))).toEqual([]);
     expect(await plan(warehouse)).toEqual({ repairs: [], refusals: [] });
     const rival = metadataLocation.replace(/-[0-9a-f-]{36}/, "-00000000-0000-4000-8000-000000000000");
     await warehouse.io.write(rival, await warehouse.io.read(metadataLocation));
