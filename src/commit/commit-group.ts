@@ -1,4 +1,10 @@
-import { type CommitOutcome, identText, type LoadedTable, type TableChange } from "../../table-format/index.ts";
+import {
+  type CommitOutcome,
+  identText,
+  type LoadedTable,
+  type TableChange,
+  type TableUpdate,
+} from "../../table-format/index.ts";
 import { FrazilError, must } from "../core/errors.ts";
 import { inTurn } from "./commit-queue.ts";
 import type { CommitContext } from "./context.ts";
@@ -15,6 +21,8 @@ export interface TableCommit {
   readonly snapshotId: bigint;
   readonly stamp: Stamp;
   readonly names: FileNames;
+  /** What changes with the snapshot besides. */
+  readonly updates?: readonly TableUpdate[];
   /**
    * The files to commit on `base`. Asked at every attempt: a base other than the last one (a foreign commit, a compaction) makes the
    * writer resolve its keys again.
@@ -102,18 +110,17 @@ async function attemptOnce(
       checkStillOurs(base, part.table, context.pipeline, part.stamp.epoch);
       const files = await part.filesFor(base);
       const totals = sumTotals([lastStamp(part.table)?.totals ?? {}, files.counts ?? {}, index === 0 ? tries : {}]);
-      changes.push(
-        await snapshotChange(context, {
-          base,
-          snapshotId: part.snapshotId,
-          stamp: { ...part.stamp, totals },
-          tagSnapshotId: part.table.tagSnapshotId,
-          files,
-          names: part.names,
-          attempt,
-          nowMs: runtime.clock.nowMs(),
-        }),
-      );
+      const change = await snapshotChange(context, {
+        base,
+        snapshotId: part.snapshotId,
+        stamp: { ...part.stamp, totals },
+        tagSnapshotId: part.table.tagSnapshotId,
+        files,
+        names: part.names,
+        attempt,
+        nowMs: runtime.clock.nowMs(),
+      });
+      changes.push({ ...change, updates: [...change.updates, ...(part.updates ?? [])] });
     }
     runtime.step("commit.sent");
     // The commit point: from here on the checkpoint may be in the table.

@@ -7,7 +7,7 @@ import { type Ledger, LedgerStore, naming, type TaggedLedger } from "./ledger.ts
 import { isLateOpening } from "./late-opening.ts";
 import { laterOf, samePosition, withinCut } from "./merge-position.ts";
 import { anchorKey } from "./names.ts";
-import { type PutBack, putBack, withoutPutBack } from "./put-back.ts";
+import { type PutBack, putBack, putBackBehindAnchor, putBackError, withoutPutBack } from "./put-back.ts";
 import { fencedError, readPipelineTag, type TrackedTable } from "./tracked-table.ts";
 
 export interface FoundPipeline {
@@ -30,7 +30,8 @@ export async function findPipeline(
 async function findAtomic(context: CommitContext, mayWrite: (table: TableIdent) => boolean): Promise<FoundPipeline> {
   const anchor = await context.catalog.readClaim(anchorKey(context.pipeline));
   if (anchor === null) return { anchor, tables: [], epoch: 1n, checkpoint: 0n, ledger: null };
-  const anchorIdent = await requireAnchor(context, anchor);
+  // The anchor before the others: what it notes of them they have.
+  const anchorTable = await requireAnchor(context, anchor);
   const recorded = await context.catalog.listClaims(tableKey(context.pipeline, ""));
   await requireTables(
     context,
@@ -38,8 +39,11 @@ async function findAtomic(context: CommitContext, mayWrite: (table: TableIdent) 
     mayWrite,
   );
   const owned = await ownedTables(context, mayWrite);
-  const others = owned.filter((table) => identText(table.ident) !== anchor).map((table) => table.ident);
-  const { tables, epoch, checkpoint } = await fenceTables(context, [anchorIdent, ...others], nextEpoch);
+  const others = owned.filter((table) => identText(table.ident) !== anchor);
+  const [back] = putBackBehindAnchor(anchorTable, others, context.pipeline);
+  if (back !== undefined) throw putBackError(back, context.pipeline);
+  const idents = [anchorTable, ...others].map((table) => table.ident);
+  const { tables, epoch, checkpoint } = await fenceTables(context, idents, nextEpoch);
   return { anchor, tables, epoch, checkpoint, ledger: null };
 }
 
@@ -184,9 +188,9 @@ async function ownedTables(
   return owned;
 }
 
-async function requireAnchor(context: CommitContext, anchor: string): Promise<TableIdent> {
-  const ident = parseIdent(anchor);
-  if ((await context.catalog.loadTable(ident)) !== null) return ident;
+async function requireAnchor(context: CommitContext, anchor: string): Promise<LoadedTable> {
+  const loaded = await context.catalog.loadTable(parseIdent(anchor));
+  if (loaded !== null) return loaded;
   throw new FrazilError(
     "data",
     "ANCHOR_DROPPED",

@@ -11,6 +11,7 @@ import { laterOf, reachedByAll, samePosition, withinCut } from "./merge-position
 import { fileNames, type FileNames } from "./names.ts";
 import { growingPauses, isOutage } from "./pauses.ts";
 import { type Ledger, LedgerStore, naming, type TaggedLedger } from "./ledger.ts";
+import { noteOnAnchor } from "./put-back.ts";
 import { type FileChanges, NO_FILES } from "./snapshot-change.ts";
 import type { Stamp } from "./stamp.ts";
 import { checkStillOurs, fencedError, lastStamp, type TrackedTable } from "./tracked-table.ts";
@@ -183,8 +184,13 @@ export class PipelineCommitter {
       : [{ table: anchor, filesFor: async (): Promise<FileChanges> => NO_FILES }, ...parts];
     // The anchor first: a process that has lost it must not reach the other tables.
     const ordered = withAnchor.toSorted((a, b) => Number(b.table === anchor) - Number(a.table === anchor));
+    const others = ordered.filter(({ table }) => table !== anchor).map(({ table }) => table.name);
+    const note = this.#context.catalog.atomicAcrossTables
+      ? noteOnAnchor(anchor.loaded, this.#context.pipeline, others, checkpoint)
+      : [];
     const commits = ordered.map((part): TableCommit => ({
       ...part,
+      updates: part.table === anchor ? note : [],
       snapshotId: randomSnapshotId(this.#context.runtime.random),
       names: this.namesFor(part.table),
       stamp: {

@@ -1,5 +1,5 @@
 import type { Catalog, FileIO, LoadedTable, Snapshot } from "../../table-format/index.ts";
-import { identText, refSnapshot } from "../../table-format/index.ts";
+import { identText, parseIdent, refSnapshot } from "../../table-format/index.ts";
 import { LedgerStore, type TaggedLedger } from "./ledger.ts";
 import { anchorKey, tagName } from "./names.ts";
 import { readStamp, type Stamp } from "./stamp.ts";
@@ -37,9 +37,11 @@ export async function readPipeline(place: PipelinePlace): Promise<PipelineState>
   const ledger = catalog.claims ? null : await new LedgerStore(io, warehouseLocation, pipeline).read();
   const anchor = catalog.claims ? await catalog.readClaim(anchorKey(pipeline)) : (ledger?.ledger.anchor ?? null);
   const tables: PipelineTable[] = [];
+  // Before the others, as the ledger is: what these note of tables the tables have.
+  const first = anchor === null ? null : await catalog.loadTable(parseIdent(anchor));
   for (const namespace of await catalog.listNamespaces()) {
     for (const ident of await catalog.listTables(namespace)) {
-      const loaded = await catalog.loadTable(ident);
+      const loaded = identText(ident) === anchor ? first : await catalog.loadTable(ident);
       if (loaded !== null && pipelinesOf(loaded).includes(pipeline)) tables.push(pipelineTable(loaded, pipeline));
     }
   }

@@ -4,6 +4,7 @@ import { must } from "../core/errors.ts";
 import type { CommitContext } from "./context.ts";
 import { notedPosition } from "./late-opening.ts";
 import { laterOf } from "./merge-position.ts";
+import { putBackAlone, putBackError } from "./put-back.ts";
 import { namesOf, newestStamp, type PlannedRollback, type RollbackPlan } from "./rollback-plan.ts";
 import type { PipelineState } from "./read-pipeline.ts";
 
@@ -12,13 +13,17 @@ import type { PipelineState } from "./read-pipeline.ts";
  * epoch and the points. The rows stay, so what is read again is applied again, and what is left out is missing.
  *
  * @param points of the splits that are set; others keep theirs, whatever is committed until then
+ * @throws FrazilError `data`, code `TABLE_PUT_BACK`: it would not show any more that rows are missing which the position covers.
  */
 export function planSetPosition(
   pipeline: string,
-  { tables, ledger }: PipelineState,
+  state: PipelineState,
   points: Position,
   compare: CommitContext["comparePoints"],
 ): RollbackPlan {
+  const { tables, ledger } = state;
+  const [back] = putBackAlone(state, pipeline);
+  if (back !== undefined) throw putBackError(back, pipeline);
   const rollbacks = tables.map(({ loaded }): PlannedRollback => {
     const head = must(currentSnapshot(loaded.metadata), "a table of the pipeline holds a snapshot");
     return { loaded, head, target: head, stamp: newestStamp(loaded, pipeline) };

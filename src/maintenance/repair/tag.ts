@@ -1,6 +1,7 @@
 import { currentSnapshot, identText, type LoadedTable, type Snapshot } from "../../../table-format/index.ts";
 import { BRANCH_ENTRY, tagName } from "../../commit/names.ts";
 import { pipelinesOf, readPipeline } from "../../commit/read-pipeline.ts";
+import { putBackAlone } from "../../commit/put-back.ts";
 import { rollBack, type RollbackContext } from "../../commit/rollback.ts";
 import { namesOf, type RollbackPlan } from "../../commit/rollback-plan.ts";
 import type { Stamp } from "../../commit/stamp.ts";
@@ -38,6 +39,12 @@ async function planOne(context: RollbackContext, table: LoadedTable, pipeline: s
   }
   const later = table.metadata.snapshots.find((snapshot) => isLater(snapshot, pipeline, newest.stamp));
   if (later !== undefined) return refused(`snapshot ${later.snapshotId}, beside main, is of a later checkpoint`);
+  const back = putBackAlone(await readPipeline({ ...context, pipeline }), pipeline).find((each) => each.table === name);
+  if (back !== undefined) {
+    return refused(
+      `the table had checkpoint ${back.noted}, and this is ${back.found}: somebody put it back to older metadata`,
+    );
+  }
   const repair: Repair = {
     repair: "tag",
     table: name,

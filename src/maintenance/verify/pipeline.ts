@@ -7,7 +7,7 @@ import {
   type PipelineTable,
   readPipeline,
 } from "../../commit/read-pipeline.ts";
-import { type PutBack, putBack } from "../../commit/put-back.ts";
+import { type PutBack, putBack, putBackAlone, waysOut } from "../../commit/put-back.ts";
 import { readStamp } from "../../commit/stamp.ts";
 import { FrazilError } from "../../core/errors.ts";
 import type { Position } from "../../core/position.ts";
@@ -51,7 +51,7 @@ async function lookOnce(place: PipelinePlace, compare: Compare): Promise<Finding
   return [
     ...verifyAnchor(place, state, compare, tell),
     ...(place.catalog.claims ? await verifyClaims(place, state, tell) : []),
-    ...(atomicAcrossTables ? [] : verifyLedger(place, state, compare, tell)),
+    ...(atomicAcrossTables ? verifyNotes(place, state, tell) : verifyLedger(place, state, compare, tell)),
   ];
 }
 
@@ -134,6 +134,18 @@ async function verifyClaims(
         "restore the table, or give its rows up by taking it out of tables:",
       ),
     );
+}
+
+/** Where one commit spans all tables, each has what the anchor knows that it had. */
+function verifyNotes({ pipeline }: PipelinePlace, state: PipelineState, tell: Tell): Finding[] {
+  return putBackAlone(state, pipeline).map(({ table, noted, found, at }) =>
+    tell(
+      table,
+      `checkpoint ${noted} or above, as the anchor ${state.anchor} knows of it`,
+      String(found),
+      `somebody moved main and the tag back, or put the table back to older metadata: ${waysOut(table, pipeline, at)}`,
+    ),
+  );
 }
 
 function verifyLedger(

@@ -1,9 +1,12 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
+import { DatabaseSync } from "node:sqlite";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
+import { openSqliteCatalog } from "../../../src/catalogs/sqlite.ts";
 import { pipelinePositions } from "../../../src/commit/pipeline-position.ts";
 import { readPipeline } from "../../../src/commit/read-pipeline.ts";
+import { planRollback } from "../../../src/commit/rollback-plan.ts";
 import { rollBack } from "../../../src/commit/rollback.ts";
 import { planSetPosition } from "../../../src/commit/set-position.ts";
 import { randomUuid } from "../../../src/core/runtime.ts";
@@ -12,7 +15,14 @@ import { verifyPipeline } from "../../../src/maintenance/verify/pipeline.ts";
 import { runJob } from "../../../src/pipeline/run-job.ts";
 import { createLocalStorage } from "../../../src/storage/local.ts";
 import { createMemoryStorage } from "../../../src/storage/memory.ts";
-import { type Catalog, type FileIO, ObjectStoreCatalog } from "../../../table-format/index.ts";
+import {
+  type Catalog,
+  currentSnapshot,
+  type FileIO,
+  type LoadedTable,
+  ObjectStoreCatalog,
+  snapshotById,
+} from "../../../table-format/index.ts";
 import { change, upsertRule } from "../../support/checkpoints.ts";
 import { ForeignWriter } from "../../support/foreign-writer.ts";
 import { plainJob } from "../../support/plain-job.ts";
@@ -231,4 +241,106 @@ it("a ledger of an older version, without numbers of checkpoints, is read", asyn
   await lake.run();
   await lake.expectWhole();
   expect((await lake.ledger()).checkpoints).toEqual({ "shop.a": "3", "shop.b": "3", "shop.idle": "1" });
+});
+
+describe("a table that somebody puts back to older metadata, where one commit spans all of them", () => {
+  let database: string;
+
+  const inSqlite = (): Lake => {
+    database = join(newFolder(), "catalog.sqlite");
+    return new Lake(createMemoryStorage(), "mem://w", (io, warehouseLocation) => {
+      let nowMs = Date.UTC(2026, 0, 1);
+      const random = seededRandom(++seeds);
+      const context = { nowMs: () => ++nowMs, uuid: () => randomUuid(random) };
+      return openSqliteCatalog({ path: database, name: "test", warehouseLocation, io, ...context });
+    });
+  };
+
+  function metadataOf(name: string): string {
+    const open = new DatabaseSync(database);
+    const row = open.prepare("SELECT metadata_location AS at FROM iceberg_tables WHERE table_name = ?").get(name);
+    open.close();
+    return (row as { at: string }).at;
+  }
+
+  function pointTo(name: string, location: string): void {
+    const open = new DatabaseSync(database);
+    open.prepare("UPDATE iceberg_tables SET metadata_location = ? WHERE table_name = ?").run(location, name);
+    open.close();
+  }
+
+  const putBack = async (name: string): Promise<{ lake: Lake; newer: string }> => {
+    const lake = inSqlite();
+    await lake.run(4);
+    const older = metadataOf(name);
+    await lake.run();
+    await lake.expectWhole();
+    const newer = metadataOf(name);
+    pointTo(name, older);
+    return { lake, newer };
+  };
+
+  it.each(["a", "idle"])("is read again (the anchor), or lacks nothing (shop.%s)", async (name) => {
+    const { lake } = await putBack(name);
+    await lake.run();
+    await lake.expectWhole();
+    await lake.catalog.close();
+  });
+
+  it("stops the next start, which takes nothing over, however often it is tried, until its newer metadata is back", async () => {
+    const { lake, newer } = await putBack("b");
+    const anchor = metadataOf("a");
+    for (let attempt = 0; attempt < 2; attempt++) {
+      await expect(lake.run()).rejects.toMatchObject({
+        kind: "data",
+        code: "TABLE_PUT_BACK",
+        message: expect.stringMatching(/shop\.b .* was 3 and is 1\./) as string,
+      });
+    }
+    expect(metadataOf("a")).toBe(anchor);
+    const object = expect.stringMatching(/shop\.b$/) as string;
+    expect(await verifyPipeline(lake.place, compare)).toMatchObject([{ object, found: "1" }]);
+    pointTo("b", newer);
+    expect(await verifyPipeline(lake.place, compare)).toEqual([]);
+    await lake.run();
+    await lake.expectWhole();
+    await lake.catalog.close();
+  });
+
+  it("is read again when all tables go back to where it is, as the error says", async () => {
+    const { lake } = await putBack("b");
+    const at = (await new ForeignWriter(lake, "b").load()).metadata.refs.get("ingest.test")!.snapshotId;
+    const error: unknown = await lake.run().catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ hint: expect.stringContaining(`--pipeline test --to ${at};`) as string });
+    const find = (table: LoadedTable) => snapshotById(table.metadata, at);
+    await rollBack(lake.place, await planRollback(lake.place, { pipeline: "test", find, keepPosition: false }));
+    await lake.run();
+    await lake.expectWhole();
+    await lake.catalog.close();
+  });
+
+  it("stays without what it lacks when an operator says so, and is not given for whole before", async () => {
+    const { lake } = await putBack("b");
+    const state = await readPipeline(lake.place);
+    const set = () => planSetPosition("test", state, new Map([["t/0", "12"]]), compare);
+    expect(set).toThrow(expect.objectContaining({ code: "TABLE_PUT_BACK" }) as Error);
+    const table = await new ForeignWriter(lake, "b").load();
+    const target = currentSnapshot(table.metadata)!;
+    await rollBack(lake.place, await planRollback(lake.place, { table, target, keepPosition: true }));
+    await lake.run();
+    expect(await lake.rows("b")).toEqual(["1|y|1", "2|y|2"]);
+    expect(await verifyPipeline(lake.place, compare)).toEqual([]);
+    await lake.catalog.close();
+  });
+
+  it("and loses its tag is not repaired", async () => {
+    const { lake } = await putBack("b");
+    await new ForeignWriter(lake, "b").update([{ action: "remove-snapshot-ref", name: "ingest.test" }]);
+    const plan = await planTagRepair(lake.place, await new ForeignWriter(lake, "b").load());
+    expect(plan).toMatchObject({
+      repairs: [],
+      refusals: [{ problem: expect.stringContaining("put it back") as string }],
+    });
+    await lake.catalog.close();
+  });
 });
