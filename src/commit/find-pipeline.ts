@@ -49,12 +49,13 @@ async function findAtomic(context: CommitContext, mayWrite: (table: TableIdent) 
 
 async function findOneByOne(context: CommitContext, mayWrite: (table: TableIdent) => boolean): Promise<FoundPipeline> {
   const store = new LedgerStore(context.io, context.warehouseLocation, context.pipeline);
-  const ledger = await store.read();
+  let ledger = await store.read();
   if (ledger === null) {
-    // The ledger comes before the first table.
     const [left] = await ownedTables(context, mayWrite);
-    if (left !== undefined) throw ledgerLost(context, identText(left.ident));
-    return { anchor: null, tables: [], epoch: 1n, checkpoint: 0n, ledger };
+    if (left === undefined) return { anchor: null, tables: [], epoch: 1n, checkpoint: 0n, ledger };
+    // The ledger comes before the first table: another process may have opened that one since.
+    ledger = await store.read();
+    if (ledger === null) throw ledgerLost(context, identText(left.ident));
   }
   const { anchor } = ledger.ledger;
   const anchorIdent = parseIdent(anchor);

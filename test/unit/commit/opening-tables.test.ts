@@ -47,6 +47,24 @@ describe.each(["memory", "object-store"] as const)("opening tables on a catalog 
 });
 
 describe("the first table on an object store", () => {
+  // Simulation, seed 47281: the second one ended, as if the ledger had been lost.
+  it("is taken over by a process that looked for the ledger before it was there", async () => {
+    const warehouse = memoryWarehouse("object-store");
+    const first = await Process.start(warehouse, RULES);
+    const { catalog } = warehouse;
+    const list = catalog.listNamespaces.bind(catalog);
+    let looks = 0;
+    catalog.listNamespaces = async () => {
+      if (looks++ === 0) await first.checkpoint([change("a", "+1:x:1")]);
+      return list();
+    };
+    const second = await Process.start(warehouse, RULES);
+    expect(second.reached).toEqual(new Map([["t/0", "1"]]));
+    await expect(first.checkpoint([change("a", "+2:x:2")])).rejects.toMatchObject({ kind: "fenced" });
+    await second.checkpoint([change("a", "+2:x:2")]);
+    expect(await rowsOf(warehouse, "a")).toEqual(["1|x|1", "2|x|2"]);
+  });
+
   it.each(["create", "replace"])("waits while the ledger cannot be written (%s)", async (operation) => {
     const warehouse = memoryWarehouse("object-store");
     const process = await Process.start(warehouse, RULES);
