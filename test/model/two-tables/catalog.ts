@@ -22,6 +22,8 @@ export function tablesOf(places: Places, removed: Removed) {
   const of = (table: number, id: number, field: number): number => snapshots[table]![id - 1]! + field;
   const epochOf = (s: Uint8Array, table: number): number =>
     s[tags[table]!] === 0 ? 0 : s[of(table, s[tags[table]!]!, SNAPSHOT.epoch)]!;
+  const checkpointOf = (s: Uint8Array, table: number): number =>
+    s[tags[table]!] === 0 ? 0 : s[of(table, s[tags[table]!]!, SNAPSHOT.checkpoint)]!;
   const positionOf = (s: Uint8Array, table: number): number =>
     s[tags[table]!] === 0 ? 0 : s[of(table, s[tags[table]!]!, SNAPSHOT.position)]!;
 
@@ -83,6 +85,7 @@ export function tablesOf(places: Places, removed: Removed) {
     s[of(table, id, SNAPSHOT.epoch)] = s[r + REQUEST.epoch]!;
     s[of(table, id, SNAPSHOT.position)] = position;
     s[of(table, id, SNAPSHOT.rows)] = rows;
+    s[of(table, id, SNAPSHOT.checkpoint)] = s[r + REQUEST.checkpoint]!;
     note(s, r, table);
     s[tags[table]!] = id;
     return true;
@@ -118,6 +121,11 @@ export function tablesOf(places: Places, removed: Removed) {
     s[places.ledgerPosition] = s[r + REQUEST.position]!;
     s[places.ledgerTables[0]] = s[r + REQUEST.snapshot]!;
     s[places.ledgerTables[1]] = s[r + REQUEST.tag]!;
+    for (const table of [0, 1] as const) {
+      const number = s[r + REQUEST.checkpoint + table]!;
+      s[places.ledgerCheckpoints[table]] = number;
+      if (number > s[places.ledgerNumber]!) s[places.ledgerNumber] = number;
+    }
     return true;
   }
 
@@ -145,11 +153,36 @@ export function tablesOf(places: Places, removed: Removed) {
     for (let table = 0; table < 2; table++) {
       const id = s[places.ledgerTables[table]!]!;
       if (id === 0) continue;
-      if (s[of(table, id, SNAPSHOT.held)] === 0) return breaks(s, Broken.ledgerDangles);
+      if (s[of(table, id, SNAPSHOT.held)] === 0) {
+        // By hand, and readers are told.
+        if (places.countsCheckpoints) continue;
+        return breaks(s, Broken.ledgerDangles);
+      }
       const position = s[places.ledgerPosition]!;
       if (s[of(table, id, SNAPSHOT.rows)] !== changesOf(table, 0, position)) breaks(s, Broken.inconsistentCut);
     }
   }
 
-  return { of, epochOf, positionOf, changesOf, draw, isKnown, apply, isLateOpening, isWritten, recorded, check };
+  /** Whether a table lacks what the ledger knows that it had (`put-back.ts`). */
+  function isPutBack(s: Uint8Array, table: number): boolean {
+    if (s[tags[table]!] === 0 || s[places.ledgerTables[table]!] === 0) return false;
+    if (removed.has("a table that was put back goes on from its own position")) return false;
+    return checkpointOf(s, table) < s[places.ledgerCheckpoints[table]!]!;
+  }
+
+  return {
+    of,
+    epochOf,
+    checkpointOf,
+    isPutBack,
+    positionOf,
+    changesOf,
+    draw,
+    isKnown,
+    apply,
+    isLateOpening,
+    isWritten,
+    recorded,
+    check,
+  };
 }

@@ -13,4 +13,7 @@ export const CONFIGURATIONS: Readonly<Record<string, Bounds>> = {
   "rolled back, one table or both": { changes: [A, AB], present: 3, rollbacks: 1, lostAnswers: 1 },
   "rolled back and taken over": { changes: [AB], present: 3, rollbacks: 1, takeOvers: 1 },
   "expirer, crash, take-over": { changes: [AB], present: 3, crashes: 1, takeOvers: 1, expiries: 1 },
+  "put back, crash, take-over": { changes: [AB], present: 3, putBacks: 1, crashes: 1, takeOvers: 1 },
+  "put back, two crashes": { changes: [B, AB], present: 3, putBacks: 1, crashes: 2 },
+  "put back, rolled back": { changes: [AB], present: 3, putBacks: 1, rollbacks: 1 },
 };

@@ -11,10 +11,13 @@ import {
   PROCESS,
   type Protection,
   type Removed,
+  REQUEST_SIZE,
   SNAPSHOT,
+  SNAPSHOT_SIZE,
   SNAPSHOTS,
 } from "./state.ts";
 import { operatorActions } from "./operator.ts";
+import { putBackActions } from "./put-back.ts";
 import { writerActions } from "./writer.ts";
 
 /** Two tables of one job on a catalog that commits one at a time, with the ledger, an expirer, and tables that are made on the way. */
@@ -27,13 +30,14 @@ export function twoTables(name: string, bounds: Bounds, without: readonly Protec
     ...places.processes.flatMap((_, number) => writerActions(places, tables, removed, number)),
     ...operatorActions(places, tables, removed),
     ...(bounds.expiries === undefined ? [] : [expirer(places, removed)]),
+    ...(bounds.putBacks === undefined ? [] : putBackActions(places)),
     ...places.late.map((slot, index): Action => ({
       name: `late request ${index + 1}: applied or refused`,
       fault: true,
       step(s) {
         if (s[slot] === Kind.none) return false;
         tables.apply(s, slot);
-        s.fill(0, slot, slot + 7);
+        s.fill(0, slot, slot + REQUEST_SIZE);
         return true;
       },
     })),
@@ -41,7 +45,7 @@ export function twoTables(name: string, bounds: Bounds, without: readonly Protec
 
   function begin(s: Uint8Array): void {
     s.fill(0);
-    for (const key of ["lostAnswers", "delays", "crashes", "takeOvers", "expiries", "rollbacks"] as const)
+    for (const key of ["lostAnswers", "delays", "crashes", "takeOvers", "expiries", "rollbacks", "putBacks"] as const)
       s[places[key]] = bounds[key] ?? 0;
     const [p] = places.processes as [number];
     s[p] = bounds.present === 0 ? At.readLedger : At.running;
@@ -59,7 +63,10 @@ export function twoTables(name: string, bounds: Bounds, without: readonly Protec
   function isDone(s: Uint8Array): boolean {
     // What was acknowledged by nobody before a crash is acknowledged with the next change.
     const undisturbed =
-      bounds.crashes === undefined && bounds.takeOvers === undefined && bounds.rollbacks === undefined;
+      bounds.crashes === undefined &&
+      bounds.takeOvers === undefined &&
+      bounds.rollbacks === undefined &&
+      bounds.putBacks === undefined;
     if (s[places.acknowledged] !== last && undisturbed) return false;
     if (s[places.ledgerPosition] !== last) return false;
     return places.processes.every((p) => {
@@ -82,15 +89,20 @@ export function twoTables(name: string, bounds: Bounds, without: readonly Protec
     canonical: forgetDead,
   };
 
+  /** Nobody expires snapshots or goes back to one. */
+  function isForgotten(s: Uint8Array): boolean {
+    return bounds.expiries === undefined && s[places.putBacks] === 0;
+  }
+
   /** A tag's number that a dead process knew is not kept. */
   function forgetDead(s: Uint8Array): void {
     for (let table = 0; table < 2; table++) {
       for (let id = 1; id <= SNAPSHOTS; id++) {
         const at = tables.of(table, id, SNAPSHOT.held);
-        if (s[at] === 0) s.fill(0, at, at + 4);
+        if (s[at] === 0) s.fill(0, at, at + SNAPSHOT_SIZE);
         // What neither a ref nor the ledger names, nor anybody will name, is as good as expired.
-        else if (bounds.expiries === undefined && s[places.tags[table]!] !== id && !tables.isKnown(s, table, id))
-          s.fill(0, at, at + 4);
+        else if (isForgotten(s) && s[places.tags[table]!] !== id && !tables.isKnown(s, table, id))
+          s.fill(0, at, at + SNAPSHOT_SIZE);
       }
     }
   }

@@ -55,6 +55,14 @@ export const MUTANTS: readonly Mutant[] = [
     without: ["expiry keeps what tells of a late opening"],
     bounds: { changes: [A, AB], present: 1, crashes: 1, takeOvers: 1, expiries: 1 },
   },
+  {
+    without: ["a table that was put back goes on from its own position"],
+    bounds: { changes: [A, AB], present: 3, putBacks: 1, crashes: 1 },
+  },
+  {
+    without: ["a fence keeps the number of the checkpoint"],
+    bounds: { changes: [A, AB], present: 3, putBacks: 1, crashes: 1 },
+  },
   { without: ["a rollback asserts the tag"], bounds: { changes: [A], present: 3, rollbacks: 1 } },
   { without: ["the tag is asserted"], bounds: { changes: [A], present: 1, takeOvers: 1 } },
 ];
@@ -66,5 +74,6 @@ export const REDUNDANT: readonly Mutant[] = [
     bounds: { changes: [A, AB], present: 3, delays: 1, lostAnswers: 1, takeOvers: 1 },
   },
   { without: ["a start is above the ledger's epoch"], bounds: { changes: [A, AB], present: 3, rollbacks: 1 } },
+  { without: ["numbers go on above the ledger's"], bounds: { changes: [AB], present: 3, putBacks: 1, crashes: 2 } },
   { without: ["a rollback is above the ledger's epoch"], bounds: { changes: [A], present: 3, rollbacks: 2 } },
 ];

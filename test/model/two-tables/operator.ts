@@ -41,7 +41,8 @@ export function operatorActions(places: Places, tables: Tables, removed: Removed
         s[places.ledgerEpoch] = s[o + OPERATOR.epoch]!;
         for (const table of [0, 1] as const) {
           const goes = (s[o + OPERATOR.chosen]! & (1 << table)) !== 0;
-          if (goes && !removed.has("the ledger forgets tables that go back")) s[places.ledgerTables[table]] = 0;
+          if (!goes || removed.has("the ledger forgets tables that go back")) continue;
+          s[places.ledgerTables[table]] = s[places.ledgerCheckpoints[table]] = 0;
         }
       }
       s[o] = Rolling.committing;
@@ -77,6 +78,8 @@ export function operatorActions(places: Places, tables: Tables, removed: Removed
       s[request + REQUEST.epoch] = s[o + OPERATOR.epoch]!;
       s[request + REQUEST.position] = position;
       s[request + REQUEST.rows] = goes ? tables.changesOf(table, 0, position) : 0;
+      const number = Math.max(tables.checkpointOf(s, 0), tables.checkpointOf(s, 1)) + 1;
+      if (places.countsCheckpoints) s[request + REQUEST.checkpoint] = goes ? number : tables.checkpointOf(s, table);
       s[o] = Rolling.sent;
       return true;
     },

@@ -15,6 +15,8 @@ export interface Bounds {
   readonly takeOvers?: number;
   readonly expiries?: number;
   readonly rollbacks?: number;
+  /** Tables that somebody puts back to older metadata while no process runs and no request is under way. */
+  readonly putBacks?: number;
 }
 
 /** What a mutant may lack. */
@@ -48,20 +50,37 @@ export const PROTECTIONS = [
   "an opening that came too late is finished",
   "an opening that came too late is told by its history",
   "expiry keeps what tells of a late opening",
+  "a table that was put back goes on from its own position",
+  "a fence keeps the number of the checkpoint",
+  "numbers go on above the ledger's",
 ] as const;
 
 export type Protection = (typeof PROTECTIONS)[number];
 
 export type Removed = ReadonlySet<Protection>;
 
-export const SNAPSHOT = { held: 0, epoch: 1, position: 2, rows: 3 } as const;
+/** `checkpoint`: counted only where tables are put back, which is what it tells. */
+export const SNAPSHOT = { held: 0, epoch: 1, position: 2, rows: 3, checkpoint: 4 } as const;
+export const SNAPSHOT_SIZE = 5;
 export const SNAPSHOTS = 8;
 
 export const Kind = { none: 0, create: 1, fence: 2, commit: 3, ledger: 4, rollback: 5 } as const;
 
-/** Of a ledger's request: `table` is the version that it replaces, `snapshot` and `tag` the snapshots of the two tables. */
-export const REQUEST = { kind: 0, table: 1, snapshot: 2, tag: 3, epoch: 4, position: 5, rows: 6 } as const;
-export const REQUEST_SIZE = 7;
+/**
+ * Of a ledger's request: `table` is the version that it replaces, `snapshot` and `tag` the snapshots of the two tables, `checkpoint` and what
+ * follows it the numbers of their last checkpoints.
+ */
+export const REQUEST = {
+  kind: 0,
+  table: 1,
+  snapshot: 2,
+  tag: 3,
+  epoch: 4,
+  position: 5,
+  rows: 6,
+  checkpoint: 7,
+} as const;
+export const REQUEST_SIZE = 9;
 
 export const At = {
   off: 0,
@@ -100,7 +119,9 @@ export const PROCESS = {
   /** The version of the ledger that was read or written last. */
   ledger: 15,
   seesOther: 16,
-  request: 17,
+  /** The number of its last checkpoint. */
+  checkpoint: 17,
+  request: 18,
 } as const;
 
 export const OPERATOR = { at: 0, epoch: 1, chosen: 2, position: 3, left: 4, snapshot: 5, request: 6 } as const;
@@ -123,6 +144,9 @@ export function placesOf(bounds: Bounds) {
     ledgerPosition: layout.field(),
     /** The snapshots that the ledger names. */
     ledgerTables: [layout.field(), layout.field()] as const,
+    /** The numbers of their last checkpoints, and the highest that the ledger ever had. */
+    ledgerCheckpoints: [layout.field(), layout.field()] as const,
+    ledgerNumber: layout.field(),
     acknowledged: layout.field(),
     lostAnswers: layout.field(),
     delays: layout.field(),
@@ -130,12 +154,14 @@ export function placesOf(bounds: Bounds) {
     takeOvers: layout.field(),
     expiries: layout.field(),
     rollbacks: layout.field(),
-    snapshots: [layout.records(SNAPSHOTS, 4), layout.records(SNAPSHOTS, 4)] as const,
+    putBacks: layout.field(),
+    snapshots: [layout.records(SNAPSHOTS, SNAPSHOT_SIZE), layout.records(SNAPSHOTS, SNAPSHOT_SIZE)] as const,
     processes: layout.records(writers, PROCESS.request + REQUEST_SIZE),
     operator: layout.records((bounds.rollbacks ?? 0) > 0 ? 1 : 0, OPERATOR.request + REQUEST_SIZE)[0] ?? null,
     late: layout.records(late, REQUEST_SIZE),
   };
-  return { ...place, changes: bounds.changes, sizeBytes: layout.sizeBytes };
+  const countsCheckpoints = bounds.putBacks !== undefined;
+  return { ...place, countsCheckpoints, changes: bounds.changes, sizeBytes: layout.sizeBytes };
 }
 
 export const INVARIANTS = [

@@ -1,6 +1,7 @@
 import type { Action } from "../explore.ts";
 import { spend } from "../layout.ts";
 import type { Tables } from "./catalog.ts";
+import { notesOf } from "./put-back.ts";
 import {
   ANCHOR,
   At,
@@ -31,6 +32,7 @@ export function writerActions(places: Places, tables: Tables, removed: Removed, 
   });
   const last = places.changes.length;
   const isAlive = (s: Uint8Array, place: number): boolean => s[place] !== At.off && s[place] !== At.fenced;
+  const { isBack, allAreBack, notedPosition, numberFor, checkpointFor } = notesOf(places, tables, removed);
   const tagOf = (table: number): number => p + PROCESS.tags + table;
   const positionOf = (table: number): number => p + PROCESS.positions + table;
 
@@ -53,6 +55,7 @@ export function writerActions(places: Places, tables: Tables, removed: Removed, 
     s[request + REQUEST.epoch] = s[p + PROCESS.epoch]!;
     s[request + REQUEST.position] = position;
     s[request + REQUEST.rows] = rows;
+    if (places.countsCheckpoints) s[request + REQUEST.checkpoint] = checkpointFor(s, p, kind, table);
     s[p + PROCESS.waits] = 1;
     return true;
   }
@@ -73,6 +76,7 @@ export function writerActions(places: Places, tables: Tables, removed: Removed, 
     s[p + PROCESS.ledger] = s[places.ledgerVersion]!;
     s[p + PROCESS.epoch] = removed.has("a start is above the ledger's epoch") ? 1 : s[places.ledgerEpoch]! + 1;
     s[p + PROCESS.seesOther] = s[places.tags[OTHER]] === 0 ? 0 : 1;
+    if (!removed.has("numbers go on above the ledger's")) s[p + PROCESS.checkpoint] = s[places.ledgerNumber]!;
     // Nothing has been made yet, or the anchor was named and a crash came before it was made.
     const begun =
       s[places.ledgerVersion] !== 0 && (s[places.ledgerTables[ANCHOR]] !== 0 || s[places.tags[ANCHOR]] !== 0);
@@ -86,6 +90,8 @@ export function writerActions(places: Places, tables: Tables, removed: Removed, 
     s[tagOf(table)] = id;
     s[positionOf(table)] = s[tables.of(table, id, SNAPSHOT.position)]!;
     s[p + PROCESS.snapshot] = 0;
+    const number = s[tables.of(table, id, SNAPSHOT.checkpoint)]!;
+    if (number > s[p + PROCESS.checkpoint]!) s[p + PROCESS.checkpoint] = number;
   }
 
   function fence(s: Uint8Array, table: number): boolean {
@@ -139,6 +145,9 @@ export function writerActions(places: Places, tables: Tables, removed: Removed, 
     s[request + REQUEST.position] = position;
     s[request + REQUEST.snapshot] = names[0];
     s[request + REQUEST.tag] = names[1];
+    if (places.countsCheckpoints)
+      for (const table of [ANCHOR, OTHER] as const)
+        s[request + REQUEST.checkpoint + table] = numberFor(s, table, names[table]);
     s[p + PROCESS.waits] = 1;
     return true;
   }
@@ -153,22 +162,24 @@ export function writerActions(places: Places, tables: Tables, removed: Removed, 
     if (agree(s) && !removed.has("the ledger is rewritten when positions agree")) {
       return sendLedger(s, s[positionOf(ANCHOR)]!, [s[tagOf(ANCHOR)]!, s[tagOf(OTHER)]!]);
     }
-    return sendLedger(s, s[places.ledgerPosition]!, [noted(s, ANCHOR), noted(s, OTHER)]);
+    return sendLedger(s, notedPosition(s), [noted(s, ANCHOR), noted(s, OTHER)]);
   });
 
   /** What the ledger names of a table; of one whose opening is finished its snapshot. */
   function noted(s: Uint8Array, table: 0 | 1): number {
+    if (isBack(s, table) && !allAreBack(s)) return 0;
     return finishes(s, table) ? s[tagOf(table)]! : s[places.ledgerTables[table]]!;
   }
 
   const finishes = (s: Uint8Array, table: number): boolean =>
-    s[tagOf(table)] !== 0 && tables.isLateOpening(s, table) && s[places.ledgerPosition]! >= s[positionOf(table)]!;
+    s[tagOf(table)] !== 0 && tables.isLateOpening(s, table) && notedPosition(s) >= s[positionOf(table)]!;
 
   function takePositions(s: Uint8Array): void {
     if (removed.has("idle tables have the ledger's position")) return;
-    for (let table = 0; table < 2; table++) {
-      if (s[tagOf(table)] === 0 || (s[places.ledgerTables[table]!] === 0 && !finishes(s, table))) continue;
-      if (s[places.ledgerPosition]! > s[positionOf(table)]!) s[positionOf(table)] = s[places.ledgerPosition]!;
+    for (const table of [ANCHOR, OTHER] as const) {
+      if (s[tagOf(table)] === 0 || isBack(s, table)) continue;
+      if (s[places.ledgerTables[table]] === 0 && !finishes(s, table)) continue;
+      if (notedPosition(s) > s[positionOf(table)]!) s[positionOf(table)] = notedPosition(s);
     }
   }
 
@@ -328,7 +339,10 @@ export function writerActions(places: Places, tables: Tables, removed: Removed, 
     s[p + PROCESS.rows + table] = s[p + PROCESS.snapshot] = s[p + PROCESS.waits] = 0;
     s[p + PROCESS.left]! &= ~(1 << table);
     if (removed.has("acknowledged when all tables have it")) acknowledge(s, s[p + PROCESS.cut]!);
-    if (s[p + PROCESS.left] === 0) s[at] = At.noteCut;
+    if (s[p + PROCESS.left] === 0) {
+      s[at] = At.noteCut;
+      if (places.countsCheckpoints) s[p + PROCESS.checkpoint]!++;
+    }
     return true;
   }
 
@@ -363,7 +377,7 @@ export function writerActions(places: Places, tables: Tables, removed: Removed, 
 
   function acknowledge(s: Uint8Array, position: number): void {
     // Where tables may go back, the source keeps what it has.
-    if (places.operator !== null || position <= s[places.acknowledged]!) return;
+    if (places.operator !== null || places.countsCheckpoints || position <= s[places.acknowledged]!) return;
     s[places.acknowledged] = position;
     for (let table = 0; table < 2; table++) {
       const recorded = s[places.tags[table]!] === 0 ? 0 : tables.recorded(s, table);
