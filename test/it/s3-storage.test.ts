@@ -6,6 +6,7 @@ import { createS3Storage } from "../../src/storage/s3.ts";
 import { probeAtStart } from "../../src/storage/start-probe.ts";
 import { storageSuite } from "../conformance/storage-suite.ts";
 import { requireServers, withReason } from "../require.ts";
+import { startHttpFaults } from "../torture/http-faults.ts";
 import { startMinio } from "../services/minio.ts";
 import type { RunningS3 } from "../services/s3-server.ts";
 import { startVersitygw } from "../services/versitygw.ts";
@@ -18,7 +19,7 @@ for (const [name, start] of Object.entries(starts)) {
     let server: RunningS3;
     let io: FileIO;
 
-    const storageOf = (bad: { secretAccessKey?: string; listPage?: number } = {}): FileIO => {
+    const storageOf = (bad: { secretAccessKey?: string; listPage?: number; endpoint?: string } = {}): FileIO => {
       const { endpoint, region, accessKeyId, secretAccessKey } = server;
       return createS3Storage({ endpoint, region, accessKeyId, secretAccessKey, ...bad }, systemRuntimeParts());
     };
@@ -59,6 +60,31 @@ for (const [name, start] of Object.entries(starts)) {
       await io.write(`s3://${server.bucket}/parts/whole`, bytes);
       expect((await io.stat(`s3://${server.bucket}/parts/whole`))?.sizeBytes).toBe(bytes.length);
     });
+
+    test.each(["200 with an error", "500 after", "503 before", "answer lost"])(
+      "uploads in parts, of which the last request meets a proxy's fault: %s",
+      async (name) => {
+        const parts = 3;
+        // Begun, its parts, its end.
+        const last = 1 + parts + 1;
+        let asked = 0;
+        await using proxy = await startHttpFaults(
+          server.endpoint,
+          {
+            uint32: () => 0,
+            below: (limit) => (++asked === last ? 0 : limit - 1),
+            pick: (faults) => faults.find((fault) => Array.isArray(fault) && fault[0] === name) ?? expect.unreachable(),
+          },
+          0,
+        );
+        proxy.storm(0.5);
+        const location = `s3://${server.bucket}/faulty/${name.replaceAll(" ", "-")}`;
+        const bytes = Buffer.alloc((parts - 1) * S3_PART_BYTES + 1, 7);
+        await storageOf({ endpoint: proxy.endpoint }).write(location, bytes);
+        expect([...proxy.counts]).toEqual([[name, 1]]);
+        expect(Buffer.compare(await io.read(location), bytes)).toBe(0);
+      },
+    );
 
     test("a listing of more than one page is whole", async () => {
       const names = Array.from(
