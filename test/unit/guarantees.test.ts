@@ -2,6 +2,7 @@ import { existsSync, globSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
+import { lastRuns } from "../docs/last-runs.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const PAGE = readFileSync(join(ROOT, "docs/guarantees.md"), "utf8");
@@ -45,6 +46,10 @@ describe("docs/guarantees.md names what is there", () => {
         .replaceAll(" ", "-"),
     );
     expect(heads).toContain(part);
+  });
+
+  it.each([...lastRuns()])("%s: the numbers of its report; else: npm run docs", (_name, text) => {
+    expect(PAGE).toContain(`| ${text} `);
   });
 
   it("finds names, commands and links to look at", () => {
