@@ -180,6 +180,23 @@ describe.each(["memory", "object-store"] as const)("a commit on a catalog of kin
   });
 });
 
+it("a catalog that applies a part of a commit over several tables and does not say so is named, and nothing is sent again", async () => {
+  const warehouse = memoryWarehouse("memory");
+  const process = await Process.start(warehouse, RULES);
+  await process.checkpoint([change("a", "+1:x:1"), change("b", "+2:x:2")]);
+  const { catalog } = warehouse;
+  const commit = catalog.commit.bind(catalog);
+  let sent = 0;
+  catalog.commit = async (changes, claim): Promise<CommitOutcome> => {
+    sent++;
+    await commit(changes.slice(0, 1), claim);
+    return { outcome: "unknown", cause: storeGone() };
+  };
+  const torn = process.checkpoint([change("a", "+3:x:3"), change("b", "+4:x:4")]);
+  await expect(torn).rejects.toMatchObject({ code: "COMMIT_TORN", message: expect.stringContaining("shop.b lack") });
+  expect(sent).toBe(1);
+});
+
 describe("two tables on an object store", () => {
   const ledger = async (warehouse: Warehouse) =>
     JSON.parse(new TextDecoder().decode((await warehouse.io.readTagged(LEDGER))?.bytes)) as {
