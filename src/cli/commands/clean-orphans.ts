@@ -151,7 +151,7 @@ function planRecord(name: string, { orphans, listed, unknown, undecided }: Orpha
 }
 
 function planText(name: string, { orphans, listed, unknown, undecided }: OrphanPlan): string {
-  const rest = `${undecided} too young to tell, ${unknown} not of a table's shape`;
+  const rest = `${grouped(undecided)} too young to tell, ${grouped(unknown)} not of a table's shape`;
   if (orphans.length === 0) return `${name}: no orphans among ${counted(listed, "file")}; ${rest}\n`;
   return `${name}: ${filesText(orphans)} of ${grouped(listed)} are orphans; ${rest}\n`;
 }

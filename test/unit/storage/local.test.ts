@@ -58,6 +58,12 @@ it.each([
   expect(error).toMatchObject({ kind, message: expect.stringContaining("/a/b") });
 });
 
+it("says what is not permitted, and what to do, without the name of a temporary file", () => {
+  const cause = Object.assign(new Error("EACCES: permission denied, open '/a/.b.tmp'"), { code: "EACCES" });
+  const { message, hint } = localError(cause, "/a/b");
+  expect([message, hint]).toEqual(["/a/b: permission denied, open", expect.stringContaining("warehouse's folder")]);
+});
+
 it("leaves no unfinished file behind when the name cannot be taken", async () => {
   await mkdir(join(folder, "taken"));
   await expect(io.write(join(folder, "taken"), new Uint8Array(1))).rejects.toMatchObject({ kind: "io" });
