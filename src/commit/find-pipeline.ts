@@ -161,7 +161,9 @@ function cutOf(
   noted: Ledger,
 ): Ledger | null {
   const [position, ...others] = tables.map((table) => positionWith(context, table, noted));
-  if (position === undefined || samePosition(position, noted.position)) return null;
+  if (position === undefined) return null;
+  // A ledger at this position may still have forgotten tables that had to come there again.
+  if (samePosition(position, noted.position) && tables.every(({ name }) => noted.tables.has(name))) return null;
   if (others.some((other) => !samePosition(other, position))) return null;
   const none = { tables: new Map<string, bigint>(), checkpoints: new Map<string, bigint>() };
   return naming({ anchor, epoch, checkpoint, position, ...none }, tables);
