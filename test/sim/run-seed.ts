@@ -4,6 +4,7 @@ import { JobSupervisor } from "./actors/job.ts";
 import { startHand } from "./actors/hand.ts";
 import { startMaintenance } from "./actors/maintenance.ts";
 import { startForeignWriter, startOperator } from "./actors/others.ts";
+import { Restorer } from "./actors/put-back.ts";
 import { startServices } from "./actors/services.ts";
 import { startSleeper } from "./actors/sleeper.ts";
 import { Violation } from "./world/oracle.ts";
@@ -31,6 +32,8 @@ const MAX_TURNS_A_CHECKPOINT = 2_000;
 const AFTERLIFE_MS = 1_800_000;
 /** Sooner than that a job must be done once nothing goes wrong any more. */
 const CATCH_UP_MS = 12 * 3_600_000;
+/** How long processes die yet that read again what tables lack which were put back. */
+const CRASHES_MS = 600_000;
 
 /** Simulates one seed from its beginning to its audit. */
 export async function runSeed(seed: number, given: Given = {}, options: SimulationOptions = {}): Promise<SeedResult> {
@@ -84,6 +87,9 @@ async function simulate(sim: Simulation, job: JobSupervisor): Promise<void> {
   startTroubles(sim, job, stopped);
   startSleeper(sim, job, stopped);
   startDamage(sim, stopped);
+  // Where a table is its folder.
+  const restorer = sim.has("put-back") && sim.settings.catalog === "object-store" ? new Restorer(sim) : null;
+  restorer?.start(stopped);
   const follower = sim.has("follower") && sim.settings.formatVersion === 3 ? new Follower(sim, "a") : null;
   follower?.start();
 
@@ -100,6 +106,23 @@ async function simulate(sim: Simulation, job: JobSupervisor): Promise<void> {
   checkConformance(sim);
   await sim.audit(3);
   follower?.check();
+  if (restorer?.restore(job) === true) await readAgain(sim, job);
+}
+
+/** The job finds tables that were put back, dies now and then, and has to complete them. */
+async function readAgain(sim: Simulation, job: JobSupervisor): Promise<void> {
+  const { scheduler } = sim;
+  sim.calm = false;
+  job.again();
+  const calmAtMs = scheduler.nowMs + CRASHES_MS;
+  await runUntil(sim, () => job.caughtUp || scheduler.nowMs > calmAtMs, "reads again");
+  sim.calm = true;
+  const untilMs = scheduler.nowMs + CATCH_UP_MS;
+  await runUntil(sim, () => job.caughtUp || scheduler.nowMs > untilMs, "catches up again");
+  if (!job.caughtUp) throw new Violation("does not finish", "the job has not caught up with tables that were put back");
+  await rest(sim, AFTERLIFE_MS);
+  checkComplete(sim);
+  await sim.audit(3);
 }
 
 /** Waits for what comes late. Nobody looks meanwhile, and then once more. */

@@ -90,6 +90,12 @@ export class JobSupervisor {
     if (this.current === null) this.start();
   }
 
+  /** Starts the job again that has caught up. */
+  again(): void {
+    this.caughtUp = false;
+    this.start();
+  }
+
   async #run(job: JobProcess, place: Place, stop: AbortSignal, end: JobEnd): Promise<void> {
     const sim = this.#sim;
     const { process, io, catalog, runtime } = place;

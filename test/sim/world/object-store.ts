@@ -71,6 +71,11 @@ export class ObjectStore {
     this.watch("delete", location);
   }
 
+  /** All keys that begin so. */
+  locations(prefix: string): readonly string[] {
+    return this.#keys.filter((key) => key.startsWith(prefix));
+  }
+
   /** One page of a listing, behind a key. */
   page(prefix: string, after: string): { readonly entries: readonly FileEntry[]; readonly isLast: boolean } {
     const keys = this.#keys;

@@ -45,6 +45,9 @@ interface KnownTable {
   readonly tagged: { readonly id: bigint; readonly stamp: Stamp | null } | null;
 }
 
+/** A table with all that is known of it, as it was at one moment. */
+export type TableBackup = KnownTable;
+
 /** What somebody else's commit did, by what he drew its snapshot id for. */
 export type ForeignAct = { readonly removed: readonly number[]; readonly added: ReadonlyMap<string, string> };
 
@@ -79,6 +82,18 @@ export class Oracle {
     const found = this.#tables.get(table)?.expected.get(snapshotId);
     if (found === undefined) throw new Violation("unknown snapshot", `${table} ${snapshotId}`);
     return found;
+  }
+
+  /** What is known of a table now, to `restore` it to; null: it is not there. */
+  backup(table: TableName): TableBackup | null {
+    const known = this.#tables.get(table);
+    return known === undefined ? null : { ...known, expected: new Map(known.expected) };
+  }
+
+  /** Somebody has put a table back to what it was. The ledger may name what it has lost since until the next cut. */
+  restore(table: TableName, { metadata, expected, tagged }: TableBackup): void {
+    const known = new Map([...(this.#tables.get(table)?.expected ?? []), ...expected]);
+    this.#tables.set(table, { metadata, expected: known, tagged });
   }
 
   /** A table has got new metadata. @returns the snapshots that came with it. */

@@ -31,6 +31,8 @@ export const PARTS = [
   "key-cache",
   /** The job writes to a branch, and what is whole is published. */
   "branch",
+  /** Tables are put back to a backup in the end. */
+  "put-back",
   ...FAULTS,
 ] as const;
 
@@ -82,7 +84,9 @@ const RARE: Readonly<Record<(typeof FAULTS)[number], readonly [number, number]>>
 export function settingsOf(seed: number, { without = [], transactions, checkpoints: wanted }: Given = {}): Settings {
   const draw = drawFrom(nameSeed(seed, "settings"));
   const needs = needsOf(seed);
-  const drawn = new Set(PARTS.filter((part) => isDrawn(draw, part)));
+  const drawn = new Set(
+    PARTS.filter((part) => isDrawn(part === "put-back" ? drawFrom(nameSeed(seed, part)) : draw, part)),
+  );
   for (const part of needs.parts) drawn.add(part);
   // Rows that come to `main` by other hands make a branch of its own of it, which nobody can publish then.
   if (drawn.has("branch")) for (const part of BESIDE_BRANCHES) drawn.delete(part);
@@ -117,7 +121,7 @@ export function settingsOf(seed: number, { without = [], transactions, checkpoin
 const BESIDE_BRANCHES: readonly Part[] = ["foreign", "set-back"];
 
 /** Parts that come once in so many seeds; the others are left out once in so many. */
-const SELDOM: Partial<Record<Part, number>> = { maintenance: 4, "key-cache": 4, branch: 5 };
+const SELDOM: Partial<Record<Part, number>> = { maintenance: 4, "key-cache": 4, branch: 5, "put-back": 4 };
 const LEFT_OUT: Partial<Record<Part, number>> = {
   "maintenance-beside": 2,
   unnoticed: 2,

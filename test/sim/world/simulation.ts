@@ -81,6 +81,7 @@ export class Simulation {
   #diskFullUntilMs = 0;
   #checkedIn = 0;
   #snapshots = 0;
+  #isWatched = true;
 
   constructor(settings: Settings, { trace = false, everySnapshot = false }: SimulationOptions = {}) {
     storeUncompressed();
@@ -224,7 +225,15 @@ export class Simulation {
     return new ObjectStoreCatalog("sim", io, LOCATION, { nowMs: () => clock.nowMs(), uuid: () => randomUuid(random) });
   }
 
+  /** What somebody does to the store himself, which is no commit of anybody. */
+  unwatched(act: () => void): void {
+    this.#isWatched = false;
+    act();
+    this.#isWatched = true;
+  }
+
   #watched(change: "put" | "delete", location: string): void {
+    if (!this.#isWatched) return;
     try {
       if (change === "put" && location.endsWith("/version-hint.text")) this.#hintSwapped(location);
       else if (change === "put" && location.endsWith("/ledger.json")) this.#ledgerSwapped(location);
