@@ -129,7 +129,7 @@ export function checkStillOurs(loaded: LoadedTable, table: TrackedTable, pipelin
     "TAG_MOVED",
     `table ${table.name}: the tag ${tagName(pipeline)} names snapshot ${tag.snapshot.snapshotId} of epoch ${tag.stamp.epoch}; this process (epoch ${epoch}) committed ${table.tagSnapshotId} last`,
     {
-      hint: `frazil repair ${table.name} puts it right where the history proves the position; or use another job name`,
+      hint: `where the table was put back to older metadata, start the job again, which reads what it lacks or says what to do; else frazil repair ${table.name} puts it right where the history proves the position; or use another job name`,
     },
   );
 }
