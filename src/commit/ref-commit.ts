@@ -125,17 +125,20 @@ export function checkForward({ ident, metadata }: LoadedTable, branch: string, a
   const rows = lost.filter((snapshot) => !movesRows(snapshot));
   if (rows.length === 0 && shared) return;
   const name = identText(ident);
+  // A rollback is of main and of branches that a job writes to.
+  const wayOut = (rollback: string): string =>
+    branch === "main" ? rollback : `frazil branch ${name} ${branch} --delete gives it up, and it can be made anew`;
   if (!shared) {
     const message = `table ${name}: the snapshots between ${branch} and ${along} have expired, so it cannot be told whether ${along} holds all of ${branch}`;
     throw new FrazilError("data", "DIVERGED", message, {
-      hint: `frazil diff ${name} ${branch}..${along} shows how they differ; frazil rollback moves ${branch} to any snapshot`,
+      hint: `frazil diff ${name} ${branch}..${along} shows how they differ; ${wayOut("frazil rollback moves main to any snapshot")}`,
     });
   }
   const ids = rows.slice(0, 3).map((snapshot) => String(snapshot.snapshotId));
   const more = rows.length > 3 ? ` and ${rows.length - 3} more` : "";
   const message = `table ${name}: ${branch} holds changes that ${along} lacks: snapshot ${ids.join(", ")}${more}`;
   throw new FrazilError("data", "DIVERGED", message, {
-    hint: `frazil diff ${name} ${along}..${branch} shows how they differ; frazil rollback ${name} --to <snapshot that both hold> gives the changes up`,
+    hint: `frazil diff ${name} ${along}..${branch} shows how they differ; ${wayOut(`frazil rollback ${name} --to <snapshot that both hold> gives the changes up`)}`,
   });
 }
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { branchCatalog } from "../../../src/commit/branch-view.ts";
 import { pipelineCut } from "../../../src/commit/publish-cut.ts";
-import { createBranch, dropBranch, fastForward } from "../../../src/commit/ref-commit.ts";
+import { checkForward, createBranch, dropBranch, fastForward } from "../../../src/commit/ref-commit.ts";
 import { planRollback } from "../../../src/commit/rollback-plan.ts";
 import { rollBack } from "../../../src/commit/rollback.ts";
 import { writersCatalog } from "../../../src/commit/writer-branch.ts";
@@ -99,6 +99,11 @@ describe.each(["memory", "object-store"] as const)("a job on a branch, on a cata
     await process.checkpoint([a("+3:x:3")]);
     await new ForeignWriter(warehouse, "a").append([{ id: 9n, part: "f", value: 9n }]);
     await expect(publish(warehouse)).rejects.toMatchObject({ kind: "data", code: "DIVERGED" });
+    const table = await load(warehouse, "a");
+    const hint = expect.stringContaining("frazil branch shop.a audit --delete");
+    expect(() => checkForward(table, "audit", "main", table.metadata.currentSnapshotId!)).toThrow(
+      expect.objectContaining({ code: "DIVERGED", hint }),
+    );
     expect(await rowsOf(warehouse, "a")).toEqual(["1|x|1", "2|x|3", "9|f|9"]);
   });
 
