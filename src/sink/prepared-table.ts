@@ -1,4 +1,4 @@
-import type { LiveFile, LoadedTable } from "../../table-format/index.ts";
+import { identText, type LiveFile, type LoadedTable } from "../../table-format/index.ts";
 import type { CheckpointPart } from "../commit/pipeline-committer.ts";
 import { FrazilError } from "../core/errors.ts";
 import type { TableCounts } from "../core/figures.ts";
@@ -34,7 +34,7 @@ export function checkSchemaFits(encodedFor: LoadedTable, base: LoadedTable): voi
   throw new FrazilError(
     "conflict",
     "SCHEMA_MOVED",
-    `the schema or partition spec of table ${base.ident.name} was changed by somebody else while a checkpoint was being written`,
+    `the schema or partition spec of table ${identText(base.ident)} was changed by somebody else while a checkpoint was being written`,
     { hint: "start the job again: it writes the checkpoint anew" },
   );
 }

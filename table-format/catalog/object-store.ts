@@ -220,7 +220,9 @@ export class ObjectStoreCatalog implements ManagedCatalog {
     const location = (moves.at(-1) ?? base?.metadata.location ?? expected).replace(/\/+$/, "");
     if (location === expected) return;
     const message = `table ${identText(change.ident)} must lie at ${expected}, not at ${location}`;
-    throw new FrazilError("data", "TABLE_LOCATION", message);
+    throw new FrazilError("data", "TABLE_LOCATION", message, {
+      hint: "the catalog finds tables by their folders; where the metadata of one was changed by hand: frazil repair",
+    });
   }
 
   /**
