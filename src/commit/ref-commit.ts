@@ -123,12 +123,12 @@ export function checkForward({ ident, metadata }: LoadedTable, branch: string, a
   if (head === undefined || isAncestor(metadata, snapshotId, head)) return;
   const { lost, shared } = beyond(metadata, head, snapshotId);
   const rows = lost.filter((snapshot) => !movesRows(snapshot));
-  if (rows.length === 0 && shared) return;
+  if (rows.length === 0 && shared !== null) return;
   const name = identText(ident);
   // A rollback is of main and of branches that a job writes to.
   const wayOut = (rollback: string): string =>
     branch === "main" ? rollback : `frazil branch ${name} ${branch} --delete gives it up, and it can be made anew`;
-  if (!shared) {
+  if (shared === null) {
     const message = `table ${name}: the snapshots between ${branch} and ${along} have expired, so it cannot be told whether ${along} holds all of ${branch}`;
     throw new FrazilError("data", "DIVERGED", message, {
       hint: `frazil diff ${name} ${branch}..${along} shows how they differ; ${wayOut("frazil rollback moves main to any snapshot")}`,
@@ -142,16 +142,20 @@ export function checkForward({ ident, metadata }: LoadedTable, branch: string, a
   });
 }
 
-/** What a line of history holds that another lacks, and whether the two come from one snapshot. */
-function beyond(metadata: TableMetadata, head: bigint, other: bigint): { lost: Snapshot[]; shared: boolean } {
+/** What a line of history holds that another lacks, newest first, and the newest snapshot of both; null: none is left. */
+export function beyond(
+  metadata: TableMetadata,
+  head: bigint,
+  other: bigint,
+): { readonly lost: readonly Snapshot[]; readonly shared: Snapshot | null } {
   const line = new Set<bigint>();
   for (const { snapshotId } of ancestors(metadata, other)) line.add(snapshotId);
   const lost: Snapshot[] = [];
   for (const snapshot of ancestors(metadata, head)) {
-    if (line.has(snapshot.snapshotId)) return { lost, shared: true };
+    if (line.has(snapshot.snapshotId)) return { lost, shared: snapshot };
     lost.push(snapshot);
   }
-  return { lost, shared: false };
+  return { lost, shared: null };
 }
 
 /** What the branch names, or null. @throws FrazilError `config` for a name that no user's branch may have. */

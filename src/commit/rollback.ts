@@ -15,6 +15,7 @@ import {
 import { FrazilError, must } from "../core/errors.ts";
 import { randomSnapshotId } from "../core/runtime.ts";
 import { latestIds } from "../core/stream-id.ts";
+import { movesRows } from "../core/table-history.ts";
 import { checkNumbered, gaveUp, sameTable } from "./commit-errors.ts";
 import type { CommitContext } from "./context.ts";
 import { takeover } from "./create-table.ts";
@@ -24,6 +25,7 @@ import { growingPauses } from "./pauses.ts";
 import { putBack, withoutPutBack } from "./put-back.ts";
 import { pipelinesOf, readPipeline } from "./read-pipeline.ts";
 import { newestStamp, type PlannedRollback, positionAfter, type RollbackPlan } from "./rollback-plan.ts";
+import { beyond } from "./ref-commit.ts";
 import { refUpdates } from "./snapshot-change.ts";
 import { readStamp, type Stamp, stampSummary } from "./stamp.ts";
 import { fencedError, readPipelineTag } from "./tracked-table.ts";
@@ -249,7 +251,7 @@ async function restore(
   const { metadata } = base;
   const snapshot = await snapshotOn(context, base, target, stamp, snapshotId, attempt, mark);
   const tag = stamp === null ? null : tagName(stamp.pipeline);
-  const published = publishedUpTo(base, target);
+  const main = mainAfter(base, target, snapshotId);
   return {
     ident: base.ident,
     requirements: [
@@ -284,23 +286,30 @@ async function restore(
       { action: "set-snapshot-ref", name: PRESENCE_TAG, ref: { type: "tag", snapshotId: target.snapshotId } },
       { action: "remove-snapshot-ref", name: PRESENCE_TAG },
       ...refUpdates(snapshot, tag, base),
-      ...published.map(([name, ref]) => ({
-        action: "set-snapshot-ref" as const,
-        name,
-        ref: { ...ref, snapshotId },
-      })),
+      ...(main === null ? [] : [{ action: "set-snapshot-ref" as const, ...main }]),
     ],
   };
 }
 
 /**
- * What else goes back: where the pipeline writes to a branch that stands in for `main`, `main` itself, unless the target lies beyond it and
- * is yet to be published. Left where it is, it would hold what the branch lacks from then on.
+ * Where the pipeline writes to a branch that stands in for `main`, `main` goes back as well, unless the target lies beyond it and is yet to be
+ * published. Left where it is, it would hold what the branch lacks from then on. To a target on a line that had been rolled back itself it
+ * goes only as far as both have the same history: what lies beyond may never have been published. Null: it stays.
  */
-function publishedUpTo({ branch, metadata }: LoadedTable, target: Snapshot): (readonly [string, SnapshotRef])[] {
+function mainAfter(
+  { branch, metadata }: LoadedTable,
+  target: Snapshot,
+  snapshotId: bigint,
+): { readonly name: string; readonly ref: SnapshotRef } | null {
   const main = branch === undefined ? undefined : metadata.refs.get(branch);
-  if (branch === undefined || main === undefined) return [];
-  return isBehind(metadata, target, main.snapshotId) ? [[branch, main]] : [];
+  if (branch === undefined || main === undefined) return null;
+  if (isBehind(metadata, target, main.snapshotId)) return { name: branch, ref: { ...main, snapshotId } };
+  const { lost, shared } = beyond(metadata, main.snapshotId, target.snapshotId);
+  const head = metadata.currentSnapshotId;
+  // What the branch has lacked already is nobody's to give up here.
+  const isHeld = head !== null && isAncestor(metadata, main.snapshotId, head);
+  if (shared === null || lost.every(movesRows) || !isHeld) return null;
+  return { name: branch, ref: { ...main, snapshotId: shared.snapshotId } };
 }
 
 /**

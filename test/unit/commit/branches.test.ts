@@ -302,6 +302,33 @@ it("takes main back to a snapshot that a tag holds below history that has expire
   expect(await rowsOf(warehouse, "a")).toEqual(["1|x|4"]);
 });
 
+// Simulation, seed 200020: `main` kept the first rollback's snapshot, and nothing could be published any more.
+it.each(["memory", "object-store"] as const)(
+  "can be published when a rollback is itself rolled back, in a %s catalog",
+  async (kind) => {
+    const warehouse = memoryWarehouse(kind);
+    const log = ["+1:x:1", "~1:x:2", "~1:x:3"].map(a);
+    const first = await Process.start(onBranch(warehouse), [upsertRule("a")]);
+    const heads = [];
+    for (const at of [0, 1]) {
+      await first.checkpoint(log.slice(at, at + 1));
+      await publish(warehouse);
+      heads.push(currentSnapshot((await load(warehouse, "a")).metadata)!);
+    }
+    const place = { ...onBranch(warehouse), warehouseLocation: "mem://w", runtime: virtualRuntime(9010) };
+    for (const target of heads) {
+      const request = { table: await load(place, "a"), target, keepPosition: false };
+      await rollBack(place, await planRollback(place, request));
+      expect(await rowsOf(warehouse, "a")).toEqual(["1|x|1"]);
+    }
+    expect(await rowsOf(onBranch(warehouse), "a")).toEqual(["1|x|2"]);
+    const next = await Process.start(onBranch(warehouse), [upsertRule("a")]);
+    await next.checkpoint(log.slice(Number(next.reached.get("t/0"))));
+    await publish(warehouse);
+    expect(await rowsOf(warehouse, "a")).toEqual(["1|x|3"]);
+  },
+);
+
 // Simulation, seed 30905: history went, as nobody had published yet, and then `main` was made a snapshot below the hole.
 it.each(["before", "after"] as const)(
   "can be published further when the first publication lands %s an expiry",
