@@ -69,6 +69,9 @@ export function twoTables(name: string, bounds: Bounds, without: readonly Protec
       bounds.putBacks === undefined;
     if (s[places.acknowledged] !== last && undisturbed) return false;
     if (s[places.ledgerPosition] !== last) return false;
+    // Readers of the cut find all tables. A rollback that died has to be done again for that.
+    const isNamed = (table: 0 | 1): boolean => s[places.tags[table]] === 0 || s[places.ledgerTables[table]] !== 0;
+    if (bounds.rollbacks === undefined && !(isNamed(0) && isNamed(1))) return false;
     return places.processes.every((p) => {
       const at = s[p]!;
       if (at === At.off || at === At.fenced) return true;

@@ -63,6 +63,10 @@ export const MUTANTS: readonly Mutant[] = [
     without: ["a fence keeps the number of the checkpoint"],
     bounds: { changes: [A, AB], present: 3, putBacks: 1, crashes: 1 },
   },
+  {
+    without: ["tables that have come to the ledger's position are named again"],
+    bounds: { changes: [AB], present: 3, putBacks: 1, crashes: 2 },
+  },
   { without: ["a rollback asserts the tag"], bounds: { changes: [A], present: 3, rollbacks: 1 } },
   { without: ["the tag is asserted"], bounds: { changes: [A], present: 1, takeOvers: 1 } },
 ];

@@ -53,6 +53,7 @@ export const PROTECTIONS = [
   "a table that was put back goes on from its own position",
   "a fence keeps the number of the checkpoint",
   "numbers go on above the ledger's",
+  "tables that have come to the ledger's position are named again",
 ] as const;
 
 export type Protection = (typeof PROTECTIONS)[number];

@@ -159,7 +159,9 @@ export function writerActions(places: Places, tables: Tables, removed: Removed, 
       return fenced(s, epoch);
     takePositions(s);
     if (removed.has("the ledger is taken over")) return resume(s);
-    if (agree(s) && !removed.has("the ledger is rewritten when positions agree")) {
+    const isSame = s[positionOf(ANCHOR)] === notedPosition(s);
+    const isLeft = isSame && removed.has("tables that have come to the ledger's position are named again");
+    if (agree(s) && !isLeft && !removed.has("the ledger is rewritten when positions agree")) {
       return sendLedger(s, s[positionOf(ANCHOR)]!, [s[tagOf(ANCHOR)]!, s[tagOf(OTHER)]!]);
     }
     return sendLedger(s, notedPosition(s), [noted(s, ANCHOR), noted(s, OTHER)]);
