@@ -91,7 +91,7 @@ describe.each(["memory", "object-store"] as const)("a commit on a catalog of kin
     expect(await rowsOf(warehouse, "a")).toEqual(["3|y|30", "4|y|40"]);
   });
 
-  it("asserts main and the tag, which it moves", async () => {
+  it("asserts the table, main and the tag, which it moves, and what its files were written for", async () => {
     const { warehouse, process } = await begun();
     const { catalog } = warehouse;
     const commit = catalog.commit.bind(catalog);
@@ -102,11 +102,13 @@ describe.each(["memory", "object-store"] as const)("a commit on a catalog of kin
     };
     const { metadata } = await new ForeignWriter(warehouse, "a").load();
     await process.checkpoint([change("a", "+3:x:3")]);
-    const refs = sent[0]?.requirements.filter(({ type }) => type === "assert-ref-snapshot-id");
     const snapshotId = metadata.currentSnapshotId;
-    expect(refs).toEqual([
+    expect(sent[0]?.requirements).toEqual([
+      { type: "assert-table-uuid", uuid: metadata.tableUuid },
       { type: "assert-ref-snapshot-id", ref: "main", snapshotId },
       { type: "assert-ref-snapshot-id", ref: "ingest.test", snapshotId },
+      { type: "assert-current-schema-id", currentSchemaId: metadata.currentSchemaId },
+      { type: "assert-default-spec-id", defaultSpecId: metadata.defaultSpecId },
     ]);
     const moved = sent[0]?.updates.flatMap((update) => (update.action === "set-snapshot-ref" ? [update.name] : []));
     expect(moved).toEqual(["main", "ingest.test"]);

@@ -68,6 +68,23 @@ describe("a start and a rollback that take the same epoch both stop", () => {
   });
 });
 
+it("a rollback stops when a process starts between its look at a table and its commit", async () => {
+  const { warehouse, rollback } = await planned("a");
+  const { catalog } = warehouse;
+  const commit = catalog.commit.bind(catalog);
+  const started: Process[] = [];
+  catalog.commit = async (changes, claim) => {
+    catalog.commit = commit;
+    started.push(await Process.start(warehouse, RULES));
+    return commit(changes, claim);
+  };
+  await expect(rollback()).rejects.toMatchObject({ kind: "fenced" });
+  const [process] = started as [Process];
+  await process.committer.checkStillOwner();
+  await process.checkpoint(WITHOUT_C.slice(Number(process.reached.get("t/0"))));
+  expect(await rowsOf(warehouse, "a")).toEqual(["1|x|1", "3|x|3"]);
+});
+
 it("a table that is opened while another one catches up after a rollback has its rows, though the ledger was further", async () => {
   const { warehouse, rollback } = await planned("b");
   await rollback();
