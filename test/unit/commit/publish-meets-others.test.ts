@@ -5,6 +5,7 @@ import { planRollback } from "../../../src/commit/rollback-plan.ts";
 import { rollBack } from "../../../src/commit/rollback.ts";
 import { currentSnapshot, refSnapshot } from "../../../table-format/index.ts";
 import { change, memoryWarehouse, Process, upsertRule } from "../../support/checkpoints.ts";
+import { ForeignWriter } from "../../support/foreign-writer.ts";
 import { tableRows } from "../../support/table-rows.ts";
 import { virtualRuntime } from "../../support/virtual-runtime.ts";
 
@@ -39,4 +40,29 @@ it("what a branch has given up while it was published does not come to main", as
   await expect(published).rejects.toMatchObject({ code: "NOT_ON_BRANCH" });
   expect(commits).toBeGreaterThan(1);
   expect(await tableRows(io, catalog, ident)).toEqual(["1|x|1"]);
+});
+
+it("what somebody else commits to main while a branch is published stays there", async () => {
+  const warehouse = memoryWarehouse("object-store");
+  const { io, catalog } = warehouse;
+  const branch = { ...warehouse, catalog: branchCatalog(catalog, "audit") };
+  const ident = { namespace: ["shop"], name: "a" };
+  const process = await Process.start(branch, [upsertRule("a")]);
+  const advance = async () => {
+    const table = (await catalog.loadTable(ident))!;
+    return [{ table, snapshotId: refSnapshot(table.metadata, "audit")!.snapshotId }];
+  };
+  await process.checkpoint([change("a", "+1:x:1")]);
+  await fastForward({ catalog, runtime: virtualRuntime(83) }, await advance(), "main", "audit");
+  await process.checkpoint([change("a", "+2:x:2")]);
+  const advances = await advance();
+  const commit = catalog.commit.bind(catalog);
+  catalog.commit = async (changes, claim) => {
+    catalog.commit = commit;
+    await new ForeignWriter(warehouse, "a").append([{ id: 9n, part: "f", value: 9n }]);
+    return commit(changes, claim);
+  };
+  const published = fastForward({ catalog, runtime: virtualRuntime(84) }, advances, "main", "audit");
+  await expect(published).rejects.toMatchObject({ code: "DIVERGED" });
+  expect(await tableRows(io, catalog, ident)).toEqual(["1|x|1", "9|f|9"]);
 });
