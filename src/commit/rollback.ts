@@ -181,8 +181,9 @@ async function commitParts(context: RollbackContext, own: Own, parts: readonly P
     if (landed.length === parts.length) return;
     // Behind the look at the tables: rows of one that is opened later come with a commit that moves their tags.
     if (catalog.atomicAcrossTables) await checkSeen(context, own.plan);
+    const now = { ...own, checkpoint: behindAll(own, bases) };
     const changes = await Promise.all(
-      parts.map((part, index) => changeOf(context, own, part, must(bases[index], "one base a part"), attempt)),
+      parts.map((part, index) => changeOf(context, now, part, must(bases[index], "one base a part"), attempt)),
     );
     runtime.step("rollback.sent");
     const outcome = await catalog.commit(changes);
@@ -195,6 +196,12 @@ async function commitParts(context: RollbackContext, own: Own, parts: readonly P
       }),
     );
   }
+}
+
+/** A running process may have committed more checkpoints since the plan was made, and numbers never go back. */
+function behindAll({ plan: { pipeline }, checkpoint }: Own, bases: readonly LoadedTable[]): bigint {
+  const next = pipeline === null ? 0n : highest(bases, pipeline, "checkpoint") + 1n;
+  return next > checkpoint ? next : checkpoint;
 }
 
 async function changeOf(

@@ -336,6 +336,25 @@ describe.each(["memory", "object-store"] as const)("tables opened between plan a
   });
 });
 
+describe.each(["memory", "object-store"] as const)("checkpoints between plan and rollback, catalog %s", (kind) => {
+  it("leave the rollback a number behind them all: a lower one would look like a table put back", async () => {
+    const warehouse = memoryWarehouse(kind);
+    const process = await Process.start(warehouse, RULES);
+    await process.checkpoint([a("+1:x:1"), b("+1:y:1")]);
+    const target = await headOf(warehouse, "a");
+    await process.checkpoint([a("~1:x:2")]);
+    const find = (table: LoadedTable) => snapshotById(table.metadata, target.snapshotId);
+    const plan = await planRollback(contextOf(warehouse), { pipeline: "test", find, keepPosition: false });
+    for (let value = 3; value < 6; value++) await process.checkpoint([a(`~1:x:${value}`), b(`~1:y:${value}`)]);
+    const last = readStamp(await headOf(warehouse, "a"))!.checkpoint;
+    await rollBack(contextOf(warehouse), plan);
+    for (const name of ["a", "b"]) {
+      expect(readStamp(await headOf(warehouse, name))!.checkpoint).toBeGreaterThan(last);
+    }
+    expect((await Process.start(warehouse, RULES)).reached).toEqual(new Map([["t/0", "2"]]));
+  });
+});
+
 describe("tables opened between two attempts of a rollback", () => {
   it("have it refused, where one commit spans all tables", async () => {
     const warehouse = memoryWarehouse("memory");
