@@ -13,6 +13,10 @@ export function addMaintenanceVerbs(program: Command): void {
     .argument("[table...]", "namespace.table")
     .option("--all", "all tables of the warehouse")
     .option("--older-than <time>", "keep younger files that no name decides (default 3d, at least 1d)", ageOption)
+    .option(
+      "--foreign",
+      "also files of other engines that are as old: nothing tells whether they may still commit them",
+    )
     .option("--list", "print each file of the plan")
     .option("--yes", "do it; without it the plan is printed")
     .action(

@@ -97,6 +97,13 @@ export function isMaintenanceName(name: string): boolean {
   return MAINTENANCE_NAME.test(name);
 }
 
+const STATISTICS_NAME = /^[a-z0-9-]+-k[0-9a-f]{16}-stats-[0-9a-f]{8}\.puffin$/;
+
+/** Whether the last part of a location is one that a pipeline or a maintenance job of ours gives. */
+export function isOwnName(name: string): boolean {
+  return parseOwnName(name) !== null || isMaintenanceName(name) || STATISTICS_NAME.test(name);
+}
+
 /** The tag that holds the pipeline's position and fence in each of its tables. */
 export function tagName(pipeline: string): string {
   return `ingest.${pipeline}`;

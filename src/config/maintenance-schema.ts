@@ -151,12 +151,17 @@ const cleanOrphans = z
     older_than: duration(DAY_MS)
       .prefault("3d")
       .describe("Files whose name does not tell that they are garbage count as such from this age on; at least `1d`."),
+    foreign: z
+      .boolean()
+      .default(false)
+      .describe("Whether files of other engines are deleted as well, from that age on."),
   })
   .superRefine(checkWhen)
   .transform((value): MaintenanceTask<"clean_orphans"> => ({
     kind: "clean_orphans",
     schedule: scheduleOf(value, DAY_MS),
     olderThanMs: value.older_than,
+    foreign: value.foreign,
   }));
 
 const tag = z

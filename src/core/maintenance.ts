@@ -20,8 +20,8 @@ interface TaskSettings {
   readonly analyze: unknown;
   /** As the table's own properties say. */
   readonly rewrite_manifests: unknown;
-  /** Files that no name decides are garbage from this age on. */
-  readonly clean_orphans: { readonly olderThanMs: number };
+  /** Files that no name decides are garbage from this age on; `foreign`: also those of other writers. */
+  readonly clean_orphans: { readonly olderThanMs: number; readonly foreign: boolean };
   /** Null: as the table says itself, see `retentionPolicy`. */
   readonly expire: {
     readonly keepMs: number | null;

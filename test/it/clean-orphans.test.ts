@@ -47,7 +47,11 @@ describe.skipIf(missing !== null)(withReason("cleaning orphans on MinIO", missin
     // The store's clock against this machine's: what was just written is young.
     const runtime = { ...job.runtime, clock: { ...job.runtime.clock, nowMs: () => Date.now() } };
     const plan = async (olderThanMs: number) =>
-      planOrphans({ ...place(warehouse, job), runtime }, await loaded(warehouse), { olderThanMs, locations: [] });
+      planOrphans({ ...place(warehouse, job), runtime }, await loaded(warehouse), {
+        olderThanMs,
+        foreign: true,
+        locations: [],
+      });
     const young = await plan(60_000);
     expect(young.orphans.map((orphan) => orphan.location)).toEqual([byName]);
     expect(young.undecided).toBeGreaterThan(0);

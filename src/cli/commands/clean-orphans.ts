@@ -16,6 +16,7 @@ import { withWarehouse } from "../warehouse-option.ts";
 export interface CleanOrphansOptions extends EngineOptions {
   readonly all?: boolean;
   readonly olderThan?: number;
+  readonly foreign?: boolean;
   readonly list?: boolean;
   readonly yes?: boolean;
 }
@@ -85,7 +86,8 @@ async function cleanTable(
   const { catalog, io } = warehouse;
   const place = { catalog, io, runtime };
   const name = identText(table.ident);
-  const plan = await planOrphans(place, table, { olderThanMs: options.olderThan ?? OLDER_THAN_MS, locations });
+  const { olderThan = OLDER_THAN_MS, foreign = false } = options;
+  const plan = await planOrphans(place, table, { olderThanMs: olderThan, foreign, locations });
   if (options.list === true) {
     for (const orphan of plan.orphans) {
       await output.write(output.json ? jsonLine({ event: "orphan", table: name, ...orphan }) : `${orphan.location}\n`);
@@ -146,12 +148,13 @@ function counts(orphans: readonly Orphan[]) {
   };
 }
 
-function planRecord(name: string, { orphans, listed, unknown, undecided }: OrphanPlan) {
-  return { event: "plan", table: name, ...counts(orphans), listed, unknown, undecided };
+function planRecord(name: string, { orphans, listed, unknown, undecided, foreign }: OrphanPlan) {
+  return { event: "plan", table: name, ...counts(orphans), listed, unknown, undecided, foreign };
 }
 
-function planText(name: string, { orphans, listed, unknown, undecided }: OrphanPlan): string {
-  const rest = `${grouped(undecided)} too young to tell, ${grouped(unknown)} not of a table's shape`;
+function planText(name: string, { orphans, listed, unknown, undecided, foreign }: OrphanPlan): string {
+  const others = foreign === 0 ? "" : `, ${grouped(foreign)} of other engines (--foreign takes them, too)`;
+  const rest = `${grouped(undecided)} too young to tell, ${grouped(unknown)} not of a table's shape${others}`;
   if (orphans.length === 0) return `${name}: no orphans among ${counted(listed, "file")}; ${rest}\n`;
   return `${name}: ${filesText(orphans)} of ${grouped(listed)} are orphans; ${rest}\n`;
 }

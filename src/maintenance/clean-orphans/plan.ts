@@ -11,7 +11,7 @@ import {
   type TableIdent,
 } from "../../../table-format/index.ts";
 import type { MaintenanceContext } from "../../commit/maintenance-commit.ts";
-import { isMaintenanceName, type OwnName, parseOwnName, pipelineOfTag } from "../../commit/names.ts";
+import { isMaintenanceName, isOwnName, type OwnName, parseOwnName, pipelineOfTag } from "../../commit/names.ts";
 import { readStamp, type Stamp } from "../../commit/stamp.ts";
 import { asWritten } from "../../commit/writer-branch.ts";
 import { ORPHAN_CANDIDATES_HELD } from "../../core/limits.ts";
@@ -23,6 +23,8 @@ import { isNestedMetadata, type OrphanKind, shapeOf, versionOf } from "./shape.t
 export interface OrphanSettings {
   /** Files that no name decides are garbage from this age on, by the store's time of writing. */
   readonly olderThanMs: number;
+  /** Also files whose names are those of other writers: by default nothing of theirs is taken, as no rule of ours tells when it is dead. */
+  readonly foreign?: boolean;
   /** Where the catalog's tables lie and put files, for the check that none shares this one's folder. */
   readonly locations: readonly { readonly ident: TableIdent; readonly location: string }[];
   /** Listed files held at once; by default the limit of the engine. */
@@ -52,6 +54,8 @@ export interface OrphanPlan {
   readonly unknown: number;
   /** Of them: nothing in the table as it is reaches them, but they are too young or may be published yet. */
   readonly undecided: number;
+  /** Of them: what they would count as orphans, were they not of other writers. */
+  readonly foreign: number;
 }
 
 interface Candidate extends Orphan {
@@ -59,6 +63,7 @@ interface Candidate extends Orphan {
   readonly old: boolean;
   readonly own: OwnName | null;
   readonly isMaintenance: boolean;
+  readonly isForeign: boolean;
   readonly version: number | null;
   readonly copy: number | null;
 }
@@ -69,7 +74,7 @@ interface Candidate extends Orphan {
  * What a live writer may still publish is never among them: a file of a pipeline is garbage once its epoch is below that of the
  * pipeline's tag, as no commit of that epoch can succeed any more, and in the tag's epoch when its checkpoint has come and it is old enough;
  * one of maintenance otherwise when it was old enough at the newest commit already; a metadata file when its version is not above
- * the current one and it is old enough; a copy of a version (`vN.metadata.json`) when the table's log begins after it and it is old enough; any other when it is old enough. The table is loaded after its files were listed, so that what is committed
+ * the current one and it is old enough; a copy of a version (`vN.metadata.json`) when the table's log begins after it and it is old enough; one of another writer, if those are asked for, when it is old enough. The table is loaded after its files were listed, so that what is committed
  * in between is reached.
  *
  * @throws FrazilError `config` when the table's files may belong to others too, `data` when it was dropped or replaced meanwhile.
@@ -87,7 +92,7 @@ export async function planOrphans(
   const sinceMs = runtime.clock.nowMs() - settings.olderThanMs;
   const folder = table.metadata.location.replace(/\/+$/, "");
   const orphans: Orphan[] = [];
-  const counts = { listed: 0, unknown: 0, undecided: 0 };
+  const counts = { listed: 0, unknown: 0, undecided: 0, foreign: 0 };
   const looked = new Set<string>();
   let candidates = new Map<string, Candidate>();
   let needed = new NeededFiles(io, sinceMs);
@@ -100,8 +105,9 @@ export async function planOrphans(
     const firstCopy = [...candidates.values()].some(({ copy }) => copy !== null) ? await firstCopyOf(io, now) : null;
     const garbage = new Map<string, Candidate>();
     for (const candidate of candidates.values()) {
-      const { copy, old, place } = candidate;
-      if (copy === null ? isGarbage(candidate) : old && firstCopy !== null && copy < firstCopy) {
+      const { copy, old, place, isForeign } = candidate;
+      if (isForeign && old && settings.foreign !== true) counts.foreign++;
+      else if (copy === null ? isGarbage(candidate) : old && firstCopy !== null && copy < firstCopy) {
         garbage.set(place, candidate);
       } else if (copy === null) counts.undecided++;
       else counts.unknown++;
@@ -183,12 +189,15 @@ function candidateOf(entry: FileEntry, folder: string, sinceMs: number, table: L
   }
   const shape = shapeOf(path);
   if (shape === null) return null;
-  const { kind, version, copy, name } = shape;
+  const { kind, version, copy, name, isScratch } = shape;
+  // Names of metadata files tell nobody's name, but whether their version can still come.
+  const isForeign = kind !== "metadataFiles" && !isScratch && !isOwnName(name);
   const own = parseOwnName(name);
   const old = lastModifiedMs < sinceMs;
   const isMaintenance = isMaintenanceName(name);
   const place = canonicalPath(path);
-  return { location, place, sizeBytes, kind, version, copy, own, isMaintenance, writtenMs: lastModifiedMs, old };
+  const writtenMs = lastModifiedMs;
+  return { location, place, sizeBytes, kind, version, copy, own, isMaintenance, isForeign, writtenMs, old };
 }
 
 function garbageTest(table: LoadedTable, olderThanMs: number): (candidate: Candidate) => boolean {
@@ -209,8 +218,9 @@ function garbageTest(table: LoadedTable, olderThanMs: number): (candidate: Candi
     const stamp = own === null ? undefined : stamps.get(own.pipeline);
     // A higher epoch is being fenced in just now.
     if (own !== null && stamp !== undefined && own.epoch !== stamp.epoch) return own.epoch < stamp.epoch;
-    // Maintenance that was suspended just before its swap can make it as long as the head is the one that it has asserted.
-    if (isMaintenance) return old && headMs - writtenMs > olderThanMs;
+    // Maintenance that was suspended just before its swap can make it as long as the head is the one that it has asserted; so can a pipeline
+    // that takes the table up for the first time, and has no tag yet.
+    if (isMaintenance || (own !== null && stamp === undefined)) return old && headMs - writtenMs > olderThanMs;
     if (own === null || own.checkpoint === null || stamp === undefined) return old;
     // A later checkpoint is still to come, from a process that was suspended perhaps: only a higher epoch rules it out.
     return old && own.checkpoint <= stamp.checkpoint;

@@ -12,6 +12,8 @@ export interface FileShape {
   readonly version: number | null;
   /** Of `vN.metadata.json` and `vN.gz.metadata.json`: N. It is a copy of ours, or the version of another catalog. */
   readonly copy: number | null;
+  /** What a sort of ours has put aside. */
+  readonly isScratch: boolean;
 }
 
 /**
@@ -23,15 +25,16 @@ export function shapeOf(path: string): FileShape | null {
   const parts = path.split("/");
   const name = parts.at(-1) ?? "";
   const folders = parts.slice(0, -1);
-  if (SORT_RUN.test(path)) return { kind: "dataFiles", name, version: null, copy: null };
+  if (SORT_RUN.test(path)) return { kind: "dataFiles", name, version: null, copy: null, isScratch: true };
   if ([...folders, name].some(isHidden)) return null;
   const kind = folders[0] === "data" ? dataKind(name) : folders.join("/") === "metadata" ? metadataKind(name) : null;
   if (kind === null) return null;
-  if (kind !== "metadataFiles") return { kind, name, version: null, copy: null };
+  const isScratch = false;
+  if (kind !== "metadataFiles") return { kind, name, version: null, copy: null, isScratch };
   const [, copy] = /^v(\d{1,15})(?:\.gz)?\.metadata\.json$/.exec(name) ?? [];
-  if (copy !== undefined) return { kind, name, version: null, copy: Number(copy) };
+  if (copy !== undefined) return { kind, name, version: null, copy: Number(copy), isScratch };
   const digits = /^(\d{1,15})-/.exec(name)?.[1];
-  return digits === undefined ? null : { kind, name, version: Number(digits), copy: null };
+  return digits === undefined ? null : { kind, name, version: Number(digits), copy: null, isScratch };
 }
 
 /** Whether a path is another table's metadata file, below the folder of the table in question. */

@@ -5,8 +5,8 @@ import { type DueRun, type MaintenancePlace, nothingDone, type RunEnd } from "./
 
 /** Deletes the files in a table's folder that nothing reaches. */
 export async function runCleanOrphans(place: MaintenancePlace, run: DueRun<"clean_orphans">): Promise<RunEnd> {
-  const { olderThanMs } = run.task;
-  const plan = await planOrphans(place, run.table, { olderThanMs, locations: await place.locations() });
+  const { olderThanMs, foreign } = run.task;
+  const plan = await planOrphans(place, run.table, { olderThanMs, foreign, locations: await place.locations() });
   if (plan.orphans.length === 0) return nothingDone("no orphan is old enough");
   await run.begin();
   const { deleted, kept, notDeleted } = await runCleaning(place, plan);

@@ -236,7 +236,7 @@ describe.skipIf(missing !== null)(withReason("Spark's services beside a live job
     const garbage = [plant(ownName(0, "cccccccc"), 0), plant("00000-2-of-another-engine.parquet", 5 * DAY_MS)];
     const [expired, cleaned, own] = await Promise.all([
       bySpark("expire", "--keep-last", "3", "--keep-for", "1s"),
-      bySpark("clean-orphans"),
+      bySpark("clean-orphans", "--foreign"),
       frazil(["compact", "shop.t", "--warehouse", folder, "--min-files", "2", "--yes"]).ended,
     ]);
     expect(own).toBe(0);

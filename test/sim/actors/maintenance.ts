@@ -125,6 +125,6 @@ function tasks(draw: Draw): readonly MaintenanceTask[] {
     { kind: "rewrite_manifests", schedule: every(20, 200) },
     { kind: "analyze", schedule: every(40, 400) },
     { kind: "tag", schedule: every(30, 200), name: "now", keepMs: 60_000 },
-    { kind: "clean_orphans", schedule: every(20, 200), olderThanMs: DAY_MS },
+    { kind: "clean_orphans", schedule: every(20, 200), olderThanMs: DAY_MS, foreign: false },
   ];
 }

@@ -44,7 +44,12 @@ it.each(["sqlite", "object-store"] as const)(
     ];
     const all = files();
 
-    const plan = job.at("clean-orphans", "--all", "--json", "--list");
+    // Of other engines nothing, but when it is asked for.
+    const own = job.at("clean-orphans", "--all", "--json", "--list");
+    expect(objects(own.stdout).filter((line) => line["event"] === "orphan")).toMatchObject([{ location: old[2] }]);
+    expect(objects(own.stdout).find((line) => line["table"] === "shop.orders")).toMatchObject({ files: 0, foreign: 2 });
+
+    const plan = job.at("clean-orphans", "--all", "--foreign", "--json", "--list");
     expect(plan.stderr).toContain("--yes");
     expect(plan.code).toBe(0);
     const lines = objects(plan.stdout);
@@ -57,10 +62,11 @@ it.each(["sqlite", "object-store"] as const)(
       manifestLists: 1,
       bytes: 14,
       undecided: 2,
+      foreign: 0,
     });
     expect(files()).toEqual(all);
 
-    const done = job.at("clean-orphans", "shop.orders", "shop.customers", "--yes", "--json");
+    const done = job.at("clean-orphans", "shop.orders", "shop.customers", "--foreign", "--yes", "--json");
     expect(done.code).toBe(0);
     expect(objects(done.stdout).filter((line) => line["event"] === "cleaned")).toMatchObject([
       { table: "shop.orders", files: 2, notDeleted: 0, kept: 0 },
@@ -69,7 +75,7 @@ it.each(["sqlite", "object-store"] as const)(
     expect(files()).toEqual(new Set([...clean, ...kept]));
     expect(job.at("read", "shop.orders").stdout).toBe(rows);
     // Younger ones by their age, when asked to.
-    expect(job.at("clean-orphans", "shop.orders", "--older-than", "1d", "--yes").code).toBe(0);
+    expect(job.at("clean-orphans", "shop.orders", "--older-than", "1d", "--foreign", "--yes").code).toBe(0);
     expect(files()).toEqual(new Set([...clean, ...kept.slice(1)]));
   },
   120_000,

@@ -28,7 +28,8 @@ const FOLDER = "mem://w/shop/a";
 const bytes = new TextEncoder().encode("garbage");
 
 async function orphans(warehouse: Warehouse, process: Process, olderThanMs = ALL_OLD) {
-  const plan = await planOrphans(place(warehouse, process), await loaded(warehouse), { olderThanMs, locations: [] });
+  const settings = { olderThanMs, foreign: true, locations: [] };
+  const plan = await planOrphans(place(warehouse, process), await loaded(warehouse), settings);
   return plan.orphans.map(({ location }) => location);
 }
 
@@ -37,7 +38,7 @@ async function clean(
   process: Process,
   given: { olderThanMs?: number; candidatesHeld?: number } = {},
 ) {
-  const settings = { olderThanMs: ALL_OLD, locations: [], ...given };
+  const settings = { olderThanMs: ALL_OLD, foreign: true, locations: [], ...given };
   const plan = await planOrphans(place(warehouse, process), await loaded(warehouse), settings);
   return runCleaning(place(warehouse, process), plan);
 }
@@ -272,7 +273,7 @@ it("keeps a checkpoint's files when it is committed between the listing and the 
   const catalog = beforeEach(warehouse.catalog, "commit", async () => {
     // The second process's checkpoint: its files are written, and nothing names them yet.
     if (!started || plan !== undefined) return;
-    plan = planOrphans({ ...cleaner, catalog: slow }, table, { olderThanMs: ALL_OLD, locations: [] });
+    plan = planOrphans({ ...cleaner, catalog: slow }, table, { olderThanMs: ALL_OLD, foreign: true, locations: [] });
     await whenListed;
   });
   let started = false;
@@ -340,7 +341,7 @@ it.each([
   const aheadMs = hours * 3_600_000;
   const runtime = { ...process.runtime, clock: { ...clock, nowMs: () => clock.nowMs() + aheadMs } };
   const here = { ...place(warehouse, process), runtime };
-  const settings = { olderThanMs: ALL_OLD + aheadMs, locations: [] };
+  const settings = { olderThanMs: ALL_OLD + aheadMs, foreign: true, locations: [] };
   const plan = await planOrphans(here, await loaded(warehouse), settings);
   const before = await stored(warehouse.io);
   if (deletes) expect((await runCleaning(here, plan)).deleted.length).toBe(6);
@@ -376,6 +377,7 @@ describe("while it deletes", () => {
     const { warehouse, process } = await littered();
     const plan = await planOrphans(place(warehouse, process), await loaded(warehouse), {
       olderThanMs: ALL_OLD,
+      foreign: true,
       locations: [],
     });
     const [first, second] = plan.orphans;
@@ -409,6 +411,7 @@ describe("while it deletes", () => {
     await warehouse.io.write(location, bytes);
     const plan = await planOrphans(place(warehouse, process), await loaded(warehouse), {
       olderThanMs: ALL_OLD,
+      foreign: true,
       locations: [],
     });
     expect(plan.orphans.map((each) => each.location)).toContain(location);
@@ -432,7 +435,11 @@ describe("while it deletes", () => {
   it("deletes nothing of a table that was replaced since", async () => {
     const { warehouse, process } = await littered();
     const table = await loaded(warehouse);
-    const plan = await planOrphans(place(warehouse, process), table, { olderThanMs: ALL_OLD, locations: [] });
+    const plan = await planOrphans(place(warehouse, process), table, {
+      olderThanMs: ALL_OLD,
+      foreign: true,
+      locations: [],
+    });
     const other = { ...plan, table: { ...table, metadata: { ...table.metadata, tableUuid: "another" } } };
     await expect(runCleaning(place(warehouse, process), other)).rejects.toMatchObject({ code: "TABLE_REPLACED" });
   });
