@@ -14,6 +14,7 @@ import { type FileChanges, snapshotChange } from "./snapshot-change.ts";
 import type { Stamp } from "./stamp.ts";
 import { sumTotals, type Totals } from "./totals.ts";
 import { checkStillOurs, fencedError, lastStamp, readPipelineTag, type TrackedTable } from "./tracked-table.ts";
+import { wholeLook } from "./whole-look.ts";
 
 /** One table's part of a commit. */
 export interface TableCommit {
@@ -50,7 +51,10 @@ export async function commitGroup(context: CommitContext, parts: readonly TableC
   for (let attempt = 0; ; attempt++) {
     const tables = parts.map(({ table }) => table.loaded);
     const result = await inTurn(context.queue, tables, async () => {
-      const bases = await Promise.all(parts.map((part) => loadForCommit(context, part.table)));
+      const bases = await wholeLook(
+        () => Promise.all(parts.map((part) => loadForCommit(context, part.table))),
+        (base, index) => holds(base, must(parts[index], "one part a base").snapshotId),
+      );
       const landed = parts.filter((part, index) => holds(must(bases[index], "one base a part"), part.snapshotId));
       if (landed.length > 0) {
         settleLanded(context, parts, landed, bases);

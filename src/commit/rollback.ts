@@ -29,6 +29,7 @@ import { beyond } from "./ref-commit.ts";
 import { refUpdates } from "./snapshot-change.ts";
 import { readStamp, type Stamp, stampSummary } from "./stamp.ts";
 import { fencedError, readPipelineTag } from "./tracked-table.ts";
+import { wholeLook } from "./whole-look.ts";
 
 /** What a rollback needs: the commit protocol's context without a source, whose points it never compares. */
 export type RollbackContext = Omit<CommitContext, "pipeline" | "comparePoints" | "manifests">;
@@ -172,13 +173,13 @@ async function commitParts(context: RollbackContext, own: Own, parts: readonly P
   const { catalog, runtime } = context;
   const pauses = growingPauses(runtime, GIVE_UP_AFTER_MS);
   for (let attempt = 0; ; attempt++) {
-    const bases = await Promise.all(
-      parts.map(async ({ loaded }) => sameTable(await catalog.loadTable(loaded.ident), loaded)),
+    const holds = ({ metadata }: LoadedTable, index: number): boolean =>
+      metadata.snapshots.some(({ snapshotId }) => snapshotId === parts[index]?.snapshotId);
+    const bases = await wholeLook(
+      () => Promise.all(parts.map(async ({ loaded }) => sameTable(await catalog.loadTable(loaded.ident), loaded))),
+      holds,
     );
-    const landed = bases.filter(({ metadata }, index) =>
-      metadata.snapshots.some(({ snapshotId }) => snapshotId === parts[index]?.snapshotId),
-    );
-    if (landed.length === parts.length) return;
+    if (bases.every(holds)) return;
     // Behind the look at the tables: rows of one that is opened later come with a commit that moves their tags.
     if (catalog.atomicAcrossTables) await checkSeen(context, own.plan);
     const now = { ...own, checkpoint: behindAll(own, bases) };

@@ -1,8 +1,11 @@
 import { describe, expect, it } from "vitest";
-import type { CommitOutcome, TableChange } from "../../../table-format/index.ts";
+import { planRollback } from "../../../src/commit/rollback-plan.ts";
+import { rollBack } from "../../../src/commit/rollback.ts";
+import { type CommitOutcome, type LoadedTable, snapshotById, type TableChange } from "../../../table-format/index.ts";
 import { change, memoryWarehouse, Process, storeGone, upsertRule, type Warehouse } from "../../support/checkpoints.ts";
 import { ForeignWriter } from "../../support/foreign-writer.ts";
 import { tableRows } from "../../support/table-rows.ts";
+import { virtualRuntime } from "../../support/virtual-runtime.ts";
 
 const RULES = [upsertRule("a"), upsertRule("b")];
 const LEDGER = "mem://w/_ingest/test/ledger.json";
@@ -197,6 +200,75 @@ it("a catalog that applies a part of a commit over several tables and does not s
   const torn = process.checkpoint([change("a", "+3:x:3"), change("b", "+4:x:4")]);
   await expect(torn).rejects.toMatchObject({ code: "COMMIT_TORN", message: expect.stringContaining("shop.b lack") });
   expect(sent).toBe(1);
+});
+
+/** The next commit's answer is lost, and it takes effect once `shop.b` has been looked at and before `shop.a` is. Counts commits. */
+function landsBetweenLooks({ catalog }: Warehouse): { sent: number } {
+  const commit = catalog.commit.bind(catalog);
+  const load = catalog.loadTable.bind(catalog);
+  const seen = Promise.withResolvers<void>();
+  const counted = { sent: 0 };
+  let late: (() => Promise<CommitOutcome>) | null = null;
+  catalog.commit = async (changes, claim): Promise<CommitOutcome> => {
+    if (counted.sent++ > 0) return commit(changes, claim);
+    late = () => commit(changes, claim);
+    return { outcome: "unknown", cause: storeGone() };
+  };
+  catalog.loadTable = async (ident) => {
+    if (late === null) return load(ident);
+    if (ident.name === "b") {
+      const found = await load(ident);
+      seen.resolve();
+      return found;
+    }
+    await seen.promise;
+    const land = late;
+    late = null;
+    await land();
+    return load(ident);
+  };
+  return counted;
+}
+
+// Simulation, seeds 80479 and 90955: the job ended as if the catalog had torn the commit.
+describe("what spans several tables and takes effect while they are looked at is found in all of them", () => {
+  const opened = async (): Promise<{ warehouse: Warehouse; process: Process }> => {
+    const warehouse = memoryWarehouse("memory");
+    const process = await Process.start(warehouse, RULES);
+    await process.checkpoint([change("a", "+1:x:1"), change("b", "+2:x:2")]);
+    return { warehouse, process };
+  };
+
+  it("a checkpoint", async () => {
+    const { warehouse, process } = await opened();
+    const counted = landsBetweenLooks(warehouse);
+    await process.checkpoint([change("a", "+3:x:3"), change("b", "+4:x:4")]);
+    expect(counted.sent).toBe(1);
+    expect(await rowsOf(warehouse, "b")).toEqual(["2|x|2", "4|x|4"]);
+  });
+
+  it("a take-over, which would else think that it has been overtaken itself", async () => {
+    const { warehouse } = await opened();
+    const counted = landsBetweenLooks(warehouse);
+    const next = await Process.start(warehouse, RULES);
+    expect(counted.sent).toBe(1);
+    await next.checkpoint([change("a", "+3:x:3")]);
+    expect(await rowsOf(warehouse, "a")).toEqual(["1|x|1", "3|x|3"]);
+  });
+
+  it("a rollback", async () => {
+    const { warehouse, process } = await opened();
+    const { metadata } = (await warehouse.catalog.loadTable({ namespace: ["shop"], name: "a" }))!;
+    await process.checkpoint([change("a", "+3:x:3"), change("b", "+4:x:4")]);
+    const { io, catalog } = warehouse;
+    const context = { io, catalog, warehouseLocation: "mem://w", runtime: virtualRuntime(4711) };
+    const find = (table: LoadedTable) => snapshotById(table.metadata, metadata.currentSnapshotId!);
+    const plan = await planRollback(context, { pipeline: "test", find, keepPosition: false });
+    const counted = landsBetweenLooks(warehouse);
+    await rollBack(context, plan);
+    expect(counted.sent).toBe(1);
+    expect([await rowsOf(warehouse, "a"), await rowsOf(warehouse, "b")]).toEqual([["1|x|1"], ["2|x|2"]]);
+  });
 });
 
 describe("two tables on an object store", () => {
