@@ -14,7 +14,7 @@ import { type FileChanges, snapshotChange } from "./snapshot-change.ts";
 import type { Stamp } from "./stamp.ts";
 import { sumTotals, type Totals } from "./totals.ts";
 import { checkStillOurs, fencedError, lastStamp, readPipelineTag, type TrackedTable } from "./tracked-table.ts";
-import { wholeLook } from "./whole-look.ts";
+import { holds, wholeLook } from "./whole-look.ts";
 
 /** One table's part of a commit. */
 export interface TableCommit {
@@ -155,10 +155,6 @@ async function loadForCommit(context: CommitContext, table: TrackedTable): Promi
       hint: "restore the table, or start the job under another name to load it anew",
     });
   }
-}
-
-function holds(loaded: LoadedTable, snapshotId: bigint): boolean {
-  return loaded.metadata.snapshots.some((snapshot) => snapshot.snapshotId === snapshotId);
 }
 
 /** An earlier request of ours has taken effect. It stands even if a newer process has taken over since; then this one must stop. */

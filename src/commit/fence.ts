@@ -1,4 +1,4 @@
-import { identText, type LoadedTable, snapshotById } from "../../table-format/index.ts";
+import { identText, type LoadedTable } from "../../table-format/index.ts";
 import { FrazilError, must } from "../core/errors.ts";
 import { randomSnapshotId } from "../core/runtime.ts";
 import type { CommitContext } from "./context.ts";
@@ -6,7 +6,7 @@ import { takeover } from "./create-table.ts";
 import { growingPauses } from "./pauses.ts";
 import { readStamp, type Stamp } from "./stamp.ts";
 import { fencedError, type PipelineTag, readPipelineTag, type TrackedTable } from "./tracked-table.ts";
-import { wholeLook } from "./whole-look.ts";
+import { holds, wholeLook } from "./whole-look.ts";
 
 const GIVE_UP_AFTER_MS = 300_000;
 
@@ -34,7 +34,7 @@ export async function fenceTables(
   for (let attempt = 0; ; attempt++) {
     const owned = await wholeLook(
       () => Promise.all(idents.map((ident) => loadOwned(context, ident))),
-      ({ loaded }, index) => snapshotById(loaded.metadata, must(ids[index], "one id a table")) !== null,
+      ({ loaded }, index) => holds(loaded, must(ids[index], "one id a table")),
     );
     const checkpoint = owned.reduce((max, { tag }) => (tag.stamp.checkpoint > max ? tag.stamp.checkpoint : max), 0n);
     const highest = owned.reduce((max, { tag }) => (tag.stamp.epoch > max ? tag.stamp.epoch : max), 0n);

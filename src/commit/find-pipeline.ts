@@ -3,11 +3,11 @@ import { FrazilError } from "../core/errors.ts";
 import type { Position } from "../core/position.ts";
 import type { CommitContext } from "./context.ts";
 import { exactEpoch, fenceTables, nextEpoch } from "./fence.ts";
-import { type Ledger, LedgerStore, naming, type TaggedLedger } from "./ledger.ts";
+import { cutLedger, type Ledger, LedgerStore, naming, type TaggedLedger } from "./ledger.ts";
 import { isLateOpening } from "./late-opening.ts";
 import { laterOf, samePosition, withinCut } from "./merge-position.ts";
 import { anchorKey } from "./names.ts";
-import { type PutBack, putBack, putBackBehindAnchor, putBackError, withoutPutBack } from "./put-back.ts";
+import { type PutBack, putBackBehindAnchor, putBackBehindLedger, putBackError, withoutPutBack } from "./put-back.ts";
 import { fencedError, readPipelineTag, type TrackedTable } from "./tracked-table.ts";
 
 export interface FoundPipeline {
@@ -107,9 +107,7 @@ async function takeLedger(
     if (current.ledger.epoch >= epoch) {
       throw fencedError(context.pipeline, epoch, "the ledger", current.ledger.epoch);
     }
-    const back = found.tables
-      .map(({ loaded }) => putBack(loaded, context.pipeline, current.ledger))
-      .filter((each) => each !== null);
+    const back = putBackBehindLedger(current.ledger, found.tables, context.pipeline);
     const held = withLateOpenings(context, found.tables, withoutPutBack(current.ledger, back), current.ledger);
     const next = cutOf(context, found, held) ?? { ...held, epoch };
     const taken = await store.swap(next, current.etag);
@@ -165,8 +163,7 @@ function cutOf(
   // A ledger at this position may still have forgotten tables that had to come there again.
   if (samePosition(position, noted.position) && tables.every(({ name }) => noted.tables.has(name))) return null;
   if (others.some((other) => !samePosition(other, position))) return null;
-  const none = { tables: new Map<string, bigint>(), checkpoints: new Map<string, bigint>() };
-  return naming({ anchor, epoch, checkpoint, position, ...none }, tables);
+  return cutLedger({ anchor, epoch, checkpoint, position }, tables);
 }
 
 async function isOurs(context: CommitContext, ident: TableIdent): Promise<boolean> {

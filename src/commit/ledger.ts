@@ -42,6 +42,20 @@ export function naming(ledger: Ledger, tables: readonly TrackedTable[]): Ledger 
   };
 }
 
+/** The ledger of a cut: it names these tables, as they stand, and no others. */
+export function cutLedger(cut: Omit<Ledger, "tables" | "checkpoints">, tables: readonly TrackedTable[]): Ledger {
+  return naming({ ...cut, tables: new Map(), checkpoints: new Map() }, tables);
+}
+
+/**
+ * The ledger without tables of which its position says too much: that rows are there which are not any more. Its names tell what has to be
+ * there; where all would go they stay, and the position goes.
+ */
+export function forgetting(ledger: Ledger, names: ReadonlySet<string>): Ledger {
+  if ([...ledger.tables.keys()].every((name) => names.has(name))) return { ...ledger, position: new Map() };
+  return { ...ledger, tables: new Map([...ledger.tables].filter(([name]) => !names.has(name))) };
+}
+
 /** Reads and swaps a pipeline's ledger. */
 export class LedgerStore {
   readonly #io: FileIO;
@@ -97,7 +111,8 @@ function ledgerBytes(ledger: Ledger): Uint8Array {
   );
 }
 
-function numbersJson(numbers: Iterable<readonly [string, bigint]>): Record<string, string> {
+/** Numbers by name as JSON: texts, as numbers of JSON end at 2^53. */
+export function numbersJson(numbers: Iterable<readonly [string, bigint]>): Record<string, string> {
   return Object.fromEntries([...numbers].map(([name, number]) => [name, String(number)]));
 }
 
@@ -128,6 +143,7 @@ function parseLedger(bytes: Uint8Array, location: string): Ledger {
   }
 }
 
-function numbersOf(json: Readonly<Record<string, string>>): Map<string, bigint> {
+/** Reads `numbersJson` back. @throws SyntaxError for what is no number. */
+export function numbersOf(json: Readonly<Record<string, string>>): Map<string, bigint> {
   return new Map(Object.entries(json).map(([name, number]) => [name, BigInt(number)]));
 }

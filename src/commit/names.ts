@@ -99,9 +99,9 @@ export function isMaintenanceName(name: string): boolean {
 
 const STATISTICS_NAME = /^[a-z0-9-]+-k[0-9a-f]{16}-stats-[0-9a-f]{8}\.puffin$/;
 
-/** Whether the last part of a location is one that a pipeline or a maintenance job of ours gives. */
-export function isOwnName(name: string): boolean {
-  return parseOwnName(name) !== null || isMaintenanceName(name) || STATISTICS_NAME.test(name);
+/** Whether the last part of a location is of statistics of ours. */
+export function isStatisticsName(name: string): boolean {
+  return STATISTICS_NAME.test(name);
 }
 
 /** The tag that holds the pipeline's position and fence in each of its tables. */

@@ -10,7 +10,7 @@ import { claimAnchor, findPipeline, tableKey } from "./find-pipeline.ts";
 import { laterOf, reachedByAll, samePosition, withinCut } from "./merge-position.ts";
 import { fileNames, type FileNames } from "./names.ts";
 import { growingPauses, isOutage } from "./pauses.ts";
-import { type Ledger, LedgerStore, naming, type TaggedLedger } from "./ledger.ts";
+import { cutLedger, type Ledger, LedgerStore, naming, type TaggedLedger } from "./ledger.ts";
 import { noteOnAnchor } from "./put-back.ts";
 import { type FileChanges, NO_FILES } from "./snapshot-change.ts";
 import type { Stamp } from "./stamp.ts";
@@ -259,15 +259,9 @@ export class PipelineCommitter {
     for (const table of this.#tables.values()) {
       if (!withinCut(table.position, cut, comparePoints)) return;
     }
-    const ledger: Ledger = {
-      anchor: must(this.#anchor, "a pipeline with tables has an anchor"),
-      epoch: this.#epoch,
-      checkpoint: this.#checkpoint,
-      position: cut,
-      tables: new Map(),
-      checkpoints: new Map(),
-    };
-    await this.#writeLedger(naming(ledger, [...this.#tables.values()]));
+    const anchor = must(this.#anchor, "a pipeline with tables has an anchor");
+    const head = { anchor, epoch: this.#epoch, checkpoint: this.#checkpoint, position: cut };
+    await this.#writeLedger(cutLedger(head, [...this.#tables.values()]));
     for (const table of this.#tables.values()) table.position = laterOf(table.position, cut, comparePoints);
     if (!samePosition(this.#acknowledged, cut)) this.#acknowledged = cut;
   }

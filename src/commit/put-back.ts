@@ -1,6 +1,6 @@
 import { identText, type LoadedTable, snapshotById, type TableUpdate } from "../../table-format/index.ts";
 import { FrazilError } from "../core/errors.ts";
-import type { Ledger } from "./ledger.ts";
+import { forgetting, type Ledger, numbersJson, numbersOf } from "./ledger.ts";
 import { tagName } from "./names.ts";
 import type { PipelineState } from "./read-pipeline.ts";
 import { newestStamp } from "./rollback-plan.ts";
@@ -29,6 +29,19 @@ export function putBack(table: LoadedTable, pipeline: string, ledger: Ledger): P
   return behind(table, pipeline, notedCheckpoint(table, pipeline, ledger));
 }
 
+/**
+ * Those of a pipeline's tables that were put back behind what the ledger knows of them.
+ *
+ * @param tables looked at after the ledger
+ */
+export function putBackBehindLedger(
+  ledger: Ledger,
+  tables: readonly { readonly loaded: LoadedTable }[],
+  pipeline: string,
+): readonly PutBack[] {
+  return tables.map(({ loaded }) => putBack(loaded, pipeline, ledger)).filter((each) => each !== null);
+}
+
 function behind(table: LoadedTable, pipeline: string, noted: bigint | null): PutBack | null {
   const { metadata } = table;
   const found = newestStamp(table, pipeline)?.checkpoint;
@@ -54,11 +67,7 @@ function notedCheckpoint({ ident, metadata }: LoadedTable, pipeline: string, led
  * own stamp then. That has to be written before anything is committed to them, which would raise their numbers again.
  */
 export function withoutPutBack(ledger: Ledger, tables: readonly PutBack[]): Ledger {
-  if (tables.length === 0) return ledger;
-  const gone = new Set(tables.map(({ table }) => table));
-  // Its names tell what has to be there: where all go they stay, and the position goes.
-  if (gone.size === ledger.tables.size) return { ...ledger, position: new Map() };
-  return { ...ledger, tables: new Map([...ledger.tables].filter(([name]) => !gone.has(name))) };
+  return tables.length === 0 ? ledger : forgetting(ledger, new Set(tables.map(({ table }) => table)));
 }
 
 /**
@@ -72,8 +81,7 @@ function notesProperty(pipeline: string): string {
 function notesOf({ ident, metadata }: LoadedTable, pipeline: string): ReadonlyMap<string, bigint> {
   const property = notesProperty(pipeline);
   try {
-    const json = JSON.parse(metadata.properties.get(property) ?? "{}") as Record<string, string>;
-    return new Map(Object.entries(json).map(([name, number]) => [name, BigInt(number)]));
+    return numbersOf(JSON.parse(metadata.properties.get(property) ?? "{}") as Record<string, string>);
   } catch (cause) {
     const message = `table ${identText(ident)}: the property ${property} cannot be read: ${String(cause)}`;
     throw new FrazilError("corrupt", "NOTES_CORRUPT", message, {
@@ -92,7 +100,7 @@ export function noteOnAnchor(
 ): readonly TableUpdate[] {
   if (others.length === 0) return [];
   const noted = new Map([...notesOf(anchor, pipeline), ...others.map((name) => [name, checkpoint] as const)]);
-  const text = JSON.stringify(Object.fromEntries([...noted].map(([name, number]) => [name, String(number)])));
+  const text = JSON.stringify(numbersJson(noted));
   return [{ action: "set-properties", updates: new Map([[notesProperty(pipeline), text]]) }];
 }
 

@@ -19,17 +19,17 @@ import { movesRows } from "../core/table-history.ts";
 import { checkNumbered, gaveUp, sameTable } from "./commit-errors.ts";
 import type { CommitContext } from "./context.ts";
 import { takeover } from "./create-table.ts";
-import { type Ledger, LedgerStore } from "./ledger.ts";
+import { forgetting, LedgerStore } from "./ledger.ts";
 import { fileNames, tagName } from "./names.ts";
 import { growingPauses } from "./pauses.ts";
-import { putBack, withoutPutBack } from "./put-back.ts";
+import { putBackBehindLedger, withoutPutBack } from "./put-back.ts";
 import { pipelinesOf, readPipeline } from "./read-pipeline.ts";
 import { newestStamp, type PlannedRollback, positionAfter, type RollbackPlan } from "./rollback-plan.ts";
 import { beyond } from "./ref-commit.ts";
 import { refUpdates } from "./snapshot-change.ts";
 import { readStamp, type Stamp, stampSummary } from "./stamp.ts";
 import { fencedError, readPipelineTag } from "./tracked-table.ts";
-import { wholeLook } from "./whole-look.ts";
+import { holds, wholeLook } from "./whole-look.ts";
 
 /** What a rollback needs: the commit protocol's context without a source, whose points it never compares. */
 export type RollbackContext = Omit<CommitContext, "pipeline" | "comparePoints" | "manifests">;
@@ -137,9 +137,10 @@ async function takeLedger(
     // Behind the look at the ledger: a table that is opened later has to be noted there, and then the swap fails.
     await checkSeen(context, plan);
     // With a position that stays, too, a table goes on from its own where it was put back by hand: its new stamp would hide that.
-    const back = tables.map(({ loaded }) => putBack(loaded, pipeline, current.ledger)).filter((each) => each !== null);
-    const rest = keepPosition ? withoutPutBack(current.ledger, back) : without(current.ledger, tables);
-    if ((await store.swap({ ...current.ledger, ...rest, epoch }, current.etag)) !== null) return;
+    const rest = keepPosition
+      ? withoutPutBack(current.ledger, putBackBehindLedger(current.ledger, tables, pipeline))
+      : forgetting(current.ledger, new Set(tables.map(({ loaded }) => identText(loaded.ident))));
+    if ((await store.swap({ ...rest, epoch }, current.etag)) !== null) return;
   }
 }
 
@@ -161,25 +162,18 @@ function openedSince(pipeline: string, opened: readonly string[], tables: Rollba
   return new FrazilError("conflict", "TABLES_OPENED", message, { hint: "do it again: the new plan counts them in" });
 }
 
-/** Where all tables go back the ledger still knows their names, and its position none of them. */
-function without({ tables, position }: Ledger, back: RollbackPlan["tables"]): Pick<Ledger, "tables" | "position"> {
-  const names = new Set(back.map(({ loaded }) => identText(loaded.ident)));
-  if ([...tables.keys()].every((name) => names.has(name))) return { tables, position: new Map() };
-  return { tables: new Map([...tables].filter(([name]) => !names.has(name))), position };
-}
-
 /** Commits in one attempt after another until it is done; see `commitGroup` for what the answers mean. */
 async function commitParts(context: RollbackContext, own: Own, parts: readonly Part[]): Promise<void> {
   const { catalog, runtime } = context;
   const pauses = growingPauses(runtime, GIVE_UP_AFTER_MS);
   for (let attempt = 0; ; attempt++) {
-    const holds = ({ metadata }: LoadedTable, index: number): boolean =>
-      metadata.snapshots.some(({ snapshotId }) => snapshotId === parts[index]?.snapshotId);
+    const hasLanded = (base: LoadedTable, index: number): boolean =>
+      holds(base, must(parts[index], "one part a base").snapshotId);
     const bases = await wholeLook(
       () => Promise.all(parts.map(async ({ loaded }) => sameTable(await catalog.loadTable(loaded.ident), loaded))),
-      holds,
+      hasLanded,
     );
-    if (bases.every(holds)) return;
+    if (bases.every(hasLanded)) return;
     // Behind the look at the tables: rows of one that is opened later come with a commit that moves their tags.
     if (catalog.atomicAcrossTables) await checkSeen(context, own.plan);
     const now = { ...own, checkpoint: behindAll(own, bases) };

@@ -11,7 +11,7 @@ import {
   type TableIdent,
 } from "../../../table-format/index.ts";
 import type { MaintenanceContext } from "../../commit/maintenance-commit.ts";
-import { isMaintenanceName, isOwnName, type OwnName, parseOwnName, pipelineOfTag } from "../../commit/names.ts";
+import { isMaintenanceName, isStatisticsName, type OwnName, parseOwnName, pipelineOfTag } from "../../commit/names.ts";
 import { readStamp, type Stamp } from "../../commit/stamp.ts";
 import { asWritten } from "../../commit/writer-branch.ts";
 import { ORPHAN_CANDIDATES_HELD } from "../../core/limits.ts";
@@ -190,11 +190,12 @@ function candidateOf(entry: FileEntry, folder: string, sinceMs: number, table: L
   const shape = shapeOf(path);
   if (shape === null) return null;
   const { kind, version, copy, name, isScratch } = shape;
-  // Names of metadata files tell nobody's name, but whether their version can still come.
-  const isForeign = kind !== "metadataFiles" && !isScratch && !isOwnName(name);
   const own = parseOwnName(name);
-  const old = lastModifiedMs < sinceMs;
   const isMaintenance = isMaintenanceName(name);
+  const isOurs = own !== null || isMaintenance || isScratch || isStatisticsName(name);
+  // Names of metadata files tell nobody's name, but whether their version can still come.
+  const isForeign = kind !== "metadataFiles" && !isOurs;
+  const old = lastModifiedMs < sinceMs;
   const place = canonicalPath(path);
   const writtenMs = lastModifiedMs;
   return { location, place, sizeBytes, kind, version, copy, own, isMaintenance, isForeign, writtenMs, old };
@@ -218,12 +219,13 @@ function garbageTest(table: LoadedTable, olderThanMs: number): (candidate: Candi
     const stamp = own === null ? undefined : stamps.get(own.pipeline);
     // A higher epoch is being fenced in just now.
     if (own !== null && stamp !== undefined && own.epoch !== stamp.epoch) return own.epoch < stamp.epoch;
+    if (own === null && !isMaintenance) return old;
     // Maintenance that was suspended just before its swap can make it as long as the head is the one that it has asserted; so can a pipeline
     // that takes the table up for the first time, and has no tag yet.
-    if (isMaintenance || (own !== null && stamp === undefined)) return old && headMs - writtenMs > olderThanMs;
-    if (own === null || own.checkpoint === null || stamp === undefined) return old;
+    const checkpoint = own?.checkpoint ?? null;
+    if (isMaintenance || checkpoint === null || stamp === undefined) return old && headMs - writtenMs > olderThanMs;
     // A later checkpoint is still to come, from a process that was suspended perhaps: only a higher epoch rules it out.
-    return old && own.checkpoint <= stamp.checkpoint;
+    return old && checkpoint <= stamp.checkpoint;
   };
 }
 

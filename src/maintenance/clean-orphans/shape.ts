@@ -29,12 +29,12 @@ export function shapeOf(path: string): FileShape | null {
   if ([...folders, name].some(isHidden)) return null;
   const kind = folders[0] === "data" ? dataKind(name) : folders.join("/") === "metadata" ? metadataKind(name) : null;
   if (kind === null) return null;
-  const isScratch = false;
-  if (kind !== "metadataFiles") return { kind, name, version: null, copy: null, isScratch };
+  const shape = { kind, name, version: null, copy: null, isScratch: false };
+  if (kind !== "metadataFiles") return shape;
   const [, copy] = /^v(\d{1,15})(?:\.gz)?\.metadata\.json$/.exec(name) ?? [];
-  if (copy !== undefined) return { kind, name, version: null, copy: Number(copy), isScratch };
+  if (copy !== undefined) return { ...shape, copy: Number(copy) };
   const digits = /^(\d{1,15})-/.exec(name)?.[1];
-  return digits === undefined ? null : { kind, name, version: Number(digits), copy: null, isScratch };
+  return digits === undefined ? null : { ...shape, version: Number(digits) };
 }
 
 /** Whether a path is another table's metadata file, below the folder of the table in question. */

@@ -28,11 +28,9 @@ export function hasItsKey(metadata: TableMetadata, made: Schema): boolean {
 }
 
 /** The names of fields as they are called now; what is gone has the name that it had. */
-export function fieldNames(metadata: TableMetadata, { identifierFieldIds, ...made }: Schema): string {
+export function fieldNames(metadata: TableMetadata, made: Schema): string {
   const schema = currentSchema(metadata);
-  const names = identifierFieldIds.map(
-    (id) => (fieldById(schema, id) ?? fieldById({ ...made, identifierFieldIds }, id))?.name ?? String(id),
-  );
+  const names = made.identifierFieldIds.map((id) => (fieldById(schema, id) ?? fieldById(made, id))?.name ?? String(id));
   return `[${names.join(", ")}]`;
 }
 
@@ -42,14 +40,14 @@ export function verifyKeyFields({ ident, metadata }: LoadedTable): Finding[] {
   const made = keySchema(metadata);
   if (made !== null && hasItsKey(metadata, made)) return [];
   const name = identText(ident);
-  const { schemaId, ...now } = currentSchema(metadata);
+  const now = currentSchema(metadata);
   return [
     {
       check: "keys",
       table: name,
-      object: `schema ${schemaId}`,
+      object: `schema ${now.schemaId}`,
       expected: `identifier fields ${made === null ? "that are the job's key" : `${fieldNames(metadata, made)}, the key that the table was made with`}`,
-      found: now.identifierFieldIds.length === 0 ? "none" : fieldNames(metadata, { schemaId, ...now }),
+      found: now.identifierFieldIds.length === 0 ? "none" : fieldNames(metadata, now),
       hint:
         made === null
           ? "another engine has removed them, and the schemas that tell: set the job's key as identifier fields with that engine"

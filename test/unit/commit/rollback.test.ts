@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { planRollback, type RollbackRequest } from "../../../src/commit/rollback-plan.ts";
+import { planRollback, type RollbackPlan, type RollbackRequest } from "../../../src/commit/rollback-plan.ts";
 import { rollBack, type RollbackContext } from "../../../src/commit/rollback.ts";
 import { readStamp } from "../../../src/commit/stamp.ts";
 import {
@@ -41,10 +41,15 @@ async function tableBack(warehouse: Warehouse, name: string, target: Snapshot, k
   await rollback(warehouse, { table: await load(warehouse, name), target, keepPosition });
 }
 
+function planBack(context: RollbackContext, snapshotId: bigint, keepPosition = false): Promise<RollbackPlan> {
+  const find = (table: LoadedTable) => snapshotById(table.metadata, snapshotId);
+  return planRollback(context, { pipeline: "test", find, keepPosition });
+}
+
 /** All tables of the pipeline back to the checkpoint that left a snapshot behind. */
 async function pipelineBack(warehouse: Warehouse, { snapshotId }: Snapshot, keepPosition = false): Promise<void> {
-  const find = (table: LoadedTable) => snapshotById(table.metadata, snapshotId);
-  await rollback(warehouse, { pipeline: "test", find, keepPosition });
+  const context = contextOf(warehouse);
+  await rollBack(context, await planBack(context, snapshotId, keepPosition));
 }
 
 /** Starts a process that reads on in the changelog from where the tables stand. */
@@ -317,8 +322,7 @@ describe.each(["memory", "object-store"] as const)("tables opened between plan a
     await process.checkpoint(log.slice(0, 1));
     const target = await headOf(warehouse, "a");
     await process.checkpoint(log.slice(1, 2));
-    const find = (table: LoadedTable) => snapshotById(table.metadata, target.snapshotId);
-    const plan = await planRollback(contextOf(warehouse), { pipeline: "test", find, keepPosition: false });
+    const plan = await planBack(contextOf(warehouse), target.snapshotId);
     await process.checkpoint(log.slice(2, 3));
     await expect(rollBack(contextOf(warehouse), plan)).rejects.toMatchObject({
       kind: "conflict",
@@ -343,8 +347,7 @@ describe.each(["memory", "object-store"] as const)("checkpoints between plan and
     await process.checkpoint([a("+1:x:1"), b("+1:y:1")]);
     const target = await headOf(warehouse, "a");
     await process.checkpoint([a("~1:x:2")]);
-    const find = (table: LoadedTable) => snapshotById(table.metadata, target.snapshotId);
-    const plan = await planRollback(contextOf(warehouse), { pipeline: "test", find, keepPosition: false });
+    const plan = await planBack(contextOf(warehouse), target.snapshotId);
     for (let value = 3; value < 6; value++) await process.checkpoint([a(`~1:x:${value}`), b(`~1:y:${value}`)]);
     const last = readStamp(await headOf(warehouse, "a"))!.checkpoint;
     await rollBack(contextOf(warehouse), plan);
@@ -362,9 +365,8 @@ describe("tables opened between two attempts of a rollback", () => {
     await process.checkpoint([a("+1:x:1")]);
     const target = await headOf(warehouse, "a");
     await process.checkpoint([a("~1:x:2")]);
-    const find = (table: LoadedTable) => snapshotById(table.metadata, target.snapshotId);
     const context = contextOf(warehouse);
-    const plan = await planRollback(context, { pipeline: "test", find, keepPosition: false });
+    const plan = await planBack(context, target.snapshotId);
     const catalog = new Proxy(context.catalog, {
       get(target, property) {
         const value: unknown = Reflect.get(target, property, target);
